@@ -1,0 +1,76 @@
+#' sharedmemory: operating system shared memory for R packages
+#'
+#' A *segment* is a piece of memory of the operating system that every process
+#' of the same user can map into its own address space. Its life has four steps:
+#'
+#' 1. [allocateSharedMemory()] creates it and returns its id,
+#' 2. [mapSharedMemory()] gives native code a pointer to it, in any process,
+#' 3. [unmapSharedMemory()] gives the pointer back,
+#' 4. [freeSharedMemory()] removes the segment.
+#'
+#' [hasSharedMemory()], [getSharedMemorySize()], [getLastIndex()] and
+#' [listSharedObjects()] look at what there is.
+#'
+#' # Ids and names
+#'
+#' A segment without a name has a number as its id, which is handed out by a
+#' counter that all processes of the user share. A segment with a name is found
+#' by it. Ids are character strings; a whole number is accepted in their place
+#' (`100000` means `"100000"`), and so is a factor, which gives its labels. A
+#' name is 1 to 200 bytes of text in any encoding, without `/` and without
+#' control characters; the same name in UTF-8 and in Latin-1 is the same
+#' segment. The numbers up to [getLastIndex()] cannot be given to new segments as
+#' names.
+#'
+#' # Namespaces
+#'
+#' Segments belong to a namespace: the user's, unless the environment variable
+#' `SHAREDMEMORY_NAMESPACE` names another one (1 to 16 characters of `A-Z`,
+#' `a-z`, `0-9`, `_`, `-`). It is read when the package is first used, not when
+#' it is loaded, so a test suite sets it in `tests/testthat/setup.R` and is alone.
+#' [releaseSharedObjectPackageData()] makes a process read it again if nothing
+#' is mapped and none of its segments is left.
+#'
+#' # Errors
+#'
+#' Every error of this package is a condition of class
+#' `sharedmemory_error_<kind>`, `sharedmemory_error`, `error`, `condition` with
+#' these fields, beside `message` and `call`:
+#'
+#' * `id`: the id concerned, or `NA`,
+#' * `op`: what was tried: `"allocate"`, `"map"`, `"unmap"`, `"free"`, `"find"`,
+#'   `"measure"`, `"list"`, `"count"`, `"join"` or `"leave"`,
+#' * `errno`: the error number of the operating system, 0 if it gave none,
+#' * `element`: which element of a vectorised call failed, from 1, or `NA`.
+#'
+#' | kind | what happened |
+#' |---|---|
+#' | `argument` | an argument is not what it must be |
+#' | `not_found` | no segment has this id |
+#' | `exists` | the name is taken, and `exclusive = TRUE` |
+#' | `too_small` | the name is taken by a segment too small for the request |
+#' | `replaced` | another segment took the name of the one that is mapped here |
+#' | `no_space` | the shared memory file system, or the machine, is full |
+#' | `no_memory` | the address space or the heap of this process is full |
+#' | `too_many_maps` | the kernel's limit on mappings per process |
+#' | `too_many_files` | the limit on open files |
+#' | `busy` | another process has been creating this segment for too long |
+#' | `corrupt` | what bears the name is no segment of this package, or damaged |
+#' | `permission` | it belongs to another user |
+#' | `control` | the control object of the namespace cannot be used |
+#' | `unsupported` | the operating system cannot do this |
+#' | `system` | anything else that the operating system refused |
+#'
+#' A call that fails has changed nothing; a vectorised call that fails midway
+#' undoes what it did.
+#'
+#' # Environment variables
+#'
+#' * `SHAREDMEMORY_NAMESPACE`: see above.
+#' * `SHAREDMEMORY_TIMEOUT`: how many seconds to wait for a process that is
+#'   creating the very segment that is asked for, before the error `busy`;
+#'   5 if unset.
+#'
+#' @keywords internal
+#' @useDynLib sharedmemory, .registration = TRUE, .fixes = "C_"
+"_PACKAGE"

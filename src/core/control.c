@@ -1,0 +1,375 @@
+/* The control object: one page per namespace, with the counters that all
+ * processes share, and the locks that tell who is alive.
+ *
+ *   state of a process     presence byte   how
+ *   apart                  free            at start, in a forked child, after
+ *                                          control_leave()
+ *   joined                 locked          control_join()
+ *   joined to a lost one   (unreachable)   somebody removed or damaged the
+ *                                          object; noticed at the next join
+ *
+ * Joining and leaving hold the gate. A process that waits for the gate has the
+ * object open, and the one that leaves may remove it meanwhile: so who gets the
+ * gate looks whether the object still has its name, and otherwise starts again.
+ * Without that, processes would live on in objects that nobody else can find. */
+#include "internal.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+enum { PAGE_VERSION = 1, PAGE_SIZE = 4096 };
+
+static const uint64_t page_magic = 0x314C5443534D4853u; /* "SHMSCTL1" */
+
+/* Native byte order; the rest of the page is zero. `magic` is written last. */
+struct control_page {
+  _Atomic uint64_t magic;
+  _Atomic uint64_t version;
+  _Atomic uint64_t generation; /* random: tells it from others of this name */
+  _Atomic uint64_t number;     /* the last one for an unnamed segment */
+  _Atomic uint64_t presence;   /* the last one handed out */
+};
+
+static os_mutex mutex;          /* guards the three below, and references */
+static struct control *joined;  /* the mutex's own reference, or NULL */
+static struct control *all;     /* every one this process has open */
+static uint64_t joined_by;      /* pid */
+
+void control_start(void) { os_mutex_init(&mutex); }
+void control_before_fork(void) { os_mutex_lock(&mutex); }
+void control_after_fork(void) { os_mutex_unlock(&mutex); }
+
+/* ---- references -------------------------------------------------------------- */
+
+static void close_files(struct control *control) {
+  if (control->page) os_unmap(control->page, PAGE_SIZE);
+  os_object_close(control->file);
+}
+
+void control_in_child(void) {
+  os_mutex_init(&mutex);
+  /* Also those that other threads of the parent were using: they do not exist
+   * here, and the locks of these openings would outlive the parent. */
+  while (all) {
+    struct control *control = all;
+    all = control->next;
+    close_files(control);
+    os_release(control);
+  }
+  joined = NULL;
+}
+
+/* A new one with one reference, in the list; the file becomes its own. */
+static struct control *adopt(os_object file) {
+  struct control *control = os_allocate(sizeof *control);
+  if (!control) return NULL;
+  control->file = file;
+  control->references = 1;
+  os_mutex_lock(&mutex);
+  control->next = all;
+  all = control;
+  os_mutex_unlock(&mutex);
+  return control;
+}
+
+void control_release(struct control *control) {
+  os_mutex_lock(&mutex);
+  bool last = --control->references == 0;
+  for (struct control **at = &all; last && *at; at = &(*at)->next)
+    if (*at == control) {
+      *at = control->next;
+      break;
+    }
+  os_mutex_unlock(&mutex);
+  if (!last) return;
+  close_files(control);
+  os_release(control);
+}
+
+static struct control *reference_joined(void) {
+  os_mutex_lock(&mutex);
+  struct control *control = joined;
+  if (control) control->references++;
+  os_mutex_unlock(&mutex);
+  return control;
+}
+
+/* Let go of the joined one, if it is this one. */
+static void forget_joined(struct control *control) {
+  os_mutex_lock(&mutex);
+  bool was_joined = joined == control;
+  if (was_joined) joined = NULL;
+  os_mutex_unlock(&mutex);
+  if (was_joined) control_release(control);
+}
+
+bool control_is_joined(void) {
+  struct control *control = reference_joined();
+  if (!control) return false;
+  control_release(control);
+  return true;
+}
+
+/* ---- the page ------------------------------------------------------------------- */
+
+static bool page_is_valid(struct control_page *page) {
+  return atomic_load(&page->magic) == page_magic &&
+         atomic_load(&page->version) == PAGE_VERSION &&
+         atomic_load(&page->generation) != 0 &&
+         atomic_load(&page->number) <= SMEM_MAX_NUMBER;
+}
+
+bool control_is_intact(const struct control *control) {
+  os_info info;
+  /* The size comes first: touching the page of a truncated file is SIGBUS. */
+  return os_control_stat(control->file, &info).code == OS_OK &&
+         !info.unlinked && info.size >= PAGE_SIZE &&
+         page_is_valid(control->page) &&
+         atomic_load(&control->page->generation) == control->generation;
+}
+
+static smem_code map_page(const struct call *call, struct control *control) {
+  void *address;
+  os_status status = os_object_map(control->file, PAGE_SIZE, true, &address);
+  if (status.code != OS_OK)
+    return fail_os(call, status, "the control object cannot be mapped");
+  control->page = address;
+  return SMEM_OK;
+}
+
+/* Fill an empty page. Numbers start above the ids that are there already, or
+ * they would be handed out a second time. */
+static smem_code init_page(const struct call *call,
+                           struct control_page *page) {
+  uint64_t highest;
+  smem_code code = list_highest_number(call, &highest);
+  if (code != SMEM_OK) return code;
+  atomic_store(&page->version, PAGE_VERSION);
+  atomic_store(&page->generation, process_random());
+  atomic_store(&page->number, highest);
+  atomic_store(&page->magic, page_magic);
+  return SMEM_OK;
+}
+
+/* ---- opening ------------------------------------------------------------------ */
+
+static smem_code open_file(const struct call *call, bool create,
+                           struct name *name, os_object *file,
+                           os_status *status) {
+  os_info info = {.user = os_user()};
+  smem_code code = name_of_control(call, name);
+  if (code != SMEM_OK) return code;
+  *status = os_control_open(name->text, create, file, &info);
+  if (status->code == OS_NOT_FOUND && !create) return SMEM_OK;
+  if (info.user != os_user()) {
+    if (status->code == OS_OK) os_object_close(*file);
+    return fail_owner(call, name->text, info.user);
+  }
+  switch (status->code) {
+  case OS_OK:
+    return SMEM_OK;
+  case OS_NO_SPACE:
+    return fail(call, SMEM_NO_SPACE, status->number,
+                "there is no room for the control object of the namespace");
+  case OS_NOT_REGULAR:
+    return fail(call, SMEM_CONTROL, 0,
+                "the control object %s is a link, directory or FIFO",
+                name->text);
+  default:
+    return fail_os(call, *status, "the control object cannot be opened");
+  }
+}
+
+/* The rest of joining, under the gate: give the object its contents if it has
+ * none. Damaged contents are replaced when nobody uses them any more. */
+static smem_code settle_page(const struct call *call, struct control *control,
+                             const os_info *info, const char *name) {
+  smem_code code;
+  if (info->size >= PAGE_SIZE) {
+    if ((code = map_page(call, control)) != SMEM_OK) return code;
+    if (page_is_valid(control->page)) return SMEM_OK;
+    os_unmap(control->page, PAGE_SIZE);
+    control->page = NULL;
+  }
+  bool used = false;
+  os_status status =
+      os_lock_query(control->file, LOCK_PRESENCE, LOCK_PRESENCES, &used);
+  if (info->size > 0 && status.code == OS_OK && used)
+    return fail(call, SMEM_CONTROL, 0,
+                "the control object %s is damaged, or of another version of "
+                "this package, and in use", name);
+  status = os_control_resize(control->file, PAGE_SIZE);
+  if (status.code != OS_OK)
+    return fail_os(call, status,
+                   "there is no room for the control object of the namespace");
+  if ((code = map_page(call, control)) != SMEM_OK) return code;
+  return init_page(call, control->page);
+}
+
+static smem_code take_presence(const struct call *call,
+                               struct control *control) {
+  os_status status;
+  do {
+    control->presence = atomic_fetch_add(&control->page->presence, 1) + 1;
+    status = os_lock(control->file, LOCK_PRESENCE + control->presence, 1);
+    /* busy: the page was made anew while an older process is still there */
+  } while (status.code == OS_BUSY);
+  control->generation = atomic_load(&control->page->generation);
+  if (status.code == OS_OK) return SMEM_OK;
+  return fail_os(call, status, "the presence lock cannot be taken");
+}
+
+/* Under the gate: nobody else is here and nothing is left. */
+static bool is_last(const struct call *call, struct control *control) {
+  bool used = true, any = true;
+  return os_lock_query(control->file, LOCK_PRESENCE, LOCK_PRESENCES, &used)
+                 .code == OS_OK &&
+         !used && list_any(call, &any) == SMEM_OK && !any;
+}
+
+/* One attempt at joining through an open file. *again: it lost its name while we
+ * waited. */
+static smem_code join_file(const struct call *call, struct control *control,
+                           const char *name, bool *again) {
+  struct lock gate;
+  os_info info;
+  smem_code code = lock_take(call, control->file, LOCK_GATE, 1, &gate);
+  if (code != SMEM_OK) return code;
+  os_status status = os_control_stat(control->file, &info);
+  *again = status.code == OS_OK && info.unlinked;
+  if (status.code != OS_OK)
+    code = fail_os(call, status, "the control object cannot be examined");
+  else if (!*again) {
+    code = settle_page(call, control, &info, name);
+    if (code == SMEM_OK) code = take_presence(call, control);
+    /* What could not be made use of must not stay in /dev/shm. */
+    if (code != SMEM_OK && info.size == 0 && is_last(call, control))
+      os_control_remove(name);
+  }
+  lock_drop(&gate);
+  return code;
+}
+
+static smem_code join_anew(const struct call *call, struct control **result) {
+  for (;;) {
+    struct name name;
+    os_object file;
+    os_status status;
+    bool again = false;
+    smem_code code = open_file(call, true, &name, &file, &status);
+    if (code != SMEM_OK) return code;
+    struct control *control = adopt(file);
+    if (!control) {
+      os_object_close(file);
+      return fail_no_memory(call);
+    }
+    code = join_file(call, control, name.text, &again);
+    if (code == SMEM_OK && !again) {
+      *result = control;
+      return SMEM_OK;
+    }
+    control_release(control);
+    if (code != SMEM_OK) return code;
+  }
+}
+
+smem_code control_join(const struct call *call, struct control **result) {
+  struct control *control = reference_joined();
+  if (control) {
+    if (control_is_intact(control)) {
+      *result = control;
+      return SMEM_OK;
+    }
+    forget_joined(control);
+    control_release(control);
+  }
+  smem_code code = join_anew(call, &control);
+  if (code != SMEM_OK) return code;
+  os_mutex_lock(&mutex);
+  struct control *first = joined;
+  if (!first) {
+    joined = control;
+    joined_by = process_self()->os.pid;
+  }
+  /* A thread that joined at the same time has won: one presence per process. */
+  (first ? first : control)->references++;
+  os_mutex_unlock(&mutex);
+  if (first) control_release(control);
+  *result = first ? first : control;
+  return SMEM_OK;
+}
+
+smem_code control_peek(const struct call *call, struct control **result) {
+  struct name name;
+  os_object file;
+  os_status status;
+  *result = reference_joined();
+  if (*result && control_is_intact(*result)) return SMEM_OK;
+  if (*result) control_release(*result);
+  *result = NULL;
+  smem_code code = open_file(call, false, &name, &file, &status);
+  if (code != SMEM_OK || status.code == OS_NOT_FOUND) return code;
+  if ((*result = adopt(file))) return SMEM_OK;
+  os_object_close(file);
+  return fail_no_memory(call);
+}
+
+/* ---- leaving -------------------------------------------------------------------- */
+
+smem_code control_leave(const struct call *call) {
+  struct control *control = reference_joined();
+  struct lock gate;
+  struct name name;
+  os_process self;
+  if (!control) return SMEM_OK;
+  os_process_self(&self);
+  /* A child that was cloned past our fork handlers is not the one that joined. */
+  if (self.pid == joined_by && control_is_intact(control) &&
+      name_of_control(call, &name) == SMEM_OK &&
+      lock_take(call, control->file, LOCK_GATE, 1, &gate) == SMEM_OK) {
+    if (is_last(call, control)) os_control_remove(name.text);
+    lock_drop(&gate);
+  }
+  /* With the gate not to be had the object stays: the next to leave removes it. */
+  forget_joined(control);
+  control_release(control);
+  return SMEM_OK;
+}
+
+/* ---- numbers -------------------------------------------------------------------- */
+
+smem_code control_take_numbers(const struct call *call, struct control *control,
+                               uint64_t count, uint64_t *first) {
+  *first = atomic_fetch_add(&control->page->number, count) + 1;
+  if (*first <= SMEM_MAX_NUMBER - count) return SMEM_OK;
+  atomic_fetch_sub(&control->page->number, count);
+  return fail(call, SMEM_CONTROL, 0,
+              "the counter of the namespace is damaged or used up");
+}
+
+uint64_t control_last_number(const struct control *control) {
+  return atomic_load(&control->page->number);
+}
+
+smem_code smem_last_index(uint64_t *index, smem_error *error) {
+  struct call call = {"count", "", 0, error, false};
+  struct control *control;
+  os_info info;
+  smem_code code = control_peek(&call, &control);
+  if (code != SMEM_OK) return code;
+  if (!control) return list_highest_number(&call, index);
+  *index = 0;
+  os_status status = os_control_stat(control->file, &info);
+  if (status.code != OS_OK)
+    code = fail_os(&call, status, "the control object cannot be examined");
+  else if (!control->page && info.size >= PAGE_SIZE)
+    code = map_page(&call, control);
+  if (code == SMEM_OK && control->page) {
+    if (page_is_valid(control->page))
+      *index = control_last_number(control);
+    else
+      code = fail(&call, SMEM_CONTROL, 0, "the control object is damaged");
+  }
+  control_release(control);
+  return code;
+}

@@ -1,0 +1,117 @@
+#include "internal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+  const char *kind, *advice;
+} errors[SMEM_CODES] = {
+    [SMEM_OK] = {"system", ""},
+#define X(name, kind, advice) [SMEM_##name] = {kind, advice},
+    SMEM_ERRORS(X)
+#undef X
+};
+
+static bool is_known(smem_code code) {
+  return (unsigned)code < (unsigned)SMEM_CODES;
+}
+
+const char *smem_error_kind(smem_code code) {
+  return errors[is_known(code) ? code : SMEM_SYSTEM].kind;
+}
+
+int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
+  char system[160] = "", element[40] = "";
+  const char *advice = is_known(error->code) ? errors[error->code].advice : "";
+  if (error->number != 0) os_error_text(error->number, system, sizeof system);
+  if (error->element != 0)
+    snprintf(element, sizeof element, " (element %llu)",
+             (unsigned long long)error->element);
+  return snprintf(buffer, length,
+                  "cannot %s shared memory%s%s%s%s: %s%s%s%s.%s%s", error->op,
+                  error->id[0] ? " '" : "", error->id, error->id[0] ? "'" : "",
+                  element, error->detail, system[0] ? " (" : "", system,
+                  system[0] ? ")" : "", advice[0] ? " " : "", advice);
+}
+
+void copy_text(char *to, size_t room, const char *from) {
+  size_t length = strlen(from);
+  if (length >= room) {
+    length = room - 1;
+    /* never half a UTF-8 character: R would refuse the whole message */
+    while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80) length--;
+  }
+  memcpy(to, from, length);
+  to[length] = '\0';
+}
+
+smem_code fail(const struct call *call, smem_code code, int number,
+               const char *format, ...) {
+  smem_error *error = call->error;
+  va_list arguments;
+  error->code = code;
+  error->number = number;
+  error->op = call->op;
+  error->element = call->element;
+  copy_text(error->id, sizeof error->id, call->id);
+  va_start(arguments, format);
+  vsnprintf(error->detail, sizeof error->detail, format, arguments);
+  va_end(arguments);
+  return code;
+}
+
+static smem_code code_of(os_code code) {
+  switch (code) {
+  case OS_OK:             return SMEM_OK;
+  case OS_NOT_FOUND:      return SMEM_NOT_FOUND;
+  case OS_EXISTS:         return SMEM_EXISTS;
+  case OS_INCOMPLETE:
+  case OS_BUSY:           return SMEM_BUSY;
+  case OS_DENIED:         return SMEM_PERMISSION;
+  case OS_NOT_REGULAR:    return SMEM_CORRUPT;
+  case OS_NO_SPACE:       return SMEM_NO_SPACE;
+  case OS_NO_MEMORY:      return SMEM_NO_MEMORY;
+  case OS_TOO_MANY_FILES: return SMEM_TOO_MANY_FILES;
+  case OS_TOO_MANY_MAPS:  return SMEM_TOO_MANY_MAPS;
+  case OS_INTERRUPTED:    return SMEM_INTERRUPTED;
+  case OS_UNSUPPORTED:    return SMEM_UNSUPPORTED;
+  case OS_FAILED:         break;
+  }
+  return SMEM_SYSTEM;
+}
+
+smem_code fail_os(const struct call *call, os_status status, const char *what) {
+  return fail(call, code_of(status.code), status.number, "%s", what);
+}
+
+smem_code fail_owner(const struct call *call, const char *name, uint64_t user) {
+  char path[300], who[80];
+  os_object_path(name, path, sizeof path);
+  os_user_name(user, who, sizeof who);
+  return fail(call, SMEM_PERMISSION, 0, "%s belongs to user %s", path, who);
+}
+
+smem_code fail_object(const struct call *call, os_status status,
+                      const char *name) {
+  char path[300];
+  os_info info;
+  if (status.code == OS_DENIED &&
+      (os_object_stat(name, &info).code == OS_OK) && info.user != os_user())
+    return fail_owner(call, name, info.user);
+  os_object_path(name, path, sizeof path);
+  switch (status.code) {
+  case OS_NOT_FOUND:
+    return fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
+  case OS_NOT_REGULAR:
+    return fail(call, SMEM_CORRUPT, 0,
+                "%s is a link, directory or FIFO and no segment", path);
+  default:
+    return fail(call, code_of(status.code), status.number,
+                "the system refused %s", path);
+  }
+}
+
+smem_code fail_no_memory(const struct call *call) {
+  return fail(call, SMEM_NO_MEMORY, 0, "no memory for the package's own records");
+}

@@ -1,0 +1,80 @@
+/* The one list of errors: enum, R class, and what the user can do about it.
+ *
+ * X(NAME, class, advice). The class is the <kind> of sharedmemory_error_<kind>;
+ * numbers are part of the C interface: append, never reorder. */
+#ifndef SHAREDMEMORY_CORE_ERRORS_H
+#define SHAREDMEMORY_CORE_ERRORS_H
+
+#include <stdint.h>
+
+#define SMEM_ERRORS(X)                                                         \
+  X(ARGUMENT, "argument", "")                                                  \
+  X(NOT_FOUND, "not_found",                                                    \
+    "It was freed, never existed, or belongs to another namespace "            \
+    "(SHAREDMEMORY_NAMESPACE): compare with the list of segments.")            \
+  X(EXISTS, "exists",                                                          \
+    "Choose another name, free the segment, or allocate without `exclusive` "  \
+    "to share it.")                                                            \
+  X(TOO_SMALL, "too_small",                                                    \
+    "Free the segment first, or choose another name.")                         \
+  X(REPLACED, "replaced",                                                      \
+    "This process still maps the former segment. Unmap it, then map the name " \
+    "again to get the new one.")                                               \
+  X(NO_SPACE, "no_space",                                                      \
+    "Free segments that are no longer needed, or enlarge the shared memory "   \
+    "file system: as root `mount -o remount,size=4g /dev/shm`; in a container "\
+    "start it with `docker run --shm-size=4g`.")                               \
+  X(NO_MEMORY, "no_memory",                                                    \
+    "Free memory, or raise the limit on the address space (`ulimit -v`).")     \
+  X(TOO_MANY_MAPS, "too_many_maps",                                            \
+    "Unmap segments that are no longer used, or raise the limit as root: "     \
+    "`sysctl vm.max_map_count=262144`.")                                       \
+  X(TOO_MANY_FILES, "too_many_files",                                          \
+    "Close files or connections, or raise the limit: `ulimit -n`.")            \
+  X(BUSY, "busy",                                                              \
+    "The process that holds it is stopped or slow. Resume or end it, then try "\
+    "again; SHAREDMEMORY_TIMEOUT sets how many seconds to wait.")              \
+  X(CORRUPT, "corrupt",                                                        \
+    "Nothing was changed. If nobody needs it, free the id to remove it.")      \
+  X(PERMISSION, "permission",                                                  \
+    "Segments are private to their user. Set the environment variable "        \
+    "SHAREDMEMORY_NAMESPACE to a name of your own before the first use, or "   \
+    "ask the owner to remove it.")                                             \
+  X(CONTROL, "control",                                                        \
+    "End the processes that use this namespace and remove the object, or set " \
+    "the environment variable SHAREDMEMORY_NAMESPACE to another name before "  \
+    "the first use.")                                                          \
+  X(INTERRUPTED, "interrupted", "")                                            \
+  X(UNSUPPORTED, "unsupported", "")                                            \
+  X(SYSTEM, "system", "")
+
+typedef enum smem_code {
+  SMEM_OK = 0,
+#define X(name, kind, advice) SMEM_##name,
+  SMEM_ERRORS(X)
+#undef X
+  SMEM_CODES
+} smem_code;
+
+enum { SMEM_ID_MAX = 200 /* bytes of UTF-8 in an id, without the terminator */ };
+
+/* What went wrong. Filled by the function that returns a code other than
+ * SMEM_OK, untouched otherwise. All strings are UTF-8 and terminated. */
+typedef struct smem_error {
+  smem_code code;
+  int number;          /* errno or GetLastError(), 0 if the system gave none */
+  const char *op;      /* allocate, map, free, find, measure, list, count,
+                          join, leave: a constant */
+  uint64_t element;    /* which element of a vectorised call, from 1, or 0 */
+  char id[SMEM_ID_MAX + 1]; /* empty if no segment is concerned */
+  char detail[400];    /* what happened, with the sizes */
+} smem_error;
+
+/* The <kind> of the R class; "system" for an unknown code. */
+const char *smem_error_kind(smem_code code);
+
+/* The whole message: operation, id, what happened, what the system said, what
+ * to do. Returns the length that it would have with room enough. */
+int smem_error_message(const smem_error *error, char *buffer, unsigned length);
+
+#endif

@@ -1,0 +1,48 @@
+#include "internal.h"
+
+#include <string.h>
+
+typedef char footer_fits[sizeof(struct footer) == FOOTER_SIZE ? 1 : -1];
+
+static const uint64_t magic = 0x314D454D53444853u; /* "SHDSMEM1" in memory */
+
+/* Against damage, not against attackers: who can write here can write anything.
+ * Four lanes, for a plain chain of multiplications would take as long as a
+ * system call. The checksum's own place counts as 0. */
+static uint64_t checksum(const struct footer *footer) {
+  enum { WORDS = FOOTER_SIZE / 8, LANES = 4 };
+  uint64_t words[WORDS], lanes[LANES] = {1, 2, 3, 4}, sum = 0;
+  memcpy(words, footer, sizeof words);
+  words[WORDS - 1] = 0;
+  for (int i = 0; i < WORDS; i += LANES)
+    for (int lane = 0; lane < LANES; lane++) {
+      lanes[lane] = (lanes[lane] ^ words[i + lane]) * 0x9E3779B97F4A7C15u;
+      lanes[lane] ^= lanes[lane] >> 29;
+    }
+  for (int lane = 0; lane < LANES; lane++)
+    sum = (sum ^ lanes[lane]) * 0xBF58476D1CE4E5B9u + (sum >> 31);
+  return sum ? sum : 1;
+}
+
+void footer_seal(struct footer *footer) {
+  footer->magic = magic;
+  footer->version = FOOTER_VERSION;
+  footer->checksum = checksum(footer);
+}
+
+const char *footer_check(const struct footer *footer, const char *id,
+                         uint64_t total) {
+  if (footer->magic != magic)
+    return "it does not end like a segment of this package, or was truncated";
+  if (footer->version != FOOTER_VERSION)
+    return "it was made by another version of this package";
+  if (footer->checksum != checksum(footer))
+    return "its footer is damaged (the checksum does not fit)";
+  if (footer->total != total || footer->requested == 0 ||
+      footer->requested > total - FOOTER_SIZE)
+    return "its size is not the one that its footer tells";
+  if (memchr(footer->id, 0, sizeof footer->id) == NULL ||
+      strcmp(footer->id, id) != 0)
+    return "it is a segment of another id under this name";
+  return NULL;
+}

@@ -1,0 +1,231 @@
+/* What the files of the core share with each other, one part per file. */
+#ifndef SHAREDMEMORY_CORE_INTERNAL_H
+#define SHAREDMEMORY_CORE_INTERNAL_H
+
+#include "../os/os.h"
+#include "smem.h"
+
+/* ---- error.c ------------------------------------------------------------ */
+
+/* Which call on which segment is under way: what an error record starts with. */
+struct call {
+  const char *op;
+  const char *id; /* "" if none */
+  uint64_t element; /* of a vectorised call, from 1, or 0 */
+  smem_error *error;
+  bool must_finish; /* cleaning up: do not ask for interrupts */
+};
+
+/* Copy, terminated, cut before a character that has no room. */
+void copy_text(char *to, size_t room, const char *from);
+
+#if defined(__GNUC__)
+__attribute__((format(printf, 4, 5)))
+#endif
+smem_code
+fail(const struct call *call, smem_code code, int number, const char *format,
+     ...);
+smem_code fail_os(const struct call *call, os_status status, const char *what);
+/* For an object of the namespace: says whose it is, or what. */
+smem_code fail_object(const struct call *call, os_status status,
+                      const char *name);
+smem_code fail_owner(const struct call *call, const char *name, uint64_t user);
+smem_code fail_no_memory(const struct call *call);
+
+/* ---- name.c --------------------------------------------------------------- */
+
+/* Room for any name of an object: "smem-control." or "smem.", a namespace, a
+ * dot, an id, and the terminator. */
+enum { NAMESPACE_MAX = 16, NAME_SIZE = 13 + NAMESPACE_MAX + 1 + SMEM_ID_MAX + 1 };
+
+struct name {
+  char text[NAME_SIZE];
+};
+
+/* The namespace is read from the environment at the first use. */
+smem_code namespace_get(const struct call *call, const char **name);
+void namespace_forget(void);
+
+smem_code name_of_segment(const struct call *call, struct name *name);
+smem_code name_of_control(const struct call *call, struct name *name);
+/* "smem.<namespace>.": what the names of all segments begin with. */
+smem_code name_prefix(const struct call *call, struct name *name);
+
+uint64_t hash_text(const char *text);
+
+void name_start(void);
+void name_before_fork(void);
+void name_after_fork(void);
+void name_in_child(void);
+
+/* ---- process.c ------------------------------------------------------------ */
+
+/* This process, as footers name the owner. `token` is random: no other process
+ * has it, a forked child has its own. */
+struct process {
+  os_process os;
+  uint64_t token;
+};
+const struct process *process_self(void);
+
+/* Different at every call, in this process and against all others. Never 0. */
+uint64_t process_random(void);
+
+bool process_interrupted(void);
+/* Nanoseconds to wait for somebody else before giving up. */
+uint64_t process_timeout(void);
+
+/* Remember that a segment with this process's lifetime was made. */
+void process_owes_free(void);
+
+/* ---- footer.c --------------------------------------------------------------- */
+
+enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 1 };
+
+/* The last FOOTER_SIZE bytes of a segment's object. Written once, before the
+ * segment is visible, and never changed. Native byte order: it never leaves the
+ * machine. The reserved bytes are zero. */
+struct footer {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t flags;       /* FOOTER_NAMED */
+  uint64_t requested;   /* bytes asked for */
+  uint64_t total;       /* bytes of the object: payload, padding, footer */
+  uint64_t generation;  /* random: no two segments have the same */
+  uint64_t control_generation; /* the owner's presence: in this control object */
+  uint64_t presence;           /* it holds the lock on this byte */
+  uint64_t token;       /* the owner's struct process */
+  uint64_t pid;
+  uint64_t pid_start;
+  uint64_t pid_space;
+  uint64_t created;     /* nanoseconds since 1970 */
+  uint32_t lifetime;    /* smem_lifetime */
+  uint32_t spare;
+  char id[256];         /* in full, also where the system hashes names */
+  char tag[64];         /* for finding leaks: free text */
+  char trace[256];      /* likewise: the call that allocated */
+  char reserved[FOOTER_SIZE - 13 * 8 - 256 - 64 - 256 - 8];
+  uint64_t checksum;    /* never 0 */
+};
+
+enum { FOOTER_NAMED = 1 };
+
+void footer_seal(struct footer *footer);
+/* NULL if the footer is one of ours, whole, and of the segment `id` in an object
+ * of `total` bytes; otherwise what is wrong, as a constant. */
+const char *footer_check(const struct footer *footer, const char *id,
+                         uint64_t total);
+
+/* ---- lock.c ----------------------------------------------------------------- */
+
+/* Bytes of the control object that stand for things to lock. They lie far
+ * behind its end, in ranges that cannot meet. */
+#define LOCK_GATE ((uint64_t)1 << 55)
+#define LOCK_PRESENCE ((uint64_t)1 << 56) /* + presence number */
+#define LOCK_PRESENCES ((uint64_t)1 << 55)
+#define LOCK_NUMBER ((uint64_t)1 << 57) /* + number of an unnamed segment */
+#define LOCK_NAME ((uint64_t)1 << 58)   /* + hash of a name */
+
+/* Where the name lock of an id is. */
+uint64_t lock_of_id(const char *id);
+
+/* One held lock; lives on the holder's stack. */
+struct lock {
+  os_object control;
+  uint64_t offset, length;
+  struct lock *next;
+};
+
+/* Take it, against other processes and against other threads of this one. Waits
+ * at most process_timeout(): SMEM_BUSY; interruptible. Do not hold a mutex. */
+smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
+                    uint64_t length, struct lock *lock);
+void lock_drop(struct lock *lock);
+void lock_start(void);
+void lock_in_child(void);
+
+/* ---- control.c -------------------------------------------------------------- */
+
+/* The namespace's control object as this process has it open. */
+struct control {
+  os_object file;
+  struct control_page *page; /* NULL in one that control_peek() opened */
+  uint64_t generation;
+  uint64_t presence; /* 0 likewise */
+  unsigned references;
+  struct control *next;
+};
+
+/* A reference to the joined control object, which is joined if need be. */
+smem_code control_join(const struct call *call, struct control **control);
+/* The joined one, or an opening without presence, or NULL when there is none:
+ * never creates it. */
+smem_code control_peek(const struct call *call, struct control **control);
+void control_release(struct control *control);
+
+/* Has nobody removed or damaged it? Once true after something was done under a
+ * lock of it, that lock was honoured by everybody all along: an unlinked object
+ * is never linked again. */
+bool control_is_intact(const struct control *control);
+
+/* The first of `count` numbers in a row for unnamed segments. */
+smem_code control_take_numbers(const struct call *call, struct control *control,
+                               uint64_t count, uint64_t *first);
+uint64_t control_last_number(const struct control *control);
+
+/* Give up the presence, and remove the object after the last process and the
+ * last segment. */
+smem_code control_leave(const struct call *call);
+bool control_is_joined(void);
+
+void control_start(void);
+void control_before_fork(void);
+void control_after_fork(void);
+void control_in_child(void);
+
+/* ---- segment.c ---------------------------------------------------------------- */
+
+/* An open segment whose footer was checked. */
+struct segment {
+  struct name name;
+  os_object object;
+  os_info info;
+  struct footer footer;
+};
+
+uint64_t segment_capacity(const struct footer *footer);
+
+/* Open call->id, waiting for a creator at work. SMEM_NOT_FOUND, SMEM_CORRUPT ...
+ * The caller closes the object. */
+smem_code segment_open(const struct call *call, bool writable,
+                       struct segment *segment);
+
+/* The same without waiting, for `name` as it stands. OS_INCOMPLETE and
+ * OS_NOT_FOUND go to *status, with SMEM_OK and nothing open. */
+smem_code segment_try_open(const struct call *call, bool writable,
+                           struct segment *segment, os_status *status);
+
+/* Remove call->id if it still is the segment of this generation. */
+void segment_remove_generation(const struct call *call,
+                               struct control *control, uint64_t generation);
+
+/* ---- list.c ------------------------------------------------------------------- */
+
+/* Is there any object of the namespace? */
+smem_code list_any(const struct call *call, bool *any);
+/* The highest number among the ids present: 0 if there is none. */
+smem_code list_highest_number(const struct call *call, uint64_t *highest);
+/* Does this process own a segment? */
+smem_code list_owned(const struct call *call, bool *any);
+/* Remove the segments with the lifetime of this process. */
+smem_code list_free_owned(const struct call *call, struct control *control);
+
+/* ---- mapping.c ---------------------------------------------------------------- */
+
+void mapping_start(void);
+void mapping_before_fork(void);
+void mapping_after_fork(void);
+void mapping_in_child(void);
+bool mapping_any(void);
+
+#endif

@@ -1,0 +1,223 @@
+/* What is mapped in this process: a hash table by id.
+ *
+ * A segment is `mapped` from the first smem_map() to the unmap that takes the
+ * count to zero, or to a free. The table's mutex is never held while waiting
+ * for another process. */
+#include "internal.h"
+
+#include <string.h>
+
+/* The client sees the first member only. */
+struct record {
+  smem_mapping mapping;
+  struct record *next;
+  uint64_t hash;
+  uint64_t total;       /* bytes mapped */
+  uint64_t identity[2]; /* os_info's */
+  uint64_t generation;
+  uint64_t count;
+  bool named;
+  char id[];
+};
+
+static os_mutex mutex; /* guards the table */
+static struct record **table;
+static size_t slots; /* a power of two, or 0 */
+static size_t used;
+
+void mapping_start(void) { os_mutex_init(&mutex); }
+void mapping_before_fork(void) { os_mutex_lock(&mutex); }
+void mapping_after_fork(void) { os_mutex_unlock(&mutex); }
+/* A child inherits the mappings, so the table stays right. */
+void mapping_in_child(void) { os_mutex_init(&mutex); }
+
+/* ---- table, under the mutex ------------------------------------------------- */
+
+static struct record **find(const char *id, uint64_t hash) {
+  static struct record *nothing;
+  if (slots == 0) return &nothing;
+  struct record **at = &table[hash & (slots - 1)];
+  while (*at && ((*at)->hash != hash || strcmp((*at)->id, id) != 0))
+    at = &(*at)->next;
+  return at;
+}
+
+static bool grow(void) {
+  size_t wider = slots ? slots * 2 : 64;
+  struct record **fresh = os_allocate(wider * sizeof *fresh);
+  if (!fresh) return false;
+  for (size_t i = 0; i < slots; i++)
+    for (struct record *at = table[i], *next; at; at = next) {
+      struct record **slot = &fresh[at->hash & (wider - 1)];
+      next = at->next;
+      at->next = *slot;
+      *slot = at;
+    }
+  os_release(table);
+  table = fresh;
+  slots = wider;
+  return true;
+}
+
+static struct record *insert(const char *id, uint64_t hash) {
+  if (used >= slots && !grow()) return NULL;
+  size_t length = strlen(id);
+  struct record *record = os_allocate(sizeof *record + length + 1);
+  if (!record) return NULL;
+  memcpy(record->id, id, length + 1);
+  record->hash = hash;
+  struct record **slot = &table[hash & (slots - 1)];
+  record->next = *slot;
+  *slot = record;
+  used++;
+  return record;
+}
+
+static struct record *take_out(struct record **at) {
+  struct record *record = *at;
+  *at = record->next;
+  used--;
+  return record;
+}
+
+static void destroy(struct record *record, smem_detached *detached) {
+  memcpy(detached->attached, record->mapping.attached,
+         sizeof detached->attached);
+  for (int access = 0; access < 2; access++)
+    if (record->mapping.address[access])
+      os_unmap(record->mapping.address[access], record->total);
+  os_release(record);
+}
+
+/* ---- mapping ------------------------------------------------------------------ */
+
+static smem_code fail_replaced(const struct call *call) {
+  return fail(call, SMEM_REPLACED, 0,
+              "the segment that is mapped here was freed, and another one has "
+              "taken its name");
+}
+
+/* Is the name still, or no longer, but not newly, that of this record? Numbers
+ * never come back (see check_number_as_name), so they need no look. */
+static bool is_replaced(const struct call *call, const struct record *record) {
+  struct name name;
+  os_info info;
+  if (!record->named || name_of_segment(call, &name) != SMEM_OK) return false;
+  os_code code = os_object_stat(name.text, &info).code;
+  return (code == OS_OK || code == OS_INCOMPLETE || code == OS_NOT_REGULAR) &&
+         memcmp(info.identity, record->identity, sizeof info.identity) != 0;
+}
+
+/* Map `segment` with this access, and enter it. Under the mutex. */
+static smem_code enter(const struct call *call, smem_access access,
+                       const struct segment *segment, uint64_t hash,
+                       struct record **result) {
+  struct record **at = find(call->id, hash), *record = *at;
+  void *address;
+  if (record && record->generation != segment->footer.generation)
+    return fail_replaced(call);
+  if (!record || !record->mapping.address[access]) {
+    os_status status = os_object_map(segment->object, segment->info.size,
+                                     access == SMEM_READ_WRITE, &address);
+    if (status.code != OS_OK)
+      return fail(call, status.code == OS_NO_MEMORY ? SMEM_NO_MEMORY
+                        : status.code == OS_TOO_MANY_MAPS ? SMEM_TOO_MANY_MAPS
+                                                          : SMEM_SYSTEM,
+                  status.number, "its %llu bytes cannot be mapped",
+                  (unsigned long long)segment->info.size);
+    if (!record && !(record = insert(call->id, hash))) {
+      os_unmap(address, segment->info.size);
+      return fail_no_memory(call);
+    }
+    record->mapping.address[access] = address;
+    record->mapping.capacity = segment_capacity(&segment->footer);
+    record->total = segment->info.size;
+    memcpy(record->identity, segment->info.identity, sizeof record->identity);
+    record->generation = segment->footer.generation;
+    record->named = (segment->footer.flags & FOOTER_NAMED) != 0;
+  }
+  record->count++;
+  *result = record;
+  return SMEM_OK;
+}
+
+smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
+                   smem_error *error) {
+  struct call call = {"map", id, 0, error, false};
+  uint64_t hash = hash_text(id);
+  struct segment segment;
+  smem_code code = SMEM_OK;
+  os_mutex_lock(&mutex);
+  struct record *record = *find(id, hash);
+  bool known = record && record->mapping.address[access];
+  if (known && is_replaced(&call, record))
+    code = fail_replaced(&call);
+  else if (known)
+    record->count++;
+  os_mutex_unlock(&mutex);
+  if (!known) {
+    code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
+    if (code != SMEM_OK) return code;
+    os_mutex_lock(&mutex);
+    code = enter(&call, access, &segment, hash, &record);
+    os_mutex_unlock(&mutex);
+    os_object_close(segment.object);
+  }
+  if (code == SMEM_OK) *mapping = &record->mapping;
+  return code;
+}
+
+void smem_unmap(const char *id, smem_detached *detached) {
+  struct record *gone = NULL;
+  memset(detached, 0, sizeof *detached);
+  os_mutex_lock(&mutex);
+  struct record **at = find(id, hash_text(id));
+  if (*at && --(*at)->count == 0) gone = take_out(at);
+  os_mutex_unlock(&mutex);
+  if (gone) destroy(gone, detached);
+}
+
+smem_code smem_free(const char *id, smem_detached *detached,
+                    smem_error *error) {
+  struct call call = {"free", id, 0, error, false};
+  struct name name;
+  struct record *gone = NULL;
+  memset(detached, 0, sizeof *detached);
+  smem_code code = name_of_segment(&call, &name);
+  if (code != SMEM_OK) return code;
+  os_status status = os_object_remove(name.text);
+  if (status.code != OS_OK && status.code != OS_NOT_FOUND)
+    return fail_object(&call, status, name.text);
+  os_mutex_lock(&mutex);
+  struct record **at = find(id, hash_text(id));
+  if (*at) gone = take_out(at);
+  os_mutex_unlock(&mutex);
+  if (gone) destroy(gone, detached);
+  return SMEM_OK;
+}
+
+void smem_unmap_all(void (*gone)(smem_detached *detached)) {
+  for (;;) {
+    struct record *record = NULL;
+    smem_detached detached;
+    os_mutex_lock(&mutex);
+    for (size_t i = 0; i < slots && !record; i++)
+      if (table[i]) record = take_out(&table[i]);
+    if (!record) {
+      os_release(table);
+      table = NULL;
+      slots = 0;
+    }
+    os_mutex_unlock(&mutex);
+    if (!record) return;
+    destroy(record, &detached);
+    gone(&detached);
+  }
+}
+
+bool mapping_any(void) {
+  os_mutex_lock(&mutex);
+  bool any = used > 0;
+  os_mutex_unlock(&mutex);
+  return any;
+}

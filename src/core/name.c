@@ -1,0 +1,147 @@
+/* Names: the namespace, the ids, and the names of objects made of them. */
+#include "internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- ids ------------------------------------------------------------------- */
+
+/* Bytes of the UTF-8 character at `at`, 0 if it is none, is too long a form, a
+ * surrogate, or beyond Unicode. */
+static size_t utf8_length(const unsigned char *at, size_t room) {
+  if (at[0] < 0x80) return 1;
+  size_t length = at[0] < 0xC2 ? 0 : at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3
+                  : at[0] < 0xF5 ? 4 : 0;
+  if (length == 0 || length > room) return 0;
+  for (size_t i = 1; i < length; i++)
+    if ((at[i] & 0xC0) != 0x80) return 0;
+  if ((at[0] == 0xE0 && at[1] < 0xA0) || (at[0] == 0xED && at[1] > 0x9F) ||
+      (at[0] == 0xF0 && at[1] < 0x90) || (at[0] == 0xF4 && at[1] > 0x8F))
+    return 0;
+  return length;
+}
+
+static bool is_control(const unsigned char *at) {
+  return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] < 0xA0);
+}
+
+bool smem_id_is_valid(const char *id, size_t length, const char **why) {
+  const unsigned char *at = (const unsigned char *)id, *end = at + length;
+  *why = NULL;
+  if (length == 0) *why = "is empty";
+  if (length > SMEM_ID_MAX) *why = "is longer than 200 bytes";
+  while (!*why && at < end) {
+    size_t step = utf8_length(at, (size_t)(end - at));
+    if (step == 0)
+      *why = "is not valid UTF-8";
+    else if (is_control(at))
+      *why = "contains a control character";
+    else if (*at == '/')
+      *why = "contains a \"/\"";
+    at += step;
+  }
+  return !*why;
+}
+
+void smem_id_of_number(uint64_t number, char *buffer) {
+  char digits[SMEM_NUMBER_SIZE];
+  size_t length = 0;
+  do {
+    digits[length++] = (char)('0' + number % 10);
+    number /= 10;
+  } while (number > 0);
+  for (size_t i = 0; i < length; i++) buffer[i] = digits[length - 1 - i];
+  buffer[length] = '\0';
+}
+
+bool smem_id_is_number(const char *id, uint64_t *number) {
+  uint64_t value = 0;
+  if (id[0] < '1' || id[0] > '9') return false;
+  for (const char *at = id; *at; at++) {
+    if (*at < '0' || *at > '9') return false;
+    value = value * 10 + (uint64_t)(*at - '0');
+    if (value > SMEM_MAX_NUMBER) return false;
+  }
+  *number = value;
+  return true;
+}
+
+/* FNV-1a: names are short and nobody attacks his own hash table. */
+uint64_t hash_text(const char *text) {
+  uint64_t hash = 0xCBF29CE484222325u;
+  for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 0x100000001B3u;
+  return hash;
+}
+
+/* ---- the namespace ------------------------------------------------------------ */
+
+static os_mutex mutex;
+static char current[NAMESPACE_MAX + 1]; /* empty until the first use */
+
+void name_start(void) { os_mutex_init(&mutex); }
+void name_before_fork(void) { os_mutex_lock(&mutex); }
+void name_after_fork(void) { os_mutex_unlock(&mutex); }
+void name_in_child(void) { os_mutex_init(&mutex); }
+
+static bool is_namespace(const char *text) {
+  size_t length = strlen(text);
+  return length >= 1 && length <= NAMESPACE_MAX &&
+         strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                      "0123456789_-") == length;
+}
+
+smem_code namespace_get(const struct call *call, const char **name) {
+  /* Written once, under the mutex, before anybody is told of it; the atomics of
+   * the mutex cost less than a system call, so there is no second way in. */
+  smem_code code = SMEM_OK;
+  os_mutex_lock(&mutex);
+  if (!current[0]) {
+    const char *asked = getenv("SHAREDMEMORY_NAMESPACE");
+    if (!asked || !asked[0])
+      os_default_namespace(current);
+    else if (is_namespace(asked))
+      copy_text(current, sizeof current, asked);
+    else
+      code = fail(call, SMEM_ARGUMENT, 0,
+                  "the environment variable SHAREDMEMORY_NAMESPACE is '%.40s'; "
+                  "it must have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'",
+                  asked);
+  }
+  os_mutex_unlock(&mutex);
+  *name = current;
+  return code;
+}
+
+void namespace_forget(void) {
+  os_mutex_lock(&mutex);
+  current[0] = '\0';
+  os_mutex_unlock(&mutex);
+}
+
+/* ---- names of objects ----------------------------------------------------------- */
+
+static char *append(char *at, const char *text) {
+  size_t length = strlen(text);
+  memcpy(at, text, length + 1);
+  return at + length;
+}
+
+smem_code name_prefix(const struct call *call, struct name *name) {
+  const char *space;
+  smem_code code = namespace_get(call, &space);
+  if (code == SMEM_OK) append(append(append(name->text, "smem."), space), ".");
+  return code;
+}
+
+smem_code name_of_segment(const struct call *call, struct name *name) {
+  smem_code code = name_prefix(call, name);
+  if (code == SMEM_OK) append(name->text + strlen(name->text), call->id);
+  return code;
+}
+
+smem_code name_of_control(const struct call *call, struct name *name) {
+  const char *space;
+  smem_code code = namespace_get(call, &space);
+  if (code == SMEM_OK) append(append(name->text, "smem-control."), space);
+  return code;
+}

@@ -1,0 +1,423 @@
+/* Segments as objects of the system: allocate, open, look at, free.
+ *
+ * Creating happens under the lock of the id, see lock_of_id(): whoever holds it
+ * and sees an incomplete object knows that the creator is dead. Freeing needs no
+ * lock. That a segment is complete, and since when, is the business of
+ * os_object_publish(). */
+#include "internal.h"
+
+#include <string.h>
+
+uint64_t segment_capacity(const struct footer *footer) {
+  return footer->total - FOOTER_SIZE;
+}
+
+/* ---- opening -------------------------------------------------------------------- */
+
+static smem_code read_footer(const struct call *call, struct segment *segment) {
+  uint64_t total = segment->info.size;
+  if (segment->info.user != os_user())
+    return fail_owner(call, segment->name.text, segment->info.user);
+  if (total < FOOTER_SIZE || total % os_page_size() != 0)
+    return fail(call, SMEM_CORRUPT, 0,
+                "it is no segment of this package, or was truncated: it has "
+                "%llu bytes", (unsigned long long)total);
+  os_status status = os_object_read(segment->object, total - FOOTER_SIZE,
+                                    &segment->footer, FOOTER_SIZE);
+  if (status.code != OS_OK)
+    return fail_os(call, status, "its footer cannot be read");
+  const char *wrong = footer_check(&segment->footer, call->id, total);
+  if (wrong) return fail(call, SMEM_CORRUPT, 0, "%s", wrong);
+  return SMEM_OK;
+}
+
+smem_code segment_try_open(const struct call *call, bool writable,
+                           struct segment *segment, os_status *status) {
+  *status = os_object_open(segment->name.text, writable, &segment->object,
+                           &segment->info);
+  if (status->code == OS_NOT_FOUND || status->code == OS_INCOMPLETE)
+    return SMEM_OK;
+  if (status->code != OS_OK)
+    return fail_object(call, *status, segment->name.text);
+  smem_code code = read_footer(call, segment);
+  if (code != SMEM_OK) os_object_close(segment->object);
+  return code;
+}
+
+/* The caller holds the lock of the id, so the creator is dead. */
+static smem_code remove_incomplete(const struct call *call,
+                                   const struct name *name) {
+  os_status status = os_object_remove(name->text);
+  if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
+  return fail_object(call, status, name->text);
+}
+
+/* Wait until the creator is done or dead, and remove what a dead one left. Then
+ * the caller looks again. *gone: nothing more to wait for. */
+static smem_code settle_incomplete(const struct call *call,
+                                   const struct name *name, bool *gone) {
+  struct control *control;
+  struct lock lock;
+  os_info info;
+  smem_code code = control_peek(call, &control);
+  if (code != SMEM_OK) return code;
+  /* Without a control object nobody can be at work on it: a creator notices that
+   * it lost the object and starts again. It stays for the next allocation to
+   * remove, for here we have nothing to keep that one out. */
+  *gone = !control;
+  if (!control) return SMEM_OK;
+  code = lock_take(call, control->file, lock_of_id(call->id), 1, &lock);
+  if (code == SMEM_OK) {
+    bool named = os_control_stat(control->file, &info).code == OS_OK &&
+                 !info.unlinked;
+    if (named && os_object_stat(name->text, &info).code == OS_INCOMPLETE)
+      code = remove_incomplete(call, name);
+    lock_drop(&lock);
+  }
+  control_release(control);
+  return code;
+}
+
+smem_code segment_open(const struct call *call, bool writable,
+                       struct segment *segment) {
+  smem_code code = name_of_segment(call, &segment->name);
+  bool gone = false;
+  while (code == SMEM_OK) {
+    os_status status;
+    code = segment_try_open(call, writable, segment, &status);
+    if (code != SMEM_OK || status.code == OS_OK) return code;
+    if (status.code == OS_NOT_FOUND || gone)
+      return fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
+    code = settle_incomplete(call, &segment->name, &gone);
+  }
+  return code;
+}
+
+smem_code smem_exists(const char *id, bool *exists, smem_error *error) {
+  struct call call = {"find", id, 0, error, false};
+  struct segment segment;
+  smem_code code = segment_open(&call, false, &segment);
+  *exists = code == SMEM_OK;
+  if (code == SMEM_OK) os_object_close(segment.object);
+  return code == SMEM_NOT_FOUND ? SMEM_OK : code;
+}
+
+smem_code smem_size(const char *id, uint64_t *size, smem_error *error) {
+  struct call call = {"measure", id, 0, error, false};
+  struct segment segment;
+  smem_code code = segment_open(&call, false, &segment);
+  if (code != SMEM_OK) return code;
+  os_object_close(segment.object);
+  *size = segment_capacity(&segment.footer);
+  return SMEM_OK;
+}
+
+/* ---- removing ------------------------------------------------------------------- */
+
+smem_code smem_can_free(const char *id, smem_error *error) {
+  struct call call = {"free", id, 0, error, false};
+  struct name name;
+  os_info info;
+  smem_code code = name_of_segment(&call, &name);
+  if (code != SMEM_OK) return code;
+  os_status status = os_object_stat(name.text, &info);
+  if ((status.code == OS_OK || status.code == OS_NOT_REGULAR) &&
+      info.user != os_user())
+    return fail_owner(&call, name.text, info.user);
+  if (status.code == OS_NOT_REGULAR && info.directory)
+    return fail_object(&call, status, name.text);
+  return SMEM_OK;
+}
+
+void segment_remove_generation(const struct call *call,
+                               struct control *control, uint64_t generation) {
+  struct segment segment;
+  struct lock lock;
+  os_status status;
+  smem_error ignored;
+  struct call quiet = *call;
+  quiet.error = &ignored;
+  quiet.must_finish = true;
+  if (name_of_segment(&quiet, &segment.name) != SMEM_OK ||
+      lock_take(&quiet, control->file, lock_of_id(call->id), 1, &lock) !=
+          SMEM_OK)
+    return;
+  /* Under the lock nobody can create: what bears the name now is this segment or
+   * an older successor, and unlinking cannot hit a younger one. */
+  if (segment_try_open(&quiet, false, &segment, &status) == SMEM_OK &&
+      status.code == OS_OK) {
+    os_object_close(segment.object);
+    if (segment.footer.generation == generation)
+      os_object_remove(segment.name.text);
+  }
+  lock_drop(&lock);
+}
+
+/* ---- allocating ------------------------------------------------------------------ */
+
+/* What all segments of one smem_allocate() have in common. */
+struct batch {
+  smem_request *requests;
+  size_t count;
+  size_t at;      /* the request under way */
+  uint64_t *made; /* for each request: the generation of what was created for it,
+                     0 if it was there before */
+  smem_lifetime lifetime;
+  bool exclusive;
+  struct control *control;
+};
+
+static void fill_footer(struct footer *footer, const struct call *call,
+                        const struct batch *batch, uint64_t size,
+                        uint64_t total) {
+  const struct process *self = process_self();
+  memset(footer, 0, sizeof *footer);
+  footer->flags = batch->requests[batch->at].name ? FOOTER_NAMED : 0;
+  footer->requested = size;
+  footer->total = total;
+  footer->generation = process_random();
+  footer->control_generation = batch->control->generation;
+  footer->presence = batch->control->presence;
+  footer->token = self->token;
+  footer->pid = self->os.pid;
+  footer->pid_start = self->os.start;
+  footer->pid_space = self->os.pid_space;
+  footer->created = os_wall_clock();
+  footer->lifetime = (uint32_t)batch->lifetime;
+  copy_text(footer->id, sizeof footer->id, call->id);
+  footer_seal(footer);
+}
+
+static smem_code fail_create(const struct call *call, os_status status,
+                             const char *name, uint64_t size) {
+  uint64_t room = os_free_space();
+  if (status.code == OS_INTERRUPTED)
+    return fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+  if (status.code == OS_NOT_FOUND)
+    return fail(call, SMEM_SYSTEM, status.number,
+                "this system has no shared memory file system at /dev/shm; "
+                "mount one: `mount -t tmpfs tmpfs /dev/shm`");
+  if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
+    return fail_object(call, status, name);
+  return fail(call, SMEM_NO_SPACE, status.number,
+              "%llu bytes were asked for, %llu bytes of shared memory are free",
+              (unsigned long long)size, (unsigned long long)room);
+}
+
+static void begin(struct call *call, struct batch *batch, size_t at,
+                  const char *id) {
+  batch->at = at;
+  call->element = batch->count > 1 ? at + 1 : 0;
+  call->id = id;
+}
+
+/* Create call->id; the caller holds its lock. *exists instead of an error if
+ * something bears the name. */
+static smem_code create(const struct call *call, struct batch *batch,
+                        const struct name *name, uint64_t size, bool *exists) {
+  uint64_t page = os_page_size();
+  uint64_t total = (size + FOOTER_SIZE + page - 1) / page * page;
+  struct footer footer;
+  os_object object;
+  if (total > SIZE_MAX / 2)
+    return fail(call, SMEM_NO_MEMORY, 0,
+                "%llu bytes are more than this process can address",
+                (unsigned long long)size);
+  os_status status =
+      os_object_create(name->text, total, process_interrupted, &object);
+  *exists = status.code == OS_EXISTS;
+  if (*exists) return SMEM_OK;
+  if (status.code != OS_OK) return fail_create(call, status, name->text, size);
+  fill_footer(&footer, call, batch, size, total);
+  status = os_object_publish(object, total, &footer, FOOTER_SIZE);
+  if (status.code == OS_OK) status = os_object_keep(name->text, object);
+  if (status.code != OS_OK) os_object_remove(name->text);
+  os_object_close(object);
+  if (status.code != OS_OK) return fail_create(call, status, name->text, size);
+  batch->made[batch->at] = footer.generation;
+  return SMEM_OK;
+}
+
+/* A name that exists: is the segment good for this request? *again: it is gone,
+ * or what a dead creator left, which was removed. The caller holds the lock. */
+static smem_code use_existing(const struct call *call, struct batch *batch,
+                              const struct name *name, uint64_t size,
+                              bool *again) {
+  struct segment segment = {.name = *name};
+  os_status status;
+  smem_code code = segment_try_open(call, false, &segment, &status);
+  *again = code == SMEM_OK && status.code != OS_OK;
+  if (code != SMEM_OK) return code;
+  if (status.code == OS_INCOMPLETE) code = remove_incomplete(call, name);
+  if (*again) return code;
+  uint64_t capacity = segment_capacity(&segment.footer);
+  if (batch->exclusive)
+    code = fail(call, SMEM_EXISTS, 0, "a segment of %llu bytes has this name",
+                (unsigned long long)capacity);
+  else if (capacity < size)
+    code = fail(call, SMEM_TOO_SMALL, 0,
+                "%llu bytes were asked for, the segment of this name has %llu",
+                (unsigned long long)size, (unsigned long long)capacity);
+  else if ((status = os_object_keep(name->text, segment.object)).code != OS_OK)
+    code = fail_object(call, status, name->text);
+  os_object_close(segment.object);
+  return code;
+}
+
+/* A number that the counter has handed out belongs to an unnamed segment, which
+ * may be mapped by somebody who relies on its never coming back: such a name can
+ * be opened, not created. */
+static bool is_spent_number(const struct call *call,
+                            const struct batch *batch) {
+  uint64_t number;
+  return smem_id_is_number(call->id, &number) &&
+         number <= control_last_number(batch->control);
+}
+
+/* The caller holds the lock of the name. */
+static smem_code create_or_open(const struct call *call, struct batch *batch,
+                                const struct name *name) {
+  uint64_t size = batch->requests[batch->at].size;
+  bool spent = is_spent_number(call, batch), exists = spent, again = true;
+  smem_code code = SMEM_OK;
+  while (again) {
+    again = false;
+    if (!spent) code = create(call, batch, name, size, &exists);
+    if (code == SMEM_OK && exists)
+      code = use_existing(call, batch, name, size, &again);
+    if (again && spent)
+      return fail(call, SMEM_ARGUMENT, 0,
+                  "the numbers up to %llu are ids of unnamed segments; choose a "
+                  "name with a letter in it",
+                  (unsigned long long)control_last_number(batch->control));
+  }
+  return code;
+}
+
+static smem_code allocate_named(const struct call *call, struct batch *batch) {
+  struct name name;
+  struct lock lock;
+  smem_code code = name_of_segment(call, &name);
+  if (code != SMEM_OK) return code;
+  code = lock_take(call, batch->control->file, lock_of_id(call->id), 1, &lock);
+  if (code != SMEM_OK) return code;
+  code = create_or_open(call, batch, &name);
+  lock_drop(&lock);
+  return code;
+}
+
+/* `number` is ours and locked. *exists: something bears it all the same. */
+static smem_code allocate_number(struct call *call, struct batch *batch,
+                                 uint64_t number, bool *exists) {
+  smem_request *request = &batch->requests[batch->at];
+  char id[SMEM_NUMBER_SIZE];
+  struct name name;
+  smem_id_of_number(number, id);
+  request->number = number;
+  call->id = id;
+  smem_code code = name_of_segment(call, &name);
+  if (code == SMEM_OK)
+    code = create(call, batch, &name, request->size, exists);
+  call->id = "";
+  return code;
+}
+
+/* A single number: when one of the row was taken. */
+static smem_code allocate_next_number(struct call *call, struct batch *batch) {
+  bool exists = true;
+  smem_code code = SMEM_OK;
+  while (exists && code == SMEM_OK) {
+    uint64_t number;
+    struct lock lock;
+    code = control_take_numbers(call, batch->control, 1, &number);
+    if (code == SMEM_OK)
+      code = lock_take(call, batch->control->file, LOCK_NUMBER + number, 1,
+                       &lock);
+    if (code != SMEM_OK) break;
+    code = allocate_number(call, batch, number, &exists);
+    lock_drop(&lock);
+  }
+  return code;
+}
+
+/* All unnamed ones: a row of numbers under one lock. */
+static smem_code allocate_unnamed(struct call *call, struct batch *batch,
+                                  size_t unnamed) {
+  uint64_t number;
+  struct lock lock;
+  smem_code code =
+      control_take_numbers(call, batch->control, unnamed, &number);
+  if (code != SMEM_OK) return code;
+  code = lock_take(call, batch->control->file, LOCK_NUMBER + number, unnamed,
+                   &lock);
+  if (code != SMEM_OK) return code;
+  for (size_t i = 0; i < batch->count && code == SMEM_OK; i++) {
+    bool exists = false;
+    if (batch->requests[i].name) continue;
+    begin(call, batch, i, "");
+    code = allocate_number(call, batch, number++, &exists);
+    if (code == SMEM_OK && exists) code = allocate_next_number(call, batch);
+    if (code == SMEM_OK && i % 256 == 255 && process_interrupted())
+      code = fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+  }
+  lock_drop(&lock);
+  return code;
+}
+
+static smem_code allocate_all(struct call *call, struct batch *batch,
+                              size_t unnamed) {
+  size_t count = batch->count;
+  smem_code code = SMEM_OK;
+  if (unnamed > 0) code = allocate_unnamed(call, batch, unnamed);
+  for (size_t i = 0; unnamed < count && i < count && code == SMEM_OK; i++) {
+    if (!batch->requests[i].name) continue;
+    begin(call, batch, i, batch->requests[i].name);
+    code = allocate_named(call, batch);
+    if (code == SMEM_OK && i % 256 == 255 && process_interrupted())
+      code = fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+  }
+  return code;
+}
+
+static void undo(const struct call *call, struct batch *batch) {
+  for (size_t i = 0; i < batch->count; i++) {
+    char id[SMEM_NUMBER_SIZE];
+    struct call element = *call;
+    if (batch->made[i] == 0) continue;
+    smem_id_of_number(batch->requests[i].number, id);
+    element.id = batch->requests[i].name ? batch->requests[i].name : id;
+    segment_remove_generation(&element, batch->control, batch->made[i]);
+    batch->made[i] = 0;
+  }
+}
+
+smem_code smem_allocate(smem_request *requests, size_t count,
+                        smem_lifetime lifetime, bool exclusive,
+                        smem_error *error) {
+  struct call call = {"allocate", "", 0, error, false};
+  struct batch batch = {requests, count, 0, NULL, lifetime, exclusive, NULL};
+  uint64_t single = 0;
+  size_t unnamed = 0;
+  if (count == 0) return SMEM_OK;
+  for (size_t i = 0; i < count; i++) unnamed += !requests[i].name;
+  batch.made = count == 1 ? &single : os_allocate(count * sizeof *batch.made);
+  if (!batch.made) return fail_no_memory(&call);
+  smem_code code;
+  bool again = true;
+  while (again) {
+    call.element = 0;
+    call.id = "";
+    code = control_join(&call, &batch.control);
+    again = false;
+    if (code != SMEM_OK) break;
+    code = allocate_all(&call, &batch, unnamed);
+    /* If the control object was lost meanwhile, our locks may have excluded
+     * nobody, and others look for our presence elsewhere: do it over. */
+    again = code == SMEM_OK && !control_is_intact(batch.control);
+    if (code != SMEM_OK || again) undo(&call, &batch);
+    control_release(batch.control);
+  }
+  if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) process_owes_free();
+  if (count > 1) os_release(batch.made);
+  return code;
+}

@@ -1,0 +1,340 @@
+/* Linux: named objects are files of the tmpfs at /dev/shm.
+ *
+ * shm_open() is, in glibc and musl, open() in this directory. It is opened
+ * directly here because listing and examining need the path anyway, because
+ * older systems have shm_open() in a library of its own (librt), and because
+ * glibc's changes some error numbers.
+ *
+ * How a segment comes into being, and what a killed creator leaves behind:
+ *
+ *   state        mode  size   reached by
+ *   absent        -     -
+ *   incomplete   0000    0    open(O_EXCL, 0), then fallocate(KEEP_SIZE)
+ *   complete     0000   full  pwrite of the footer, which also sets the size
+ *   complete     0600   full  fchmod
+ *
+ * The footer lies within one page, and the kernel sets the size after it has
+ * copied the bytes: a size other than 0 means that the footer is there. Between
+ * the last two states a creator may die; whoever opens the segment next does
+ * the fchmod for it. An empty file with any other mode is not ours. */
+#if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
+
+#include "posix.h"
+
+#include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#define DIRECTORY "/dev/shm/"
+enum { PATH_SIZE = 300 };
+
+static int real_open(const char *path, int flags, mode_t mode) {
+  return open(path, flags, mode);
+}
+static int real_reserve(int fd, off_t offset, off_t length) {
+  return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length);
+}
+static int real_lock(int fd, int command, struct flock *lock) {
+  return fcntl(fd, command, lock);
+}
+
+#ifndef SHAREDMEMORY_TEST_SYSCALLS
+const
+#endif
+    struct os_syscalls os_sys = {
+        .open = real_open,       .unlink = unlink,       .close = close,
+        .fstat = fstat,          .lstat = lstat,         .chmod = chmod,
+        .fchmod = fchmod,        .reserve = real_reserve,
+        .ftruncate = ftruncate,  .pread = pread,         .pwrite = pwrite,
+        .mmap = mmap,            .munmap = munmap,       .lock = real_lock,
+        .calloc = calloc,
+};
+
+struct path {
+  char text[PATH_SIZE];
+};
+
+static struct path path_of(const char *name) {
+  struct path path;
+  size_t length = strlen(name), most = sizeof path.text - sizeof DIRECTORY;
+  memcpy(path.text, DIRECTORY, sizeof DIRECTORY - 1);
+  if (length > most) length = most; /* names of the core are shorter */
+  memcpy(path.text + sizeof DIRECTORY - 1, name, length);
+  path.text[sizeof DIRECTORY - 1 + length] = '\0';
+  return path;
+}
+
+void os_object_path(const char *name, char *buffer, size_t length) {
+  snprintf(buffer, length, DIRECTORY "%s", name);
+}
+
+/* ---- space ------------------------------------------------------------- */
+
+/* A line "Key:   123 kB" of /proc/meminfo, in bytes; 0 if there is none. */
+static uint64_t meminfo(const char *text, const char *key) {
+  const char *line = strstr(text, key);
+  uint64_t kib = 0;
+  if (line && sscanf(line + strlen(key), ": %" SCNu64, &kib) != 1) kib = 0;
+  return kib * 1024;
+}
+
+static size_t read_text(const char *path, char *buffer, size_t length) {
+  int fd = os_sys.open(path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  ssize_t got = os_sys.pread(fd, buffer, length - 1, 0);
+  posix_close(fd);
+  buffer[got > 0 ? got : 0] = '\0';
+  return got > 0 ? (size_t)got : 0;
+}
+
+uint64_t os_free_space(void) {
+  uint64_t room = UINT64_MAX;
+  struct statvfs fs;
+  /* A tmpfs mounted without a size reports 0 blocks: no limit of its own. */
+  if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0)
+    room = (uint64_t)fs.f_bavail * fs.f_frsize;
+  /* tmpfs pages are memory. /dev/shm may be larger than what is left of it, and
+   * reserving more than that ends in the out-of-memory killer, not in ENOSPC. */
+  char text[4096];
+  if (read_text("/proc/meminfo", text, sizeof text) > 0) {
+    uint64_t memory = meminfo(text, "MemAvailable") + meminfo(text, "SwapFree");
+    if (memory > 0 && memory < room) room = memory;
+  }
+  return room;
+}
+
+/* tmpfs hands out pages on first access; with the file system full that would
+ * be SIGBUS in the middle of somebody's assignment. So they are reserved here,
+ * where ENOSPC is an error that can be reported. fallocate() gives up, and gives
+ * back its pages, at any signal: with a profiler's timer running one large call
+ * would never get through, so it goes in chunks that shrink. */
+static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
+  uint64_t chunk = (uint64_t)64 << 20;
+  const uint64_t smallest = (uint64_t)64 << 10;
+  /* Asked beforehand, or everybody else on the machine would meet a full file
+   * system while we fill it only to find that it does not fit. */
+  if (size > chunk && os_free_space() < size)
+    return (os_status){OS_NO_SPACE, ENOSPC};
+  for (uint64_t done = 0; done < size;) {
+    uint64_t step = size - done < chunk ? size - done : chunk;
+    if (os_sys.reserve(fd, (off_t)done, (off_t)step) == 0)
+      done += step;
+    else if (errno != EINTR)
+      return posix_last();
+    else if (chunk > smallest)
+      chunk /= 2;
+    if (done < size && interrupted && interrupted())
+      return (os_status){OS_INTERRUPTED, EINTR};
+  }
+  return OS_SUCCESS;
+}
+
+/* ---- objects ----------------------------------------------------------- */
+
+os_status os_object_create(const char *name, uint64_t size,
+                           os_interrupted interrupted, os_object *object) {
+  struct path path = path_of(name);
+  int fd = os_sys.open(path.text,
+                       O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS, 0);
+  if (fd < 0) return posix_last();
+  os_status status = reserve(fd, size, interrupted);
+  if (status.code != OS_OK) {
+    os_sys.unlink(path.text);
+    posix_close(fd);
+    return status;
+  }
+  *object = fd;
+  return OS_SUCCESS;
+}
+
+os_status os_object_publish(os_object object, uint64_t size, const void *tail,
+                            size_t length) {
+  os_status status =
+      posix_write_all((int)object, tail, length, (off_t)(size - length));
+  if (status.code != OS_OK) return status;
+  return os_sys.fchmod((int)object, 0600) == 0 ? OS_SUCCESS : posix_last();
+}
+
+static bool closed_to_owner(const struct stat *status) {
+  return S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
+         (status->st_mode & 0600) != 0600;
+}
+
+static bool is_incomplete(const struct stat *status) {
+  return S_ISREG(status->st_mode) && status->st_size == 0 &&
+         (status->st_mode & 0777) == 0;
+}
+
+/* Open what may be closed even to its owner: between its creation and its
+ * fchmod, or because the creator died there. Only the owner of a file can
+ * replace it in a directory with the sticky bit, so that chmod by path after
+ * lstat() cannot hit anybody else's. */
+static os_status open_own(const struct path *path, int flags, int *fd) {
+  for (int attempt = 0;; attempt++) {
+    struct stat status;
+    *fd = os_sys.open(path->text, flags | POSIX_SAFE_FLAGS, 0600);
+    if (*fd >= 0) return OS_SUCCESS;
+    os_status failure = posix_last();
+    if (failure.code != OS_DENIED || attempt == 3) return failure;
+    if (os_sys.lstat(path->text, &status) != 0) {
+      if (errno == ENOENT) continue;
+      return posix_last();
+    }
+    if (!closed_to_owner(&status)) return failure;
+    if (is_incomplete(&status) && !(flags & O_CREAT))
+      return (os_status){OS_INCOMPLETE, 0};
+    if (os_sys.chmod(path->text, 0600) != 0 && errno != ENOENT)
+      return posix_last();
+  }
+}
+
+os_status os_object_open(const char *name, bool writable, os_object *object,
+                         os_info *info) {
+  struct path path = path_of(name);
+  struct stat status;
+  int fd;
+  os_status result = open_own(&path, writable ? O_RDWR : O_RDONLY, &fd);
+  if (result.code != OS_OK) return result;
+  if (os_sys.fstat(fd, &status) != 0)
+    result = posix_last();
+  else if (!S_ISREG(status.st_mode))
+    result.code = OS_NOT_REGULAR;
+  else if (is_incomplete(&status)) /* root opens it whatever the mode */
+    result.code = OS_INCOMPLETE;
+  if (result.code != OS_OK) {
+    posix_close(fd);
+    return result;
+  }
+  posix_info(&status, info);
+  *object = fd;
+  return OS_SUCCESS;
+}
+
+os_status os_object_stat(const char *name, os_info *info) {
+  struct path path = path_of(name);
+  struct stat status;
+  if (os_sys.lstat(path.text, &status) != 0) return posix_last();
+  posix_info(&status, info);
+  if (!S_ISREG(status.st_mode)) return (os_status){OS_NOT_REGULAR, 0};
+  return (os_status){is_incomplete(&status) ? OS_INCOMPLETE : OS_OK, 0};
+}
+
+os_status os_object_read(os_object object, uint64_t offset, void *buffer,
+                         size_t length) {
+  return posix_read_all((int)object, buffer, length, (off_t)offset);
+}
+
+/* mmap() says ENOMEM for a full address space and for too many mappings alike;
+ * they have different remedies. */
+static bool mappings_used_up(void) {
+  char text[32];
+  uint64_t most = 0, lines = 0;
+  if (read_text("/proc/sys/vm/max_map_count", text, sizeof text) == 0 ||
+      sscanf(text, "%" SCNu64, &most) != 1)
+    return false;
+  FILE *maps = fopen("/proc/self/maps", "re");
+  if (!maps) return false;
+  for (int c; (c = getc(maps)) != EOF;) lines += c == '\n';
+  fclose(maps);
+  return lines + 2 >= most;
+}
+
+os_status os_object_map(os_object object, uint64_t size, bool writable,
+                        void **address) {
+  int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  *address =
+      os_sys.mmap(NULL, (size_t)size, protection, MAP_SHARED, (int)object, 0);
+  if (*address != MAP_FAILED) return OS_SUCCESS;
+  os_status failure = posix_last();
+  *address = NULL;
+  if (failure.code == OS_NO_MEMORY && mappings_used_up())
+    failure.code = OS_TOO_MANY_MAPS;
+  return failure;
+}
+
+os_status os_object_remove(const char *name) {
+  struct path path = path_of(name);
+  /* The sticky bit of /dev/shm protects other users' files from everybody but
+   * root, so root looks first. */
+  if (geteuid() == 0) {
+    struct stat status;
+    if (os_sys.lstat(path.text, &status) != 0) return posix_last();
+    if (status.st_uid != 0) return (os_status){OS_DENIED, EPERM};
+  }
+  return os_sys.unlink(path.text) == 0 ? OS_SUCCESS : posix_last();
+}
+
+os_status os_object_list(const char *prefix,
+                         bool (*visit)(const char *name, void *context),
+                         void *context) {
+  size_t length = strlen(prefix);
+  DIR *directory = opendir(DIRECTORY);
+  if (!directory) return posix_last();
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+    if (strncmp(entry->d_name, prefix, length) == 0 &&
+        !visit(entry->d_name, context))
+      break;
+  closedir(directory);
+  return OS_SUCCESS;
+}
+
+/* ---- control object ------------------------------------------------------ */
+
+os_status os_control_open(const char *name, bool create, os_object *object,
+                          os_info *info) {
+  struct path path = path_of(name);
+  int fd;
+  os_status result = open_own(&path, O_RDWR | (create ? O_CREAT : 0), &fd);
+  if (result.code == OS_DENIED) {
+    /* Also fs.protected_regular: O_CREAT on another user's file in a sticky
+     * directory is refused even to root. */
+    struct stat status;
+    if (os_sys.lstat(path.text, &status) == 0) posix_info(&status, info);
+  }
+  if (result.code != OS_OK) return result;
+  result = posix_inspect(fd, info);
+  /* The umask may have taken away what shm_open() asked for. */
+  if (result.code == OS_OK && info->user == os_user() && info->size == 0 &&
+      os_sys.fchmod(fd, 0600) != 0)
+    result = posix_last();
+  if (result.code != OS_OK) {
+    posix_close(fd);
+    return result;
+  }
+  *object = fd;
+  return OS_SUCCESS;
+}
+
+os_status os_control_resize(os_object object, uint64_t size) {
+  int fd = (int)object;
+  if (os_sys.ftruncate(fd, 0) != 0) return posix_last();
+  os_status status = reserve(fd, size, NULL);
+  if (status.code != OS_OK) return status;
+  return os_sys.ftruncate(fd, (off_t)size) == 0 ? OS_SUCCESS : posix_last();
+}
+
+os_status os_control_remove(const char *name) { return os_object_remove(name); }
+
+/* ---- process ----------------------------------------------------------- */
+
+void os_process_self(os_process *self) {
+  char text[1024];
+  struct stat status;
+  self->pid = (uint64_t)getpid();
+  self->start = 0;
+  self->pid_space = 0;
+  if (stat("/proc/self/ns/pid", &status) == 0)
+    self->pid_space = (uint64_t)status.st_ino;
+  if (read_text("/proc/self/stat", text, sizeof text) == 0) return;
+  /* The second field is the command's name in parentheses and may itself have
+   * blanks and parentheses; the start time is the 20th after it. */
+  char *at = strrchr(text, ')');
+  for (int field = 0; at && field < 20; field++) at = strchr(at + 1, ' ');
+  if (at && sscanf(at, " %" SCNu64, &self->start) != 1) self->start = 0;
+}
+
+#else
+typedef int not_linux; /* C wants a declaration in every file */
+#endif

@@ -1,0 +1,179 @@
+/* What the core needs of an operating system: the mechanism, and no policy.
+ *
+ * One contract, three implementations: posix.c with linux.c, posix.c with
+ * macos.c, and windows.c. Every function is thread-safe unless it says
+ * otherwise, never prints and never exits. Sizes and offsets are bytes.
+ *
+ * Names are UTF-8 without a leading "/", for example "smem.1000.42"; each
+ * implementation makes of them what its system accepts. */
+#ifndef SHAREDMEMORY_OS_H
+#define SHAREDMEMORY_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum os_code {
+  OS_OK = 0,
+  OS_NOT_FOUND,      /* no object has this name */
+  OS_EXISTS,         /* the name is taken */
+  OS_INCOMPLETE,     /* the object exists, its creator has not finished it */
+  OS_DENIED,         /* it belongs to somebody else */
+  OS_NOT_REGULAR,    /* a link, FIFO, directory or device bears the name */
+  OS_NO_SPACE,       /* the shared memory file system is full */
+  OS_NO_MEMORY,      /* the machine or the address space is full */
+  OS_TOO_MANY_FILES, /* descriptors of the process or of the system */
+  OS_TOO_MANY_MAPS,  /* mappings of the process */
+  OS_INTERRUPTED,    /* the caller's `interrupted` said so */
+  OS_BUSY,           /* somebody else holds the lock */
+  OS_UNSUPPORTED,    /* the system cannot do this */
+  OS_FAILED          /* anything else: see the number */
+} os_code;
+
+/* `number` is errno or GetLastError(), 0 where the system gave none. */
+typedef struct os_status {
+  os_code code;
+  int number;
+} os_status;
+
+/* An open object: a descriptor or a handle. */
+typedef intptr_t os_object;
+#define OS_NO_OBJECT ((os_object)-1)
+
+typedef struct os_info {
+  uint64_t size;        /* bytes */
+  uint64_t identity[2]; /* differs between two objects that ever bear one name:
+                           device and inode, or what stands in for them */
+  uint64_t user;        /* the owner's id */
+  bool unlinked;        /* the name is gone, or leads to another object */
+  bool directory;       /* with OS_NOT_REGULAR: os_object_remove() will refuse */
+} os_info;
+
+typedef bool (*os_interrupted)(void);
+
+/* ---- shared memory objects ------------------------------------------- */
+
+/* Create `name` with `size` bytes, all of them reserved, so that no later
+ * access can fail for want of memory. The name is visible at once but
+ * os_object_open() says OS_INCOMPLETE until os_object_publish(). The caller
+ * holds the name's lock. Fails with OS_EXISTS, OS_NO_SPACE and so on, and then
+ * leaves nothing behind. `interrupted` (may be NULL) is asked between chunks. */
+os_status os_object_create(const char *name, uint64_t size,
+                           os_interrupted interrupted, os_object *object);
+
+/* Write the last `length` bytes of the object of `size` bytes, which makes it
+ * complete, and give the owner, and nobody else, access to it. */
+os_status os_object_publish(os_object object, uint64_t size, const void *tail,
+                            size_t length);
+
+/* Open a complete object. Never follows a link, never blocks. */
+os_status os_object_open(const char *name, bool writable, os_object *object,
+                         os_info *info);
+
+/* What bears `name`, without opening it. OS_NOT_REGULAR leaves `info` filled. */
+os_status os_object_stat(const char *name, os_info *info);
+
+os_status os_object_read(os_object object, uint64_t offset, void *buffer,
+                         size_t length);
+
+/* Map all `size` bytes, shared. The mapping outlives os_object_close(). */
+os_status os_object_map(os_object object, uint64_t size, bool writable,
+                        void **address);
+void os_unmap(void *address, uint64_t size);
+
+/* Keep the object alive in this process until os_object_remove(). Where the
+ * kernel keeps named objects by itself this does nothing. */
+os_status os_object_keep(const char *name, os_object object);
+
+/* Remove the name; mappings stay. Refuses what belongs to another user, also to
+ * root. OS_NOT_FOUND where there is nothing. */
+os_status os_object_remove(const char *name);
+
+void os_object_close(os_object object);
+
+/* Call `visit` with each name that begins with `prefix`, in no order, until it
+ * returns false. */
+os_status os_object_list(const char *prefix,
+                         bool (*visit)(const char *name, void *context),
+                         void *context);
+
+/* Bytes that the shared memory file system could still hold; UINT64_MAX where
+ * the system does not tell. */
+uint64_t os_free_space(void);
+
+/* ---- control object: a small file that can be locked -------------------- */
+
+/* Open the control object, with `create` also when there is none (its size is
+ * then 0). An object of another user is opened too where the system lets us:
+ * check info->user. */
+os_status os_control_open(const char *name, bool create, os_object *object,
+                          os_info *info);
+os_status os_control_stat(os_object object, os_info *info);
+
+/* Give a control object its size, reserved, filled with zeros. */
+os_status os_control_resize(os_object object, uint64_t size);
+os_status os_control_remove(const char *name);
+
+/* Lock `length` bytes at `offset`, exclusively, without waiting: OS_BUSY if
+ * somebody else has any of them. The lock goes with the last descriptor of this
+ * opening, however its process ends. It does not exclude the threads of a
+ * process from each other. Offsets may lie behind the end of the object. */
+os_status os_lock(os_object control, uint64_t offset, uint64_t length);
+void os_unlock(os_object control, uint64_t offset, uint64_t length);
+
+/* Does anybody hold any of these bytes through another opening? */
+os_status os_lock_query(os_object control, uint64_t offset, uint64_t length,
+                        bool *held);
+
+/* ---- process and machine ------------------------------------------------- */
+
+typedef struct os_process {
+  uint64_t pid;
+  uint64_t start;     /* with `pid` names a process of this boot for good; 0 if
+                         the system does not tell */
+  uint64_t pid_space; /* which pid namespace `pid` belongs to; 0 likewise */
+} os_process;
+
+void os_process_self(os_process *self);
+uint64_t os_user(void);
+
+/* A name for a user: "alice (uid 1000)". Always terminated. */
+void os_user_name(uint64_t user, char *buffer, size_t length);
+
+/* The default namespace: the effective user. At most 16 characters of
+ * [A-Za-z0-9_-], and the terminator. */
+void os_default_namespace(char buffer[17]);
+
+/* What the object's path is on this system, for messages. */
+void os_object_path(const char *name, char *buffer, size_t length);
+
+/* The system's text for an error number. Always terminated. */
+void os_error_text(int number, char *buffer, size_t length);
+
+uint64_t os_page_size(void);
+uint64_t os_wall_clock(void);    /* nanoseconds since 1970 */
+uint64_t os_steady_clock(void);  /* nanoseconds, never set back */
+void os_sleep(uint64_t nanoseconds);
+uint64_t os_entropy(void);
+
+void *os_allocate(size_t length); /* zeroed; NULL when there is none */
+void os_release(void *memory);
+
+/* Plain mutual exclusion, for a few instructions at a time. */
+typedef union os_mutex {
+  void *align;
+  char room[64];
+} os_mutex;
+void os_mutex_init(os_mutex *mutex);
+void os_mutex_lock(os_mutex *mutex);
+void os_mutex_unlock(os_mutex *mutex);
+
+/* Run the three around every fork() of this process. Call once. */
+void os_at_fork(void (*before)(void), void (*in_parent)(void),
+                void (*in_child)(void));
+
+/* Never unload the library that `function` is in: code of it may still be
+ * called after R has let go of it. */
+void os_pin_library(void (*function)(void));
+
+#endif

@@ -1,0 +1,33 @@
+/* Shared by posix.c and the one of linux.c and macos.c that goes with it. */
+#ifndef SHAREDMEMORY_OS_POSIX_H
+#define SHAREDMEMORY_OS_POSIX_H
+
+#include "os.h"
+#include "syscalls.h"
+
+#include <errno.h>
+
+#define OS_SUCCESS ((os_status){OS_OK, 0})
+
+/* errno -> os_status. */
+os_status posix_status(int number);
+os_status posix_last(void);
+
+/* Close, keeping errno. */
+void posix_close(int fd);
+
+void posix_info(const struct stat *status, os_info *info);
+
+/* fstat, and the checks that hold for every object: a regular file or a shared
+ * memory object. OS_NOT_REGULAR otherwise. */
+os_status posix_inspect(int fd, os_info *info);
+
+/* Open with the flags that keep a planted link or FIFO harmless. */
+#define POSIX_SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+
+/* pread or pwrite all of it, also through signals. */
+os_status posix_read_all(int fd, void *buffer, size_t length, off_t offset);
+os_status posix_write_all(int fd, const void *buffer, size_t length,
+                          off_t offset);
+
+#endif

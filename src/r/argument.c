@@ -1,0 +1,169 @@
+/* Arguments. Checked here and not in R, where the same checks take ten times
+ * as long as the rest of the call. */
+#include "glue.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double largest = 9007199254740992.0; /* 2^53 */
+
+/* "element 3 of `size`", or only "`size`" if it is the only one. */
+static const char *place(const char *argument, SEXP x, R_xlen_t i) {
+  static char text[80];
+  if (XLENGTH(x) == 1)
+    snprintf(text, sizeof text, "`%s`", argument);
+  else
+    snprintf(text, sizeof text, "element %.0f of `%s`", (double)i + 1,
+             argument);
+  return text;
+}
+
+/* As R writes it: C's "inf" is not R's. */
+static const char *number_text(double value) {
+  static char text[32];
+  if (isinf(value)) return value > 0 ? "Inf" : "-Inf";
+  snprintf(text, sizeof text, "%.15g", value);
+  return text;
+}
+
+/* ---- ids -------------------------------------------------------------------------- */
+
+static SEXP id_of_number(const char *op, const char *argument, SEXP x,
+                         R_xlen_t i) {
+  double value = TYPEOF(x) == INTSXP
+                     ? (INTEGER(x)[i] == NA_INTEGER ? NA_REAL : INTEGER(x)[i])
+                     : REAL(x)[i];
+  char text[SMEM_NUMBER_SIZE];
+  if (ISNAN(value)) r_fail_argument(op, "", "%s is NA", place(argument, x, i));
+  if (!(value >= 0 && value <= largest) || value != floor(value))
+    r_fail_argument(op, "", "%s is %s; a number used as an id must be whole, "
+                    "from 0 to 2^53", place(argument, x, i),
+                    number_text(value));
+  smem_id_of_number((uint64_t)value, text);
+  return Rf_mkChar(text);
+}
+
+/* The same string in UTF-8: itself if it is in it already. */
+static SEXP id_of_string(const char *op, const char *argument, SEXP x,
+                         R_xlen_t i, SEXP string, bool empty) {
+  const char *why, *text;
+  if (string == NA_STRING)
+    r_fail_argument(op, "", "%s is NA", place(argument, x, i));
+  if (empty && LENGTH(string) == 0) return string;
+  if (Rf_getCharCE(string) == CE_BYTES)
+    r_fail_argument(op, "", "%s is marked as bytes, not as text",
+                    place(argument, x, i));
+  text = Rf_translateCharUTF8(string);
+  if (!smem_id_is_valid(text, strlen(text), &why))
+    r_fail_argument(op, "", "%s %s; an id is 1 to 200 bytes of text without "
+                    "\"/\" and control characters", place(argument, x, i), why);
+  return text == CHAR(string) ? string : Rf_mkCharCE(text, CE_UTF8);
+}
+
+static SEXP id_at(const char *op, const char *argument, SEXP x, R_xlen_t i,
+                  bool empty) {
+  if (TYPEOF(x) == STRSXP)
+    return id_of_string(op, argument, x, i, STRING_ELT(x, i), empty);
+  if (!Rf_isFactor(x)) return id_of_number(op, argument, x, i);
+  /* The label is what as.character() and paste() make of a factor; the integer
+   * code behind it would be the id of somebody else's segment. */
+  SEXP levels = Rf_getAttrib(x, R_LevelsSymbol);
+  int level = INTEGER(x)[i];
+  bool known = TYPEOF(levels) == STRSXP && level >= 1 && level <= Rf_length(levels);
+  return id_of_string(op, argument, x, i,
+                      known ? STRING_ELT(levels, level - 1) : NA_STRING, empty);
+}
+
+SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
+  /* integer64 and the like are numbers in disguise. */
+  bool number = TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP;
+  if (TYPEOF(x) == LGLSXP && XLENGTH(x) > 0)
+    number = true, x = PROTECT(Rf_coerceVector(x, INTSXP));
+  else
+    PROTECT(x);
+  if (TYPEOF(x) != STRSXP && !number)
+    r_fail_argument(op, "", "`%s` must be a character vector (or numbers), not "
+                    "of type %s", argument, Rf_type2char(TYPEOF(x)));
+  SEXP ids = x;
+  R_xlen_t n = XLENGTH(x);
+  if (number) ids = Rf_allocVector(STRSXP, n);
+  PROTECT_INDEX index;
+  PROTECT_WITH_INDEX(ids, &index);
+  for (R_xlen_t i = 0; i < n; i++) {
+    SEXP id = PROTECT(id_at(op, argument, x, i, empty));
+    if (ids == x && id != STRING_ELT(x, i))
+      REPROTECT(ids = Rf_shallow_duplicate(x), index);
+    if (ids != x) SET_STRING_ELT(ids, i, id);
+    UNPROTECT(1);
+  }
+  UNPROTECT(2);
+  return ids;
+}
+
+/* ---- the others --------------------------------------------------------------------- */
+
+uint64_t r_size(const char *op, SEXP x, R_xlen_t i) {
+  double value;
+  if (TYPEOF(x) == INTSXP)
+    value = INTEGER(x)[i] == NA_INTEGER ? NA_REAL : INTEGER(x)[i];
+  else
+    value = REAL(x)[i];
+  if (ISNAN(value)) r_fail_argument(op, "", "%s is NA", place("size", x, i));
+  if (value < 1 || value > largest || value != floor(value))
+    r_fail_argument(op, "", "%s is %s; a size must be a whole number of bytes, "
+                    "from 1 to 2^53", place("size", x, i), number_text(value));
+  return (uint64_t)value;
+}
+
+void r_sizes_check(const char *op, SEXP x) {
+  if ((TYPEOF(x) != INTSXP && TYPEOF(x) != REALSXP) || Rf_isFactor(x)) {
+    bool na = TYPEOF(x) == LGLSXP && XLENGTH(x) == 1 &&
+              LOGICAL(x)[0] == NA_LOGICAL;
+    if (na) r_fail_argument(op, "", "`size` is NA");
+    r_fail_argument(op, "", "`size` must be numeric (bytes), not of type %s",
+                    Rf_isFactor(x) ? "factor" : Rf_type2char(TYPEOF(x)));
+  }
+  for (R_xlen_t i = 0; i < XLENGTH(x); i++) r_size(op, x, i);
+}
+
+bool r_flag(const char *op, const char *argument, SEXP x) {
+  if (TYPEOF(x) != LGLSXP || XLENGTH(x) != 1 || LOGICAL(x)[0] == NA_LOGICAL)
+    r_fail_argument(op, "", "`%s` must be TRUE or FALSE", argument);
+  return LOGICAL(x)[0] != 0;
+}
+
+smem_lifetime r_lifetime(const char *op, SEXP x) {
+  static const char *const names[] = {"freed", "process"};
+  if (TYPEOF(x) == STRSXP) {
+    bool matches[2] = {false, false};
+    for (R_xlen_t i = 0; i < XLENGTH(x) && i < 2; i++)
+      for (int k = 0; k < 2; k++)
+        if (i == k || XLENGTH(x) == 1)
+          matches[k] |= strcmp(CHAR(STRING_ELT(x, i)), names[k]) == 0;
+    /* Both, in order, are the default of the argument: the first counts. */
+    if (XLENGTH(x) == 1 && matches[1]) return SMEM_OF_PROCESS;
+    if (matches[0] && (XLENGTH(x) == 1 || (XLENGTH(x) == 2 && matches[1])))
+      return SMEM_UNTIL_FREED;
+  }
+  r_fail_argument(op, "", "`lifetime` must be \"freed\" or \"process\"");
+}
+
+double r_limit(const char *op, const char *argument, SEXP x, double otherwise) {
+  if (x == R_NilValue) return otherwise;
+  bool number = (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) &&
+                !Rf_isFactor(x) && XLENGTH(x) == 1;
+  double value = number ? Rf_asReal(x) : NA_REAL;
+  uint64_t id; /* as a number is good as an id, an id is good as a number */
+  if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 &&
+      smem_id_is_number(CHAR(STRING_ELT(x, 0)), &id))
+    value = (double)id;
+  if (ISNAN(value))
+    r_fail_argument(op, "", "`%s` must be NULL or one number", argument);
+  return value;
+}
+
+SEXP r_number(uint64_t value) {
+  if (value <= INT32_MAX) return Rf_ScalarInteger((int)value);
+  return Rf_ScalarReal((double)value);
+}

@@ -1,0 +1,291 @@
+/* The .Call entry points, one per R function. */
+#include "glue.h"
+
+#include <string.h>
+
+/* How many elements of a vector between two looks for an interrupt. */
+enum { LOOK_EVERY = 256 };
+
+SEXP r_load(SEXP environment) {
+  r_condition_start(environment);
+  return R_NilValue;
+}
+
+/* ---- allocate ------------------------------------------------------------------------ */
+
+static R_xlen_t common_length(SEXP size, SEXP name) {
+  R_xlen_t sizes = XLENGTH(size), names = XLENGTH(name);
+  if (sizes == names || names == 1) return sizes;
+  if (sizes == 1) return names;
+  r_fail_argument("allocate", "",
+                  "`size` has %.0f elements and `name` has %.0f; lengths must "
+                  "be equal, or one of them 1", (double)sizes, (double)names);
+}
+
+struct result {
+  SEXP ids, names;
+  smem_request *requests;
+  R_xlen_t n;
+  bool done;
+};
+
+/* The memory that R needs for the ids may be what is lacking. */
+static SEXP fill_ids(void *data) {
+  struct result *result = data;
+  for (R_xlen_t i = 0; i < result->n; i++) {
+    char number[SMEM_NUMBER_SIZE];
+    const smem_request *request = &result->requests[i];
+    if (!request->name) smem_id_of_number(request->number, number);
+    SET_STRING_ELT(result->ids, i,
+                   Rf_mkCharCE(request->name ? request->name : number, CE_UTF8));
+  }
+  result->done = true;
+  return result->ids;
+}
+
+/* Without its id a segment is lost: back to nothing, but for what had a name. */
+static void take_back(void *data) {
+  struct result *result = data;
+  for (R_xlen_t i = 0; !result->done && i < result->n; i++) {
+    char number[SMEM_NUMBER_SIZE];
+    smem_detached detached;
+    smem_error error;
+    if (result->requests[i].name) continue;
+    smem_id_of_number(result->requests[i].number, number);
+    smem_free(number, &detached, &error);
+    r_pointer_clear(&detached);
+  }
+}
+
+SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
+  const char *op = "allocate";
+  smem_error error;
+  r_sizes_check(op, size);
+  name = PROTECT(r_ids(op, "name", name, true));
+  smem_lifetime life = r_lifetime(op, lifetime);
+  bool only = r_flag(op, "exclusive", exclusive);
+  R_xlen_t n = common_length(size, name);
+  struct result result = {PROTECT(Rf_allocVector(STRSXP, n)), name, NULL, n,
+                          false};
+  smem_request single;
+  result.requests =
+      n == 1 ? &single
+             : (smem_request *)R_alloc((size_t)n, sizeof(smem_request));
+  for (R_xlen_t i = 0; i < n; i++) {
+    SEXP id = STRING_ELT(name, XLENGTH(name) == 1 ? 0 : i);
+    result.requests[i].size = r_size(op, size, XLENGTH(size) == 1 ? 0 : i);
+    result.requests[i].name = LENGTH(id) > 0 ? CHAR(id) : NULL;
+  }
+  smem_code code =
+      smem_allocate(result.requests, (size_t)n, life, only, &error);
+  r_check(code, &error);
+  R_ExecWithCleanup(fill_ids, &result, take_back, &result);
+  UNPROTECT(2);
+  return result.ids;
+}
+
+/* ---- map, unmap, free -------------------------------------------------------------------- */
+
+static void unmap_first(SEXP ids, R_xlen_t n) {
+  for (R_xlen_t i = 0; i < n; i++) {
+    smem_detached detached;
+    smem_unmap(CHAR(STRING_ELT(ids, i)), &detached);
+    r_pointer_clear(&detached);
+  }
+}
+
+static bool look_for_interrupt(R_xlen_t i) {
+  return i % LOOK_EVERY == LOOK_EVERY - 1 && r_interrupted();
+}
+
+SEXP r_map(SEXP id, SEXP readonly) {
+  const char *op = "map";
+  smem_error error;
+  SEXP ids = PROTECT(r_ids(op, "id", id, false));
+  smem_access access =
+      r_flag(op, "readonly", readonly) ? SMEM_READ_ONLY : SMEM_READ_WRITE;
+  R_xlen_t n = XLENGTH(ids);
+  SEXP result = PROTECT(Rf_allocVector(VECSXP, n));
+  for (R_xlen_t i = 0; i < n; i++) {
+    smem_mapping *mapping;
+    r_pointer_prepare();
+    smem_code code =
+        smem_map(CHAR(STRING_ELT(ids, i)), access, &mapping, &error);
+    bool stop = look_for_interrupt(i);
+    if (code == SMEM_OK)
+      SET_VECTOR_ELT(result, i, r_pointer(mapping, access, STRING_ELT(ids, i)));
+    if (code != SMEM_OK || stop) unmap_first(ids, i + (code == SMEM_OK));
+    r_check_element(code, &error, i, n);
+  }
+  UNPROTECT(2);
+  return n == 1 ? VECTOR_ELT(result, 0) : result;
+}
+
+SEXP r_unmap(SEXP id) {
+  SEXP ids = PROTECT(r_ids("unmap", "id", id, false));
+  unmap_first(ids, XLENGTH(ids));
+  UNPROTECT(1);
+  return R_NilValue;
+}
+
+SEXP r_free(SEXP id) {
+  smem_error error;
+  smem_detached detached;
+  SEXP ids = PROTECT(r_ids("free", "id", id, false));
+  R_xlen_t n = XLENGTH(ids);
+  /* What is freed cannot be brought back: so first see that all of them can be,
+   * and do not listen to interrupts half-way. */
+  for (R_xlen_t i = 0; n > 1 && i < n; i++) {
+    smem_code code = smem_can_free(CHAR(STRING_ELT(ids, i)), &error);
+    look_for_interrupt(i);
+    r_check_element(code, &error, i, n);
+  }
+  for (R_xlen_t i = 0; i < n; i++) {
+    smem_code code = smem_free(CHAR(STRING_ELT(ids, i)), &detached, &error);
+    r_pointer_clear(&detached);
+    r_check_element(code, &error, i, n);
+  }
+  UNPROTECT(1);
+  return R_NilValue;
+}
+
+/* ---- has, size ---------------------------------------------------------------------------- */
+
+SEXP r_has(SEXP id) {
+  smem_error error;
+  SEXP ids = PROTECT(r_ids("find", "id", id, false));
+  R_xlen_t n = XLENGTH(ids);
+  SEXP result = PROTECT(Rf_allocVector(LGLSXP, n));
+  for (R_xlen_t i = 0; i < n; i++) {
+    bool exists = false;
+    smem_code code = smem_exists(CHAR(STRING_ELT(ids, i)), &exists, &error);
+    LOGICAL(result)[i] = exists;
+    look_for_interrupt(i);
+    r_check_element(code, &error, i, n);
+  }
+  UNPROTECT(2);
+  return result;
+}
+
+SEXP r_get_size(SEXP id) {
+  smem_error error;
+  SEXP ids = PROTECT(r_ids("measure", "id", id, false));
+  R_xlen_t n = XLENGTH(ids);
+  SEXP result = PROTECT(Rf_allocVector(REALSXP, n));
+  for (R_xlen_t i = 0; i < n; i++) {
+    uint64_t size = 0;
+    smem_code code = smem_size(CHAR(STRING_ELT(ids, i)), &size, &error);
+    REAL(result)[i] = (double)size;
+    look_for_interrupt(i);
+    r_check_element(code, &error, i, n);
+  }
+  UNPROTECT(2);
+  return result;
+}
+
+/* ---- the namespace --------------------------------------------------------------------------- */
+
+SEXP r_last_index(void) {
+  smem_error error;
+  uint64_t index = 0;
+  smem_code code = smem_last_index(&index, &error);
+  r_check(code, &error);
+  return r_number(index);
+}
+
+SEXP r_join(void) {
+  smem_error error;
+  smem_code code = smem_join(&error);
+  r_check(code, &error);
+  return R_NilValue;
+}
+
+SEXP r_leave(void) {
+  smem_error error;
+  smem_code code = smem_leave(&error);
+  r_check(code, &error);
+  return R_NilValue;
+}
+
+/* One row of the list, in C's memory: R may jump out of any allocation, the
+ * core's walk must not be jumped out of. */
+struct row {
+  char id[SMEM_ID_MAX + 1];
+  double size;
+};
+
+struct rows {
+  struct row *row;
+  size_t used, room;
+  double start, end;
+  bool out_of_memory;
+};
+
+static bool add_row(const smem_entry *entry, void *context) {
+  struct rows *rows = context;
+  uint64_t number;
+  /* Nothing that could be used yet. */
+  if (entry->state == SMEM_INCOMPLETE) return true;
+  if (smem_id_is_number(entry->id, &number) &&
+      ((double)number < rows->start || (double)number > rows->end))
+    return true;
+  if (rows->used == rows->room) {
+    size_t room = rows->room ? rows->room * 2 : 64;
+    struct row *larger = realloc(rows->row, room * sizeof *larger);
+    rows->out_of_memory = !larger;
+    if (!larger) return false;
+    rows->row = larger;
+    rows->room = room;
+  }
+  struct row *row = &rows->row[rows->used++];
+  strncpy(row->id, entry->id, sizeof row->id - 1);
+  row->id[sizeof row->id - 1] = '\0';
+  row->size = entry->state == SMEM_COMPLETE ? (double)entry->capacity : NA_REAL;
+  return true;
+}
+
+/* Numbers first, in their order, then names in that of their bytes. */
+static int compare_rows(const void *a, const void *b) {
+  const char *left = ((const struct row *)a)->id;
+  const char *right = ((const struct row *)b)->id;
+  uint64_t x = 0, y = 0;
+  bool is_x = smem_id_is_number(left, &x), is_y = smem_id_is_number(right, &y);
+  if (is_x != is_y) return is_x ? -1 : 1;
+  if (is_x) return (x > y) - (x < y);
+  return strcmp(left, right);
+}
+
+static SEXP make_columns(void *data) {
+  struct rows *rows = data;
+  R_xlen_t n = (R_xlen_t)rows->used;
+  const char *names[] = {"Id", "size", ""};
+  SEXP columns = PROTECT(Rf_mkNamed(VECSXP, names));
+  SEXP id = Rf_allocVector(STRSXP, n);
+  SET_VECTOR_ELT(columns, 0, id);
+  SEXP size = Rf_allocVector(REALSXP, n);
+  SET_VECTOR_ELT(columns, 1, size);
+  for (R_xlen_t i = 0; i < n; i++) {
+    const char *why, *text = rows->row[i].id;
+    bool valid = smem_id_is_valid(text, strlen(text), &why);
+    SET_STRING_ELT(id, i, Rf_mkCharCE(text, valid ? CE_UTF8 : CE_BYTES));
+    REAL(size)[i] = rows->row[i].size;
+  }
+  UNPROTECT(1);
+  return columns;
+}
+
+static void free_rows(void *data) { free(((struct rows *)data)->row); }
+
+SEXP r_list(SEXP end, SEXP start) {
+  const char *op = "list";
+  smem_error error;
+  struct rows rows = {NULL, 0, 0, r_limit(op, "start", start, R_NegInf),
+                      r_limit(op, "end", end, R_PosInf), false};
+  smem_code code = smem_list(add_row, &rows, &error);
+  if (code != SMEM_OK || rows.out_of_memory) free_rows(&rows);
+  r_check(code, &error);
+  if (rows.out_of_memory) Rf_error("no memory for the list");
+  if (rows.used > 0)
+    qsort(rows.row, rows.used, sizeof *rows.row, compare_rows);
+  return R_ExecWithCleanup(make_columns, &rows, free_rows, &rows);
+}

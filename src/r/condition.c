@@ -1,0 +1,99 @@
+/* The one place where an error of the core becomes an R condition, and where
+ * R's interrupts meet the core. */
+#include "glue.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static SEXP package;    /* the namespace environment */
+static SEXP unwinding;  /* R's record of a jump that was stopped half-way */
+static bool jump_waits; /* ... and has to go on */
+static _Thread_local bool is_main_thread;
+
+void r_condition_start(SEXP environment) {
+  if (package) R_ReleaseObject(package);
+  R_PreserveObject(package = environment);
+  if (!unwinding) R_PreserveObject(unwinding = R_MakeUnwindCont());
+  is_main_thread = true;
+}
+
+/* ---- interrupts -------------------------------------------------------------------
+ *
+ * R_CheckUserInterrupt() leaves by a jump, over the core's frames and whatever
+ * they would have cleaned up. So it is called where R lets us stop the jump; the
+ * core then sees an ordinary answer, cleans up and returns, and r_check() lets
+ * the jump go on. Handlers and on.exit() code see the original interrupt. */
+
+static SEXP check_interrupt(void *nothing) {
+  (void)nothing;
+  R_CheckUserInterrupt();
+  return R_NilValue;
+}
+
+static void stop_jump(void *target, Rboolean jumping) {
+  if (jumping) longjmp(*(jmp_buf *)target, 1);
+}
+
+bool r_interrupted(void) {
+  jmp_buf here;
+  if (!is_main_thread || !unwinding) return false;
+  if (jump_waits) return true;
+  if (setjmp(here)) {
+    jump_waits = true;
+    return true;
+  }
+  R_UnwindProtect(check_interrupt, NULL, stop_jump, &here, unwinding);
+  return false;
+}
+
+/* ---- conditions ------------------------------------------------------------------ */
+
+static SEXP utf8_string(const char *text) {
+  return Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8));
+}
+
+static void throw_condition(const smem_error *error) {
+  char message[2048];
+  if (!package) Rf_error("sharedmemory is not loaded");
+  smem_error_message(error, message, sizeof message);
+  SEXP call = PROTECT(Rf_allocList(7)), at = call;
+  SET_TYPEOF(call, LANGSXP);
+  SETCAR(at, Rf_install("throw_condition"));
+  SETCAR(at = CDR(at), utf8_string(smem_error_kind(error->code)));
+  SETCAR(at = CDR(at), utf8_string(message));
+  SETCAR(at = CDR(at), error->id[0] ? utf8_string(error->id)
+                                    : Rf_ScalarString(NA_STRING));
+  SETCAR(at = CDR(at), utf8_string(error->op));
+  SETCAR(at = CDR(at), Rf_ScalarInteger(error->number));
+  SETCAR(CDR(at), Rf_ScalarReal(error->element ? (double)error->element
+                                               : NA_REAL));
+  Rf_eval(call, package);
+  UNPROTECT(1);
+}
+
+void r_check(smem_code code, const smem_error *error) {
+  if (jump_waits) {
+    jump_waits = false;
+    R_ContinueUnwind(unwinding);
+  }
+  if (code != SMEM_OK) throw_condition(error);
+}
+
+void r_check_element(smem_code code, smem_error *error, R_xlen_t i,
+                     R_xlen_t n) {
+  if (code != SMEM_OK && n > 1) error->element = (uint64_t)i + 1;
+  r_check(code, error);
+}
+
+void r_fail_argument(const char *op, const char *id, const char *format, ...) {
+  smem_error error = {.code = SMEM_ARGUMENT, .op = op};
+  va_list arguments;
+  snprintf(error.id, sizeof error.id, "%s", id);
+  va_start(arguments, format);
+  vsnprintf(error.detail, sizeof error.detail, format, arguments);
+  va_end(arguments);
+  throw_condition(&error);
+  Rf_error("unreachable: the condition was not thrown");
+}
