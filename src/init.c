@@ -5,7 +5,10 @@
 #include <R_ext/Rdynload.h>
 #include <R_ext/Visibility.h>
 
-#define ENTRY(name, arguments) {#name, (DL_FUNC)&r_##name, arguments}
+/* void (*)(void) is the one function type that compilers let any other be cast
+ * to and from without a warning. */
+#define ENTRY(name, arguments)                                                 \
+  {#name, (DL_FUNC)(void (*)(void))r_##name, arguments}
 
 static const R_CallMethodDef entries[] = {
     ENTRY(load, 1),       ENTRY(allocate, 4), ENTRY(map, 2),

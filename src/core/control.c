@@ -103,13 +103,6 @@ static void forget_joined(struct control *control) {
   if (was_joined) control_release(control);
 }
 
-bool control_is_joined(void) {
-  struct control *control = reference_joined();
-  if (!control) return false;
-  control_release(control);
-  return true;
-}
-
 /* ---- the page ------------------------------------------------------------------- */
 
 static bool page_is_valid(struct control_page *page) {
@@ -316,12 +309,12 @@ smem_code control_peek(const struct call *call, struct control **result) {
 
 /* ---- leaving -------------------------------------------------------------------- */
 
-smem_code control_leave(const struct call *call) {
+void control_leave(const struct call *call) {
   struct control *control = reference_joined();
   struct lock gate;
   struct name name;
   os_process self;
-  if (!control) return SMEM_OK;
+  if (!control) return;
   os_process_self(&self);
   /* A child that was cloned past our fork handlers is not the one that joined. */
   if (self.pid == joined_by && control_is_intact(control) &&
@@ -333,7 +326,6 @@ smem_code control_leave(const struct call *call) {
   /* With the gate not to be had the object stays: the next to leave removes it. */
   forget_joined(control);
   control_release(control);
-  return SMEM_OK;
 }
 
 /* ---- numbers -------------------------------------------------------------------- */

@@ -175,8 +175,7 @@ uint64_t control_last_number(const struct control *control);
 
 /* Give up the presence, and remove the object after the last process and the
  * last segment. */
-smem_code control_leave(const struct call *call);
-bool control_is_joined(void);
+void control_leave(const struct call *call);
 
 void control_start(void);
 void control_before_fork(void);

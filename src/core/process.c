@@ -125,12 +125,10 @@ smem_code smem_join(smem_error *error) {
 
 smem_code smem_leave(smem_error *error) {
   struct call call = {"leave", "", 0, error, false};
-  bool owner = false;
-  smem_code code = SMEM_OK;
-  if (control_is_joined()) {
-    code = list_owned(&call, &owner);
-    if (code == SMEM_OK && !owner) code = control_leave(&call);
-  }
-  if (code == SMEM_OK && !owner && !mapping_any()) namespace_forget();
-  return code;
+  bool owner;
+  smem_code code = list_owned(&call, &owner);
+  if (code != SMEM_OK || owner) return code;
+  control_leave(&call);
+  if (!mapping_any()) namespace_forget();
+  return SMEM_OK;
 }

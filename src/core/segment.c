@@ -379,16 +379,46 @@ static smem_code allocate_all(struct call *call, struct batch *batch,
   return code;
 }
 
+/* The id of request i, in `number` if it is one. */
+static const char *id_of_request(const struct batch *batch, size_t i,
+                                 char number[SMEM_NUMBER_SIZE]) {
+  const smem_request *request = &batch->requests[i];
+  if (request->name) return request->name;
+  smem_id_of_number(request->number, number);
+  return number;
+}
+
 static void undo(const struct call *call, struct batch *batch) {
   for (size_t i = 0; i < batch->count; i++) {
-    char id[SMEM_NUMBER_SIZE];
+    char number[SMEM_NUMBER_SIZE];
     struct call element = *call;
     if (batch->made[i] == 0) continue;
-    smem_id_of_number(batch->requests[i].number, id);
-    element.id = batch->requests[i].name ? batch->requests[i].name : id;
+    element.id = id_of_request(batch, i, number);
     segment_remove_generation(&element, batch->control, batch->made[i]);
     batch->made[i] = 0;
   }
+}
+
+/* Has anything that was made lost its name? If the control object was removed
+ * meanwhile, our locks may have excluded nobody, and somebody who joined a new
+ * one may have taken our incomplete objects for those of a dead creator. */
+static bool lost_any(const struct call *call, const struct batch *batch) {
+  if (control_is_intact(batch->control)) return false;
+  for (size_t i = 0; i < batch->count; i++) {
+    char number[SMEM_NUMBER_SIZE];
+    struct segment segment;
+    os_status status;
+    struct call element = *call;
+    if (batch->made[i] == 0) continue;
+    element.id = id_of_request(batch, i, number);
+    if (name_of_segment(&element, &segment.name) != SMEM_OK ||
+        segment_try_open(&element, false, &segment, &status) != SMEM_OK ||
+        status.code != OS_OK)
+      return true;
+    os_object_close(segment.object);
+    if (segment.footer.generation != batch->made[i]) return true;
+  }
+  return false;
 }
 
 smem_code smem_allocate(smem_request *requests, size_t count,
@@ -411,9 +441,7 @@ smem_code smem_allocate(smem_request *requests, size_t count,
     again = false;
     if (code != SMEM_OK) break;
     code = allocate_all(&call, &batch, unnamed);
-    /* If the control object was lost meanwhile, our locks may have excluded
-     * nobody, and others look for our presence elsewhere: do it over. */
-    again = code == SMEM_OK && !control_is_intact(batch.control);
+    again = code == SMEM_OK && lost_any(&call, &batch);
     if (code != SMEM_OK || again) undo(&call, &batch);
     control_release(batch.control);
   }

@@ -466,8 +466,15 @@ static os_status inspect(int fd, const char *name, os_info *info) {
 
 /* ---- objects ------------------------------------------------------------- */
 
-/* macOS has no limit but memory; what other systems have is not asked alike. */
-uint64_t os_free_space(void) { return UINT64_MAX; }
+/* macOS swaps to a file that grows. Elsewhere no more than this can be had, and
+ * reserving more ends in somebody being killed for memory, not in an error. */
+uint64_t os_free_space(void) {
+#if !defined(__APPLE__) && defined(_SC_PHYS_PAGES)
+  long pages = sysconf(_SC_PHYS_PAGES);
+  if (pages > 0) return (uint64_t)pages * os_page_size();
+#endif
+  return UINT64_MAX;
+}
 
 static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
   uint64_t chunk = (uint64_t)64 << 20;
@@ -497,9 +504,10 @@ static os_status give_mode(int fd) {
 }
 
 static os_status give_size(int fd, uint64_t size, os_interrupted interrupted) {
-  if (size <= INT64_MAX && os_sys.ftruncate(fd, (off_t)size) == 0)
+  if (size > INT64_MAX || size > os_free_space())
+    return (os_status){OS_NO_SPACE, ENOSPC};
+  if (os_sys.ftruncate(fd, (off_t)size) == 0)
     return reserve(fd, size, interrupted);
-  if (size > INT64_MAX) errno = EFBIG;
   os_status status = posix_last();
   /* macOS has this for a lack of memory too; the descriptor is a good one. */
   if (errno == EINVAL || errno == EFBIG) status.code = OS_NO_SPACE;
@@ -557,8 +565,8 @@ os_status os_object_publish(os_object object, uint64_t size, const void *tail,
 static os_status open_object(const char *name, int flags, int *fd,
                              os_info *info) {
   struct path path = shm_name(name);
-  /* What cannot be opened tells no owner. A link, where there are links, lies in
-   * a directory whose sticky bit protects what belongs to others. */
+  /* What cannot be opened tells no owner. A link, where there are links, lies
+   * in a directory whose sticky bit protects what belongs to others. */
   memset(info, 0, sizeof *info);
   info->user = os_user();
   *fd = os_sys.shm_open(path.text, flags | POSIX_SAFE_FLAGS, 0);
@@ -720,8 +728,8 @@ static os_status write_zeros(int fd, uint64_t size) {
 }
 
 /* Writing zeros is what reserves a file's blocks on every system. The size
- * comes first, and all at once: a death in between leaves an object that is full
- * of zeros, and one that shrank would be SIGBUS for who has it mapped. */
+ * comes first, and all at once: a death in between leaves an object that is
+ * full of zeros, and one that shrank would be SIGBUS for who has it mapped. */
 os_status os_control_resize(os_object object, uint64_t size) {
   int fd = (int)object;
   os_info before;

@@ -75,20 +75,21 @@ static SEXP id_at(const char *op, const char *argument, SEXP x, R_xlen_t i,
                       known ? STRING_ELT(levels, level - 1) : NA_STRING, empty);
 }
 
+/* Why `x` cannot hold ids. */
+static void fail_ids(const char *op, const char *argument, SEXP x) {
+  for (R_xlen_t i = 0; TYPEOF(x) == LGLSXP && i < XLENGTH(x); i++)
+    if (LOGICAL(x)[i] == NA_LOGICAL)
+      r_fail_argument(op, "", "%s is NA", place(argument, x, i));
+  r_fail_argument(op, "", "`%s` must be a character vector (or numbers), not of "
+                  "type %s", argument, Rf_type2char(TYPEOF(x)));
+}
+
 SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
-  /* integer64 and the like are numbers in disguise. */
   bool number = TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP;
-  if (TYPEOF(x) == LGLSXP && XLENGTH(x) > 0)
-    number = true, x = PROTECT(Rf_coerceVector(x, INTSXP));
-  else
-    PROTECT(x);
-  if (TYPEOF(x) != STRSXP && !number)
-    r_fail_argument(op, "", "`%s` must be a character vector (or numbers), not "
-                    "of type %s", argument, Rf_type2char(TYPEOF(x)));
-  SEXP ids = x;
-  R_xlen_t n = XLENGTH(x);
-  if (number) ids = Rf_allocVector(STRSXP, n);
+  R_xlen_t n = Rf_xlength(x);
+  if (TYPEOF(x) != STRSXP && !number) fail_ids(op, argument, x);
   PROTECT_INDEX index;
+  SEXP ids = number ? Rf_allocVector(STRSXP, n) : x;
   PROTECT_WITH_INDEX(ids, &index);
   for (R_xlen_t i = 0; i < n; i++) {
     SEXP id = PROTECT(id_at(op, argument, x, i, empty));
@@ -97,7 +98,7 @@ SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
     if (ids != x) SET_STRING_ELT(ids, i, id);
     UNPROTECT(1);
   }
-  UNPROTECT(2);
+  UNPROTECT(1);
   return ids;
 }
 

@@ -1,0 +1,1062 @@
+/* Windows: named objects are sections backed by the page file, `Local\name`,
+ * which every process of the login session can open.
+ *
+ * The kernel frees a section with its last handle and last view, and takes away
+ * its NAME with the last handle, whatever views there are. So orphans cannot
+ * exist, and this file keeps a handle for everything that needs the name:
+ *
+ *   what this process has            its handle is kept until
+ *   an os_object                     os_object_close()
+ *   os_object_keep(name)             os_object_remove(name)
+ *   os_object_map() -> address       os_unmap(address)
+ *
+ * All three share one handle per opening, which has a count. Another process
+ * that holds the section keeps its name alive too, and nothing can take the
+ * name from it: after os_object_remove() the name may go on leading to the
+ * section until all others have unmapped it.
+ *
+ * A section is born full-size and filled with zeros, the page file space for it
+ * charged. It is incomplete as long as its last 8 bytes are zero: those of the
+ * footer's checksum, written last. Only names that begin with "smem" have a
+ * footer; another program's section is complete from its first byte on.
+ *
+ *   state        last 8 bytes   reached by
+ *   absent            -         the last handle closed, also by a death
+ *   incomplete        0         CreateFileMapping
+ *   complete       checksum     os_object_publish()
+ *
+ * Sections have whole pages, and do not tell what was asked for: sizes are
+ * multiples of os_page_size(). */
+#ifdef _WIN32
+
+#define WIN32_LEAN_AND_MEAN
+#define _CRT_RAND_S
+#if !defined(_WIN32_WINNT) || _WIN32_WINNT < 0x0602
+#undef _WIN32_WINNT
+#define _WIN32_WINNT 0x0602 /* GetSystemTimePreciseAsFileTime */
+#endif
+
+#include "os.h"
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+#include <windows.h>
+#include <winternl.h>
+
+#define SUCCESS ((os_status){OS_OK, 0})
+
+enum {
+  NAME_SIZE = 300, /* the longest name, in bytes or in UTF-16 units */
+  LAST = 8 /* bytes of the word that is written last */
+};
+
+/* ---- errors -------------------------------------------------------------- */
+
+static os_status status_of(DWORD number) {
+  os_code code;
+  switch (number) {
+  case ERROR_FILE_NOT_FOUND:
+  case ERROR_PATH_NOT_FOUND:       code = OS_NOT_FOUND; break;
+  case ERROR_ALREADY_EXISTS:
+  case ERROR_FILE_EXISTS:          code = OS_EXISTS; break;
+  case ERROR_ACCESS_DENIED:
+  case ERROR_PRIVILEGE_NOT_HELD:   code = OS_DENIED; break;
+  /* What the functions that take a name say if an event, a mutex ... has it. */
+  case ERROR_INVALID_HANDLE:       code = OS_NOT_REGULAR; break;
+  case ERROR_COMMITMENT_LIMIT:
+  case ERROR_COMMITMENT_MINIMUM:
+  case ERROR_PAGEFILE_QUOTA:
+  case ERROR_DISK_FULL:            code = OS_NO_SPACE; break;
+  case ERROR_NOT_ENOUGH_MEMORY:
+  case ERROR_OUTOFMEMORY:
+  case ERROR_NO_SYSTEM_RESOURCES:
+  case ERROR_NONPAGED_SYSTEM_RESOURCES:
+  case ERROR_PAGED_SYSTEM_RESOURCES:
+  case ERROR_WORKING_SET_QUOTA:    code = OS_NO_MEMORY; break;
+  case ERROR_TOO_MANY_OPEN_FILES:  code = OS_TOO_MANY_FILES; break;
+  case ERROR_NOT_SUPPORTED:
+  case ERROR_CALL_NOT_IMPLEMENTED:
+  case ERROR_PROC_NOT_FOUND:       code = OS_UNSUPPORTED; break;
+  default:                         code = OS_FAILED; break;
+  }
+  return (os_status){code, (int)number};
+}
+
+static os_status last(void) { return status_of(GetLastError()); }
+
+static const os_status no_memory = {OS_NO_MEMORY, ERROR_NOT_ENOUGH_MEMORY};
+
+static void to_utf8(const WCHAR *text, char *buffer, size_t length) {
+  if (!WideCharToMultiByte(CP_UTF8, 0, text, -1, buffer, (int)length, NULL,
+                           NULL) &&
+      length > 0)
+    buffer[0] = '\0';
+}
+
+void os_error_text(int number, char *buffer, size_t length) {
+  WCHAR text[256];
+  DWORD count = FormatMessageW(
+      FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS |
+          FORMAT_MESSAGE_MAX_WIDTH_MASK,
+      NULL, (DWORD)number, 0, text, sizeof text / sizeof *text, NULL);
+  while (count > 0 && (text[count - 1] <= L' ' || text[count - 1] == L'.'))
+    count--;
+  text[count] = L'\0';
+  to_utf8(text, buffer, length);
+  if (length > 0 && !buffer[0])
+    snprintf(buffer, length, "Windows error %d", number);
+}
+
+/* ---- what is looked up once ---------------------------------------------- */
+
+/* No import library promises these, so they are asked for by name. */
+typedef NTSTATUS(NTAPI *query_section_fn)(HANDLE, int, void *, SIZE_T,
+                                          SIZE_T *);
+typedef NTSTATUS(NTAPI *open_directory_fn)(HANDLE *, ACCESS_MASK,
+                                           OBJECT_ATTRIBUTES *);
+typedef NTSTATUS(NTAPI *query_directory_fn)(HANDLE, void *, ULONG, BOOLEAN,
+                                            BOOLEAN, ULONG *, ULONG *);
+typedef ULONG(NTAPI *dos_error_fn)(NTSTATUS);
+
+static struct {
+  query_section_fn query_section;
+  open_directory_fn open_directory;
+  query_directory_fn query_directory;
+  dos_error_fn dos_error;
+  SECURITY_ATTRIBUTES security; /* descriptor NULL: the default one */
+  SECURITY_DESCRIPTOR descriptor;
+  char space[17];
+} own;
+
+static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
+
+/* A FARPROC fits no other type of function without a warning. */
+static void find(HMODULE library, const char *name, void *function) {
+  FARPROC found = library ? GetProcAddress(library, name) : NULL;
+  memcpy(function, &found, sizeof found);
+}
+
+/* Only the user, by SID, may open what we create. The default would let in what
+ * the process's token says: for an elevated process all administrators, and not
+ * the same user without elevation. */
+static void allow_only(PSID user) {
+  DWORD length = sizeof(ACL) + sizeof(ACCESS_ALLOWED_ACE) + GetLengthSid(user);
+  ACL *list = calloc(1, length); /* as long as the process */
+  if (list && InitializeAcl(list, length, ACL_REVISION) &&
+      AddAccessAllowedAce(list, ACL_REVISION, GENERIC_ALL, user) &&
+      InitializeSecurityDescriptor(&own.descriptor,
+                                   SECURITY_DESCRIPTOR_REVISION) &&
+      SetSecurityDescriptorDacl(&own.descriptor, TRUE, list, FALSE))
+    own.security.lpSecurityDescriptor = &own.descriptor;
+}
+
+static uint64_t hash(const void *data, size_t length) {
+  const unsigned char *at = data;
+  uint64_t value = 0xCBF29CE484222325u;
+  for (size_t i = 0; i < length; i++)
+    value = (value ^ at[i]) * 0x100000001B3u;
+  return value;
+}
+
+static void ask_user(void) {
+  union {
+    TOKEN_USER user;
+    char room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+  } token;
+  DWORD length;
+  HANDLE handle;
+  snprintf(own.space, sizeof own.space, "user");
+  if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &handle)) return;
+  if (GetTokenInformation(handle, TokenUser, &token, sizeof token, &length)) {
+    PSID user = token.user.User.Sid;
+    snprintf(own.space, sizeof own.space, "%016" PRIx64,
+             hash(user, GetLengthSid(user)));
+    allow_only(user);
+  }
+  CloseHandle(handle);
+}
+
+static BOOL CALLBACK look_up(INIT_ONCE *control, void *parameter,
+                             void **context) {
+  (void)control;
+  (void)parameter;
+  (void)context;
+  HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+  find(ntdll, "NtQuerySection", &own.query_section);
+  find(ntdll, "NtOpenDirectoryObject", &own.open_directory);
+  find(ntdll, "NtQueryDirectoryObject", &own.query_directory);
+  find(ntdll, "RtlNtStatusToDosError", &own.dos_error);
+  own.security.nLength = sizeof own.security;
+  ask_user();
+  return TRUE;
+}
+
+static void start(void) { InitOnceExecuteOnce(&once, look_up, NULL, NULL); }
+
+static os_status status_of_nt(NTSTATUS status) {
+  return own.dos_error ? status_of(own.dos_error(status))
+                       : (os_status){OS_FAILED, (int)status};
+}
+
+/* ---- names --------------------------------------------------------------- */
+
+#define OBJECT_PREFIX "smem"
+#define SESSION L"Local\\"
+
+/* A backslash separates directories of kernel objects: its place in the private
+ * use area stands for it, as in Cygwin's file names. */
+#define BACKSLASH ((WCHAR)(0xF000 + '\\'))
+
+struct wide {
+  WCHAR text[NAME_SIZE];
+};
+
+static bool has_footer(const char *name) {
+  return strncmp(name, OBJECT_PREFIX, sizeof OBJECT_PREFIX - 1) == 0;
+}
+
+static bool to_wide(const char *name, struct wide *wide) {
+  enum { BEFORE = sizeof SESSION / sizeof(WCHAR) - 1 };
+  wmemcpy(wide->text, SESSION, BEFORE);
+  if (!MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name, -1,
+                           wide->text + BEFORE, NAME_SIZE - BEFORE))
+    return false;
+  for (WCHAR *at = wide->text + BEFORE; *at; at++)
+    if (*at == L'\\') *at = BACKSLASH;
+  return true;
+}
+
+/* Of a name in a directory of kernel objects; false if it cannot be ours. */
+static bool from_wide(const UNICODE_STRING *wide, char name[NAME_SIZE]) {
+  WCHAR text[NAME_SIZE];
+  size_t length = wide->Length / sizeof(WCHAR);
+  if (length >= NAME_SIZE) return false;
+  for (size_t i = 0; i < length; i++)
+    text[i] = wide->Buffer[i] == BACKSLASH ? L'\\' : wide->Buffer[i];
+  text[length] = L'\0';
+  return WideCharToMultiByte(CP_UTF8, WC_ERR_INVALID_CHARS, text, -1, name,
+                             NAME_SIZE, NULL, NULL) > 0;
+}
+
+void os_object_path(const char *name, char *buffer, size_t length) {
+  snprintf(buffer, length, "Local\\%s", name);
+}
+
+/* ---- openings ------------------------------------------------------------ */
+
+struct lock {
+  struct lock *next;
+  uint64_t offset;
+  HANDLE event;
+};
+
+/* What an os_object points to. */
+struct object {
+  HANDLE section;
+  uint64_t size; /* of the section */
+  atomic_int references;
+  /* Of a control object only: */
+  _Atomic uint64_t *told_size; /* in a view of its own, `view` */
+  void *view;
+  struct lock *locks; /* held through this opening; guarded by lock_guard */
+  char name[];
+};
+
+static struct object *object_of(os_object object) {
+  return (struct object *)object;
+}
+
+static os_status section_size(HANDLE section, uint64_t *size) {
+  struct {
+    void *base;
+    ULONG attributes;
+    LARGE_INTEGER size;
+  } basic = {NULL, 0, {{0, 0}}};
+  if (!own.query_section) return status_of(ERROR_PROC_NOT_FOUND);
+  NTSTATUS status =
+      own.query_section(section, 0, &basic, sizeof basic, NULL);
+  if (status < 0) return status_of_nt(status);
+  uint64_t page = os_page_size();
+  *size = ((uint64_t)basic.size.QuadPart + page - 1) / page * page;
+  return SUCCESS;
+}
+
+static void object_release(struct object *object) {
+  if (atomic_fetch_sub(&object->references, 1) > 1) return;
+  if (object->view) UnmapViewOfFile(object->view);
+  CloseHandle(object->section);
+  free(object);
+}
+
+/* The handle becomes the opening's, or is closed. */
+static os_status object_new(HANDLE section, const char *name,
+                            struct object **object) {
+  size_t length = strlen(name) + 1;
+  struct object *made = calloc(1, sizeof *made + length);
+  os_status status = no_memory;
+  if (made) {
+    memcpy(made->name, name, length);
+    made->section = section;
+    atomic_init(&made->references, 1);
+    status = section_size(section, &made->size);
+  }
+  if (status.code == OS_OK) {
+    *object = made;
+    return status;
+  }
+  CloseHandle(section);
+  free(made);
+  return status;
+}
+
+/* identity: as long as this process has a section mapped or kept, its handle
+ * keeps the name from ever leading to another, so that there is nothing to tell
+ * apart. user: what belongs to another cannot be opened. */
+static void fill_info(uint64_t size, os_info *info) {
+  memset(info, 0, sizeof *info);
+  info->size = size;
+  info->user = os_user();
+}
+
+/* ---- tables -------------------------------------------------------------- */
+
+/* name or address -> opening. Hash tables, for a process may hold 50,000. */
+struct entry {
+  struct entry *next;
+  uint64_t hash;
+  struct object *object;
+  char name[]; /* empty for an address, whose hash no other has */
+};
+
+struct table {
+  struct entry **buckets;
+  size_t capacity; /* a power of two, or 0 */
+  size_t count;
+};
+
+static SRWLOCK table_guard = SRWLOCK_INIT;
+static struct table kept, mapped; /* by name, by address */
+
+/* An odd factor makes no two addresses the same, and the shift brings the upper
+ * bits down: views begin at multiples of 64 KiB. */
+static uint64_t hash_address(const void *address) {
+  uint64_t value = (uint64_t)(uintptr_t)address * 0x9E3779B97F4A7C15u;
+  return value ^ (value >> 32);
+}
+
+static struct entry **bucket(const struct table *table, uint64_t value) {
+  return &table->buckets[value & (table->capacity - 1)];
+}
+
+/* Where the entry hangs; NULL if there is none. */
+static struct entry **table_find(const struct table *table, uint64_t value,
+                                 const char *name) {
+  if (table->capacity == 0) return NULL;
+  struct entry **at = bucket(table, value);
+  while (*at && ((*at)->hash != value || strcmp((*at)->name, name) != 0))
+    at = &(*at)->next;
+  return *at ? at : NULL;
+}
+
+static void table_grow(struct table *table) {
+  struct table larger = {NULL, table->capacity ? 2 * table->capacity : 64,
+                         table->count};
+  larger.buckets = calloc(larger.capacity, sizeof *larger.buckets);
+  if (!larger.buckets) return; /* longer chains, then */
+  for (size_t i = 0; i < table->capacity; i++)
+    for (struct entry *entry = table->buckets[i], *next; entry; entry = next) {
+      struct entry **at = bucket(&larger, entry->hash);
+      next = entry->next;
+      entry->next = *at;
+      *at = entry;
+    }
+  free(table->buckets);
+  *table = larger;
+}
+
+static bool table_insert(struct table *table, struct entry *entry) {
+  if (table->count >= table->capacity) table_grow(table);
+  if (table->capacity == 0) return false;
+  struct entry **at = bucket(table, entry->hash);
+  entry->next = *at;
+  *at = entry;
+  table->count++;
+  return true;
+}
+
+/* Take an entry out and return it; NULL if there is none. */
+static struct entry *table_take(struct table *table, uint64_t value,
+                                const char *name) {
+  AcquireSRWLockExclusive(&table_guard);
+  struct entry **at = table_find(table, value, name);
+  struct entry *entry = at ? *at : NULL;
+  if (entry) {
+    *at = entry->next;
+    table->count--;
+  }
+  ReleaseSRWLockExclusive(&table_guard);
+  return entry;
+}
+
+static struct entry *entry_new(struct object *object, uint64_t value,
+                               const char *name) {
+  size_t length = strlen(name) + 1;
+  struct entry *entry = calloc(1, sizeof *entry + length);
+  if (!entry) return NULL;
+  entry->hash = value;
+  entry->object = object;
+  memcpy(entry->name, name, length);
+  atomic_fetch_add(&object->references, 1);
+  return entry;
+}
+
+static void entry_free(struct entry *entry) {
+  if (!entry) return;
+  object_release(entry->object);
+  free(entry);
+}
+
+/* Put `entry` into the table unless its key is there already. */
+static os_status table_put(struct table *table, struct entry *entry) {
+  AcquireSRWLockExclusive(&table_guard);
+  bool is_there = table_find(table, entry->hash, entry->name) != NULL;
+  bool done = !is_there && table_insert(table, entry);
+  ReleaseSRWLockExclusive(&table_guard);
+  if (!done) entry_free(entry);
+  return done || is_there ? SUCCESS : no_memory;
+}
+
+/* ---- parts of objects ---------------------------------------------------- */
+
+struct window {
+  void *base;
+  char *at; /* the bytes asked for */
+};
+
+static os_status window_open(const struct object *object, uint64_t offset,
+                             size_t length, DWORD access,
+                             struct window *window) {
+  enum { GRANULE = 64 * 1024 }; /* where a view may begin */
+  uint64_t start = offset - offset % GRANULE;
+  size_t before = (size_t)(offset - start);
+  if (offset > object->size || length > object->size - offset)
+    return (os_status){OS_FAILED, 0};
+  window->base =
+      MapViewOfFile(object->section, access, (DWORD)(start >> 32),
+                    (DWORD)(start & 0xFFFFFFFFu), before + length);
+  if (!window->base) return last();
+  window->at = (char *)window->base + before;
+  return SUCCESS;
+}
+
+static _Atomic uint64_t *last_word(const struct window *window,
+                                   size_t length) {
+  return (_Atomic uint64_t *)(void *)(window->at + length - LAST);
+}
+
+static os_status look_for_footer(const struct object *object) {
+  struct window window;
+  os_status status =
+      window_open(object, object->size - LAST, LAST, FILE_MAP_READ, &window);
+  if (status.code != OS_OK) return status;
+  if (!atomic_load_explicit(last_word(&window, LAST), memory_order_acquire))
+    status.code = OS_INCOMPLETE;
+  UnmapViewOfFile(window.base);
+  return status;
+}
+
+/* ---- objects ------------------------------------------------------------- */
+
+uint64_t os_free_space(void) {
+  MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
+  return GlobalMemoryStatusEx(&memory) ? memory.ullAvailPageFile : UINT64_MAX;
+}
+
+static os_status create_section(const char *name, uint64_t size,
+                                HANDLE *section) {
+  struct wide wide;
+  start();
+  if (!to_wide(name, &wide)) return last();
+  SetLastError(0);
+  *section = CreateFileMappingW(INVALID_HANDLE_VALUE, &own.security,
+                                PAGE_READWRITE | SEC_COMMIT,
+                                (DWORD)(size >> 32),
+                                (DWORD)(size & 0xFFFFFFFFu), wide.text);
+  /* Opened, not created, also counts as success: the error number tells. */
+  return *section ? (os_status){OS_OK, (int)GetLastError()} : last();
+}
+
+os_status os_object_create(const char *name, uint64_t size,
+                           os_interrupted interrupted, os_object *object) {
+  struct object *made;
+  HANDLE section;
+  (void)interrupted; /* the space is charged at once, not filled */
+  if (size == 0 || size % os_page_size() != 0)
+    return status_of(ERROR_INVALID_PARAMETER);
+  /* Beyond all bounds a size is an invalid parameter, not a lack of space. */
+  if (size > ((uint64_t)64 << 20) && size > os_free_space())
+    return status_of(ERROR_COMMITMENT_LIMIT);
+  os_status status = create_section(name, size, &section);
+  if (status.code == OS_NOT_REGULAR) status.code = OS_EXISTS;
+  if (status.code != OS_OK) return status;
+  if (status.number == ERROR_ALREADY_EXISTS) {
+    CloseHandle(section);
+    return status_of(ERROR_ALREADY_EXISTS);
+  }
+  status = object_new(section, "", &made);
+  if (status.code == OS_OK) *object = (os_object)made;
+  return status;
+}
+
+os_status os_object_publish(os_object object, uint64_t size, const void *tail,
+                            size_t length) {
+  struct window window;
+  uint64_t word;
+  os_status status = window_open(object_of(object), size - length, length,
+                                 FILE_MAP_WRITE, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(window.at, tail, length - LAST);
+  memcpy(&word, (const char *)tail + length - LAST, LAST);
+  /* Who sees this word sees all the rest of the footer. */
+  atomic_store_explicit(last_word(&window, length), word,
+                        memory_order_release);
+  UnmapViewOfFile(window.base);
+  return status;
+}
+
+static os_status open_section(const char *name, bool writable,
+                              HANDLE *section) {
+  struct wide wide;
+  start();
+  if (!to_wide(name, &wide)) return last();
+  DWORD access = SECTION_QUERY | FILE_MAP_READ; /* the first: to ask its size */
+  if (writable) access |= FILE_MAP_WRITE;
+  *section = OpenFileMappingW(access, FALSE, wide.text);
+  return *section ? SUCCESS : last();
+}
+
+os_status os_object_open(const char *name, bool writable, os_object *object,
+                         os_info *info) {
+  struct object *made;
+  HANDLE section;
+  fill_info(0, info);
+  os_status status = open_section(name, writable, &section);
+  if (status.code == OS_OK) status = object_new(section, "", &made);
+  if (status.code != OS_OK) return status;
+  info->size = made->size;
+  if (has_footer(name)) status = look_for_footer(made);
+  if (status.code == OS_OK)
+    *object = (os_object)made;
+  else
+    object_release(made);
+  return status;
+}
+
+os_status os_object_stat(const char *name, os_info *info) {
+  os_object object;
+  os_status status = os_object_open(name, false, &object, info);
+  if (status.code == OS_OK) os_object_close(object);
+  return status;
+}
+
+os_status os_object_read(os_object object, uint64_t offset, void *buffer,
+                         size_t length) {
+  struct window window;
+  if (length == 0) return SUCCESS;
+  os_status status =
+      window_open(object_of(object), offset, length, FILE_MAP_READ, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(buffer, window.at, length);
+  UnmapViewOfFile(window.base);
+  return status;
+}
+
+os_status os_object_map(os_object object, uint64_t size, bool writable,
+                        void **address) {
+  struct window window;
+  *address = NULL;
+  os_status status =
+      window_open(object_of(object), 0, (size_t)size,
+                  writable ? FILE_MAP_WRITE : FILE_MAP_READ, &window);
+  if (status.code != OS_OK) return status;
+  struct entry *entry =
+      entry_new(object_of(object), hash_address(window.base), "");
+  status = entry ? table_put(&mapped, entry) : no_memory;
+  if (status.code == OS_OK)
+    *address = window.base;
+  else
+    UnmapViewOfFile(window.base);
+  return status;
+}
+
+void os_unmap(void *address, uint64_t size) {
+  (void)size; /* views are unmapped whole */
+  /* Out of the table first: another thread may get the same address next. */
+  struct entry *entry = table_take(&mapped, hash_address(address), "");
+  UnmapViewOfFile(address);
+  entry_free(entry);
+}
+
+static uint64_t hash_name(const char *name) { return hash(name, strlen(name)); }
+
+/* What is kept under this name already is the same section: kept, it cannot
+ * have lost its name to another. */
+os_status os_object_keep(const char *name, os_object object) {
+  struct entry *entry = entry_new(object_of(object), hash_name(name), name);
+  return entry ? table_put(&kept, entry) : no_memory;
+}
+
+os_status os_object_remove(const char *name) {
+  struct entry *entry = table_take(&kept, hash_name(name), name);
+  HANDLE section;
+  if (entry) {
+    entry_free(entry);
+    return SUCCESS;
+  }
+  os_status status = open_section(name, false, &section);
+  if (status.code == OS_OK) CloseHandle(section);
+  return status;
+}
+
+/* ---- listing ------------------------------------------------------------- */
+
+/* Objects of one type in the session's directory, by the beginning of their
+ * names. */
+struct search {
+  const WCHAR *type;
+  const char *prefix;
+  bool (*visit)(const char *name, void *context);
+  void *context;
+};
+
+/* An entry is two strings, its name and its type. False: enough. */
+static bool offer(const struct search *search, const UNICODE_STRING *entry) {
+  char name[NAME_SIZE];
+  size_t length = wcslen(search->type);
+  if (entry[1].Length != length * sizeof(WCHAR) ||
+      wmemcmp(entry[1].Buffer, search->type, length) != 0 ||
+      !from_wide(&entry[0], name) ||
+      strncmp(name, search->prefix, strlen(search->prefix)) != 0)
+    return true;
+  return search->visit(name, search->context);
+}
+
+enum {
+  NT_MORE_ENTRIES = 0x00000105,
+  NT_BUFFER_TOO_SMALL = (int)0xC0000023,
+  NT_NO_MORE_ENTRIES = (int)0x8000001A,
+  NT_NOT_IMPLEMENTED = (int)0xC0000002
+};
+
+/* A directory is continued at an index, which says nothing any more once
+ * somebody has created or removed an object. So the room is made large enough
+ * for all of it in one call. */
+static NTSTATUS take_snapshot(HANDLE directory, char **buffer) {
+  const ULONG largest = (ULONG)1 << 28;
+  NTSTATUS status = NT_MORE_ENTRIES;
+  *buffer = NULL;
+  for (ULONG room = 1 << 16, used, context; room <= largest; room *= 4) {
+    free(*buffer);
+    *buffer = calloc(1, room);
+    if (!*buffer) break;
+    context = 0;
+    status = own.query_directory(directory, *buffer, room, FALSE, TRUE,
+                                 &context, &used);
+    if (status != NT_MORE_ENTRIES && status != NT_BUFFER_TOO_SMALL) break;
+  }
+  return status;
+}
+
+/* Wine 8 gives one at a time only. */
+static NTSTATUS list_singly(HANDLE directory, const struct search *search) {
+  union {
+    UNICODE_STRING entry[2];
+    char room[2048];
+  } buffer;
+  ULONG context = 0, used;
+  for (BOOLEAN first = TRUE;; first = FALSE) {
+    NTSTATUS status = own.query_directory(directory, &buffer, sizeof buffer,
+                                          TRUE, first, &context, &used);
+    if (status == NT_NO_MORE_ENTRIES) return 0;
+    if (status == NT_BUFFER_TOO_SMALL)
+      context++; /* no name of ours is that long */
+    else if (status < 0 || !offer(search, buffer.entry))
+      return status;
+  }
+}
+
+static os_status list_directory(HANDLE directory,
+                                const struct search *search) {
+  char *buffer;
+  NTSTATUS status = take_snapshot(directory, &buffer);
+  if (status == 0)
+    for (UNICODE_STRING *entry = (UNICODE_STRING *)(void *)buffer;
+         entry->Buffer && offer(search, entry);)
+      entry += 2;
+  bool is_read = buffer != NULL;
+  free(buffer);
+  if (!is_read || status == NT_MORE_ENTRIES) return no_memory;
+  if (status == NT_NOT_IMPLEMENTED) status = list_singly(directory, search);
+  if (status == NT_NO_MORE_ENTRIES) return SUCCESS;
+  return status < 0 ? status_of_nt(status) : SUCCESS;
+}
+
+/* Where the names in `Local\` are. */
+static os_status open_directory(HANDLE *directory) {
+  WCHAR path[64] = L"\\BaseNamedObjects";
+  DWORD session = 0;
+  start();
+  if (!own.open_directory || !own.query_directory)
+    return status_of(ERROR_PROC_NOT_FOUND);
+  if (!ProcessIdToSessionId(GetCurrentProcessId(), &session)) return last();
+  if (session != 0)
+    swprintf(path, sizeof path / sizeof *path,
+             L"\\Sessions\\%lu\\BaseNamedObjects", (unsigned long)session);
+  USHORT length = (USHORT)(wcslen(path) * sizeof *path);
+  UNICODE_STRING name = {length, (USHORT)(length + sizeof *path), path};
+  OBJECT_ATTRIBUTES attributes;
+  InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
+  const ACCESS_MASK directory_query = 1;
+  NTSTATUS status =
+      own.open_directory(directory, directory_query, &attributes);
+  return status < 0 ? status_of_nt(status) : SUCCESS;
+}
+
+static os_status list(const struct search *search) {
+  HANDLE directory;
+  os_status status = open_directory(&directory);
+  if (status.code != OS_OK) return status;
+  status = list_directory(directory, search);
+  CloseHandle(directory);
+  return status;
+}
+
+os_status os_object_list(const char *prefix,
+                         bool (*visit)(const char *name, void *context),
+                         void *context) {
+  return list(&(struct search){L"Section", prefix, visit, context});
+}
+
+/* ---- control object --------------------------------------------------------
+ *
+ * A section too, that goes with the last process that has it open. It cannot be
+ * made without a size, so its size as a control object is a number at its end,
+ * where the zeros that it is born with say: none yet. */
+
+enum { CONTROL_SIZE = 64 * 1024 };
+
+static os_status show_size(struct object *object) {
+  struct window window;
+  if (object->size != CONTROL_SIZE) return status_of(ERROR_FILE_INVALID);
+  os_status status =
+      window_open(object, 0, CONTROL_SIZE, FILE_MAP_WRITE, &window);
+  if (status.code != OS_OK) return status;
+  object->view = window.base;
+  object->told_size = last_word(&window, CONTROL_SIZE);
+  return status;
+}
+
+os_status os_control_open(const char *name, bool create, os_object *object,
+                          os_info *info) {
+  struct object *made;
+  HANDLE section;
+  fill_info(0, info);
+  os_status status = create ? create_section(name, CONTROL_SIZE, &section)
+                            : open_section(name, true, &section);
+  if (status.code == OS_OK) status = object_new(section, name, &made);
+  if (status.code != OS_OK) return status;
+  status = show_size(made);
+  if (status.code != OS_OK) {
+    object_release(made);
+    return status;
+  }
+  *object = (os_object)made;
+  return os_control_stat(*object, info);
+}
+
+os_status os_control_stat(os_object object, os_info *info) {
+  fill_info(atomic_load(object_of(object)->told_size), info);
+  return SUCCESS;
+}
+
+os_status os_control_resize(os_object object, uint64_t size) {
+  struct object *control = object_of(object);
+  if (size > CONTROL_SIZE - LAST) return status_of(ERROR_DISK_FULL);
+  memset(control->view, 0, (size_t)size);
+  atomic_store(control->told_size, size);
+  return SUCCESS;
+}
+
+os_status os_control_remove(const char *name) {
+  (void)name;
+  return SUCCESS;
+}
+
+/* ---- locks -----------------------------------------------------------------
+ *
+ * A section cannot be locked. A byte is locked by whoever created the event
+ * that is named after it, and unlocked when that is gone, which the kernel sees
+ * to after a death. Only the event's existence counts. A mutex would not do: it
+ * belongs to a thread, and ends with it while the process lives on.
+ *
+ * To try a lock or to ask for it means to have a handle for a moment, in which
+ * another may take the byte for locked. So a lock is tried more than once; and
+ * that a byte was held a moment ago is all that a query can ever say. */
+
+enum { MOST_BYTES = 64, ATTEMPTS = 3 };
+
+static SRWLOCK lock_guard = SRWLOCK_INIT;
+
+#define LOCK_INFIX ".lock."
+
+static bool lock_name(const struct object *control, uint64_t offset,
+                      struct wide *wide) {
+  char name[NAME_SIZE];
+  snprintf(name, sizeof name, "%.200s" LOCK_INFIX "%" PRIx64, control->name,
+           offset);
+  return to_wide(name, wide);
+}
+
+static bool holds(const struct object *control, uint64_t offset) {
+  const struct lock *lock = control->locks;
+  while (lock && lock->offset != offset) lock = lock->next;
+  return lock != NULL;
+}
+
+static os_status create_event(const struct wide *name, HANDLE *event) {
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (attempt > 0) SwitchToThread();
+    SetLastError(0);
+    *event = CreateEventW(&own.security, TRUE, FALSE, name->text);
+    if (!*event) return last();
+    if (GetLastError() != ERROR_ALREADY_EXISTS) return SUCCESS;
+    CloseHandle(*event);
+  }
+  return (os_status){OS_BUSY, ERROR_ALREADY_EXISTS};
+}
+
+static os_status lock_byte(struct object *control, uint64_t offset) {
+  struct wide name;
+  if (!lock_name(control, offset, &name)) return last();
+  struct lock *lock = calloc(1, sizeof *lock);
+  if (!lock) return no_memory;
+  os_status status = create_event(&name, &lock->event);
+  if (status.code != OS_OK) {
+    free(lock);
+    return status;
+  }
+  lock->offset = offset;
+  lock->next = control->locks;
+  control->locks = lock;
+  return status;
+}
+
+/* All from `offset` on whose distance is below `length`. */
+static void unlock_bytes(struct object *control, uint64_t offset,
+                         uint64_t length) {
+  for (struct lock **at = &control->locks; *at;) {
+    struct lock *lock = *at;
+    if (lock->offset - offset >= length) {
+      at = &lock->next;
+      continue;
+    }
+    *at = lock->next;
+    CloseHandle(lock->event);
+    free(lock);
+  }
+}
+
+/* The locks go at once, also where a mapping still keeps the opening. */
+void os_object_close(os_object object) {
+  AcquireSRWLockExclusive(&lock_guard);
+  unlock_bytes(object_of(object), 0, UINT64_MAX);
+  ReleaseSRWLockExclusive(&lock_guard);
+  object_release(object_of(object));
+}
+
+os_status os_lock(os_object object, uint64_t offset, uint64_t length) {
+  struct object *control = object_of(object);
+  bool taken[MOST_BYTES] = {false};
+  os_status status = SUCCESS;
+  uint64_t i = 0;
+  if (length > MOST_BYTES) return status_of(ERROR_NOT_SUPPORTED);
+  AcquireSRWLockExclusive(&lock_guard);
+  for (; i < length && status.code == OS_OK; i++) {
+    if (holds(control, offset + i)) continue;
+    status = lock_byte(control, offset + i);
+    taken[i] = status.code == OS_OK;
+  }
+  while (status.code != OS_OK && i-- > 0)
+    if (taken[i]) unlock_bytes(control, offset + i, 1);
+  ReleaseSRWLockExclusive(&lock_guard);
+  return status;
+}
+
+void os_unlock(os_object object, uint64_t offset, uint64_t length) {
+  AcquireSRWLockExclusive(&lock_guard);
+  unlock_bytes(object_of(object), offset, length);
+  ReleaseSRWLockExclusive(&lock_guard);
+}
+
+static os_status query_byte(const struct object *control, uint64_t offset,
+                            bool *held) {
+  struct wide name;
+  if (holds(control, offset)) return SUCCESS;
+  if (!lock_name(control, offset, &name)) return last();
+  HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name.text);
+  if (event) CloseHandle(event);
+  os_status status = event ? SUCCESS : last();
+  if (event) *held = true;
+  return status.code == OS_NOT_FOUND ? SUCCESS : status;
+}
+
+struct range {
+  const struct object *control;
+  uint64_t offset, length;
+  bool held;
+};
+
+static bool note_lock(const char *name, void *context) {
+  struct range *range = context;
+  const char *digits =
+      name + strlen(range->control->name) + sizeof LOCK_INFIX - 1;
+  uint64_t offset = strtoull(digits, NULL, 16);
+  range->held = offset - range->offset < range->length &&
+                !holds(range->control, offset);
+  return !range->held;
+}
+
+/* The locks of a long range are found by listing. Where that cannot be done
+ * they count as held, which keeps nothing alive: here nobody has to remove what
+ * the last one left. */
+static bool query_range(const struct object *control, uint64_t offset,
+                        uint64_t length) {
+  char prefix[NAME_SIZE];
+  struct range range = {control, offset, length, false};
+  snprintf(prefix, sizeof prefix, "%.200s" LOCK_INFIX, control->name);
+  os_status status =
+      list(&(struct search){L"Event", prefix, note_lock, &range});
+  return status.code != OS_OK || range.held;
+}
+
+os_status os_lock_query(os_object object, uint64_t offset, uint64_t length,
+                        bool *held) {
+  struct object *control = object_of(object);
+  os_status status = SUCCESS;
+  *held = false;
+  AcquireSRWLockShared(&lock_guard);
+  if (length > MOST_BYTES)
+    *held = query_range(control, offset, length);
+  else
+    for (uint64_t i = 0; i < length && !*held && status.code == OS_OK; i++)
+      status = query_byte(control, offset + i, held);
+  ReleaseSRWLockShared(&lock_guard);
+  return status;
+}
+
+/* ---- process and machine ------------------------------------------------- */
+
+/* 100 ns units since 1601 */
+static uint64_t ticks(const FILETIME *time) {
+  return (uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime;
+}
+
+void os_process_self(os_process *self) {
+  FILETIME created, ended, kernel, user;
+  *self = (os_process){GetCurrentProcessId(), 0, 0};
+  if (GetProcessTimes(GetCurrentProcess(), &created, &ended, &kernel, &user))
+    self->start = ticks(&created);
+}
+
+uint64_t os_user(void) { return 0; } /* names lead to one's own only */
+
+void os_user_name(uint64_t user, char *buffer, size_t length) {
+  WCHAR name[257];
+  DWORD room = sizeof name / sizeof *name;
+  (void)user;
+  if (GetUserNameW(name, &room))
+    to_utf8(name, buffer, length);
+  else
+    snprintf(buffer, length, "unknown");
+}
+
+void os_default_namespace(char buffer[17]) {
+  start();
+  memcpy(buffer, own.space, sizeof own.space);
+}
+
+uint64_t os_page_size(void) {
+  SYSTEM_INFO system;
+  GetSystemInfo(&system);
+  return system.dwPageSize;
+}
+
+uint64_t os_wall_clock(void) {
+  const uint64_t unix_epoch = 116444736000000000u;
+  FILETIME now;
+  GetSystemTimePreciseAsFileTime(&now);
+  return (ticks(&now) - unix_epoch) * 100;
+}
+
+uint64_t os_steady_clock(void) {
+  const uint64_t second = 1000000000u;
+  LARGE_INTEGER now, frequency;
+  QueryPerformanceCounter(&now);
+  QueryPerformanceFrequency(&frequency);
+  uint64_t count = (uint64_t)now.QuadPart;
+  uint64_t rate = (uint64_t)frequency.QuadPart;
+  return count / rate * second + count % rate * second / rate;
+}
+
+/* Rounded up: 0 would not sleep, and who waits for another wants to. */
+void os_sleep(uint64_t nanoseconds) {
+  const uint64_t millisecond = 1000000u;
+  Sleep((DWORD)((nanoseconds + millisecond - 1) / millisecond));
+}
+
+uint64_t os_entropy(void) {
+  unsigned int low = 0, high = 0;
+  rand_s(&low);
+  rand_s(&high);
+  return ((uint64_t)high << 32 | low) ^
+         (os_wall_clock() * 0x9E3779B97F4A7C15u) ^
+         ((uint64_t)GetCurrentProcessId() << 32) ^ os_steady_clock();
+}
+
+void *os_allocate(size_t length) { return calloc(1, length); }
+void os_release(void *memory) { free(memory); }
+
+typedef char mutex_fits[sizeof(SRWLOCK) <= sizeof(os_mutex) ? 1 : -1];
+
+void os_mutex_init(os_mutex *mutex) { InitializeSRWLock((SRWLOCK *)mutex); }
+void os_mutex_lock(os_mutex *mutex) {
+  AcquireSRWLockExclusive((SRWLOCK *)mutex);
+}
+void os_mutex_unlock(os_mutex *mutex) {
+  ReleaseSRWLockExclusive((SRWLOCK *)mutex);
+}
+
+/* There is no fork(). */
+void os_at_fork(void (*before)(void), void (*in_parent)(void),
+                void (*in_child)(void)) {
+  (void)before;
+  (void)in_parent;
+  (void)in_child;
+}
+
+void os_pin_library(void (*function)(void)) {
+  WCHAR *address;
+  HMODULE library;
+  memcpy(&address, &function, sizeof address);
+  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN |
+                         GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                     address, &library);
+}
+
+#else
+typedef int not_windows; /* C wants a declaration in every file */
+#endif
