@@ -134,9 +134,10 @@ static smem_code map_page(const struct call *call, struct control *control) {
  * they would be handed out a second time. */
 static smem_code init_page(const struct call *call,
                            struct control_page *page) {
-  uint64_t highest;
+  uint64_t highest = 0;
   smem_code code = list_highest_number(call, &highest);
-  if (code != SMEM_OK) return code;
+  /* A system that cannot list: then O_EXCL finds what is taken. */
+  if (code != SMEM_OK && code != SMEM_UNSUPPORTED) return code;
   atomic_store(&page->version, PAGE_VERSION);
   atomic_store(&page->generation, process_random());
   atomic_store(&page->number, highest);

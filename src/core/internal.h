@@ -42,8 +42,11 @@ struct name {
   char text[NAME_SIZE];
 };
 
-/* The namespace is read from the environment at the first use. */
-smem_code namespace_get(const struct call *call, const char **name);
+/* The namespace, which is read from the environment at the first use. */
+struct space {
+  char text[NAMESPACE_MAX + 1];
+};
+smem_code namespace_get(const struct call *call, struct space *space);
 void namespace_forget(void);
 
 smem_code name_of_segment(const struct call *call, struct name *name);

@@ -76,7 +76,7 @@ uint64_t hash_text(const char *text) {
 /* ---- the namespace ------------------------------------------------------------ */
 
 static os_mutex mutex;
-static char current[NAMESPACE_MAX + 1]; /* empty until the first use */
+static struct space current; /* empty until the first use */
 
 void name_start(void) { os_mutex_init(&mutex); }
 void name_before_fork(void) { os_mutex_lock(&mutex); }
@@ -90,31 +90,34 @@ static bool is_namespace(const char *text) {
                       "0123456789_-") == length;
 }
 
-smem_code namespace_get(const struct call *call, const char **name) {
-  /* Written once, under the mutex, before anybody is told of it; the atomics of
-   * the mutex cost less than a system call, so there is no second way in. */
+/* Under the mutex. */
+static smem_code read_environment(const struct call *call) {
+  const char *asked = getenv("SHAREDMEMORY_NAMESPACE");
+  if (!asked || !asked[0])
+    os_default_namespace(current.text);
+  else if (is_namespace(asked))
+    copy_text(current.text, sizeof current.text, asked);
+  else
+    return fail(call, SMEM_ARGUMENT, 0,
+                "the environment variable SHAREDMEMORY_NAMESPACE is '%.40s'; it "
+                "must have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'",
+                asked);
+  return SMEM_OK;
+}
+
+/* A copy, for another thread may be at namespace_forget(). */
+smem_code namespace_get(const struct call *call, struct space *space) {
   smem_code code = SMEM_OK;
   os_mutex_lock(&mutex);
-  if (!current[0]) {
-    const char *asked = getenv("SHAREDMEMORY_NAMESPACE");
-    if (!asked || !asked[0])
-      os_default_namespace(current);
-    else if (is_namespace(asked))
-      copy_text(current, sizeof current, asked);
-    else
-      code = fail(call, SMEM_ARGUMENT, 0,
-                  "the environment variable SHAREDMEMORY_NAMESPACE is '%.40s'; "
-                  "it must have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'",
-                  asked);
-  }
+  if (!current.text[0]) code = read_environment(call);
+  *space = current;
   os_mutex_unlock(&mutex);
-  *name = current;
   return code;
 }
 
 void namespace_forget(void) {
   os_mutex_lock(&mutex);
-  current[0] = '\0';
+  current.text[0] = '\0';
   os_mutex_unlock(&mutex);
 }
 
@@ -127,9 +130,10 @@ static char *append(char *at, const char *text) {
 }
 
 smem_code name_prefix(const struct call *call, struct name *name) {
-  const char *space;
+  struct space space;
   smem_code code = namespace_get(call, &space);
-  if (code == SMEM_OK) append(append(append(name->text, "smem."), space), ".");
+  if (code == SMEM_OK)
+    append(append(append(name->text, "smem."), space.text), ".");
   return code;
 }
 
@@ -140,8 +144,8 @@ smem_code name_of_segment(const struct call *call, struct name *name) {
 }
 
 smem_code name_of_control(const struct call *call, struct name *name) {
-  const char *space;
+  struct space space;
   smem_code code = namespace_get(call, &space);
-  if (code == SMEM_OK) append(append(name->text, "smem-control."), space);
+  if (code == SMEM_OK) append(append(name->text, "smem-control."), space.text);
   return code;
 }

@@ -124,6 +124,8 @@ smem_code smem_can_free(const char *id, smem_error *error) {
   if ((status.code == OS_OK || status.code == OS_NOT_REGULAR) &&
       info.user != os_user())
     return fail_owner(&call, name.text, info.user);
+  if (status.code == OS_DENIED) /* where the owner cannot be asked */
+    return fail_object(&call, status, name.text);
   if (status.code == OS_NOT_REGULAR && info.directory)
     return fail_object(&call, status, name.text);
   return SMEM_OK;

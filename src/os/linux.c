@@ -84,7 +84,7 @@ static size_t read_text(const char *path, char *buffer, size_t length) {
   int fd = os_sys.open(path, O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return 0;
   ssize_t got = os_sys.pread(fd, buffer, length - 1, 0);
-  posix_close(fd);
+  posix_shut(fd);
   buffer[got > 0 ? got : 0] = '\0';
   return got > 0 ? (size_t)got : 0;
 }
@@ -142,7 +142,7 @@ os_status os_object_create(const char *name, uint64_t size,
   os_status status = reserve(fd, size, interrupted);
   if (status.code != OS_OK) {
     os_sys.unlink(path.text);
-    posix_close(fd);
+    posix_shut(fd);
     return status;
   }
   *object = fd;
@@ -204,7 +204,7 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   else if (is_incomplete(&status)) /* root opens it whatever the mode */
     result.code = OS_INCOMPLETE;
   if (result.code != OS_OK) {
-    posix_close(fd);
+    posix_shut(fd);
     return result;
   }
   posix_info(&status, info);
@@ -300,7 +300,7 @@ os_status os_control_open(const char *name, bool create, os_object *object,
       os_sys.fchmod(fd, 0600) != 0)
     result = posix_last();
   if (result.code != OS_OK) {
-    posix_close(fd);
+    posix_shut(fd);
     return result;
   }
   *object = fd;

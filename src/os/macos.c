@@ -43,6 +43,7 @@
 
 #define OBJECT_PREFIX "smem"
 #define RECORD_PREFIX "smem-names."
+#define CONTROL_PREFIX "smem-control."
 
 enum {
   NAME_LIMIT = 31,  /* PSHMNAMLEN of macOS, with the slash */
@@ -192,7 +193,7 @@ static os_status open_file(const char *path, int flags, int *fd,
   if (result.code == OS_OK && info->size == 0 && info->user == os_user() &&
       os_sys.fchmod(*fd, 0600) != 0)
     result = posix_last();
-  if (result.code != OS_OK) posix_close(*fd);
+  if (result.code != OS_OK) posix_shut(*fd);
   return result;
 }
 
@@ -206,7 +207,7 @@ static os_status open_file(const char *path, int flags, int *fd,
  *   who        lock       held over
  *   creator    shared     append and shm_open(): no rewriting in between, which
  *                         would see the name, miss the object and drop it
- *   rewriter   exclusive  read, check, rename(); without waiting: else the next
+ *   rewriter   exclusive  read, check, rename() or unlink(); without waiting
  *   reader     none       the file is only ever appended to or replaced
  *
  * flock() belongs to the opening and so excludes threads as well. Who waited
@@ -228,7 +229,7 @@ static os_status record_open(const char *path, int flags, int *fd,
                              os_info *info) {
   os_status status = open_file(path, flags, fd, info);
   if (status.code == OS_OK && info->user != os_user()) {
-    posix_close(*fd);
+    posix_shut(*fd);
     status = (os_status){OS_DENIED, EPERM};
   }
   return status;
@@ -240,7 +241,7 @@ static void record_close(int fd) {
    * lock. */
   flock(fd, LOCK_UN);
   errno = kept;
-  posix_close(fd);
+  posix_shut(fd);
 }
 
 /* Open and lock what bears the path once the lock is there. A rewriter that was
@@ -320,7 +321,7 @@ static os_status exists(const char *name) {
   struct path path = shm_name(name);
   int fd = os_sys.shm_open(path.text, O_RDONLY | POSIX_SAFE_FLAGS, 0);
   os_status status = fd >= 0 ? OS_SUCCESS : posix_last();
-  if (fd >= 0) posix_close(fd);
+  if (fd >= 0) posix_shut(fd);
   bool is_there = status.code == OS_DENIED || status.code == OS_NOT_REGULAR;
   return is_there ? OS_SUCCESS : status;
 }
@@ -352,25 +353,23 @@ static os_status replace(const char *path, const char *lines, size_t length) {
                                &info);
   if (status.code != OS_OK) return status;
   status = posix_write_all(fd, lines, length, 0);
-  posix_close(fd);
+  posix_shut(fd);
   if (status.code == OS_OK && rename(fresh.text, path) != 0)
     status = posix_last();
   if (status.code != OS_OK) os_sys.unlink(fresh.text);
   return status;
 }
 
-static os_status rewrite_locked(int fd, const char *path, uint64_t size,
-                                uint64_t *left) {
+/* The lines to keep of the record, which the caller releases. */
+static os_status read_kept(int fd, uint64_t size, char **lines,
+                           size_t *length) {
   struct record record;
-  size_t length = 0;
   os_status status = record_read(fd, size, &record);
   if (status.code != OS_OK) return status;
-  char *lines = os_allocate((size_t)size + 1);
-  status = lines ? keep_lines(&record, lines, &length)
-                 : (os_status){OS_NO_MEMORY, ENOMEM};
-  if (status.code == OS_OK) status = replace(path, lines, length);
-  if (status.code == OS_OK) *left = length;
-  os_release(lines);
+  *lines = os_allocate((size_t)size + 1);
+  status = *lines ? keep_lines(&record, *lines, length)
+                  : (os_status){OS_NO_MEMORY, ENOMEM};
+  if (status.code != OS_OK) os_release(*lines);
   record_free(&record);
   return status;
 }
@@ -381,14 +380,39 @@ static void record_rewrite(const char *path, uint64_t size) {
   enum { SMALL = 64 * 1024 };
   static _Atomic uint64_t limit = SMALL;
   os_info info;
+  char *lines;
+  size_t length;
   int fd;
   if (size <= atomic_load(&limit) ||
       record_lock(path, O_RDWR, LOCK_EX, &fd, &info).code != OS_OK)
     return;
   uint64_t left = info.size;
-  rewrite_locked(fd, path, info.size, &left);
+  if (read_kept(fd, info.size, &lines, &length).code == OS_OK) {
+    if (replace(path, lines, length).code == OS_OK) left = length;
+    os_release(lines);
+  }
   record_close(fd);
   atomic_store(&limit, left < SMALL / 2 ? SMALL : 2 * left);
+}
+
+/* Remove a record that names nothing any more, where the control object that it
+ * would have gone with was removed by force. */
+static void record_sweep(const char *path) {
+  const char *space = strrchr(path, '/') + sizeof RECORD_PREFIX;
+  struct path control = temp_path(CONTROL_PREFIX, space);
+  struct stat status;
+  os_info info;
+  char *lines;
+  size_t length;
+  int fd;
+  if (os_sys.lstat(control.text, &status) == 0 || errno != ENOENT ||
+      record_lock(path, O_RDWR, LOCK_EX, &fd, &info).code != OS_OK)
+    return;
+  if (read_kept(fd, info.size, &lines, &length).code == OS_OK) {
+    if (length == 0) os_sys.unlink(path);
+    os_release(lines);
+  }
+  record_close(fd);
 }
 
 /* The line begins with an end too, in case another's broke off before it. */
@@ -524,7 +548,7 @@ static os_status create_object(const char *name, uint64_t size,
   if (status.code == OS_OK) status = give_size(*fd, size, interrupted);
   if (status.code == OS_OK) return status;
   os_sys.shm_unlink(path.text);
-  posix_close(*fd);
+  posix_shut(*fd);
   return status;
 }
 
@@ -577,7 +601,7 @@ static os_status open_object(const char *name, int flags, int *fd,
     return failure;
   }
   os_status status = inspect(*fd, name, info);
-  if (status.code != OS_OK) posix_close(*fd);
+  if (status.code != OS_OK) posix_shut(*fd);
   return status;
 }
 
@@ -594,7 +618,7 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
 os_status os_object_stat(const char *name, os_info *info) {
   int fd;
   os_status status = open_object(name, O_RDONLY, &fd, info);
-  if (status.code == OS_OK) posix_close(fd);
+  if (status.code == OS_OK) posix_shut(fd);
   return status;
 }
 
@@ -633,7 +657,7 @@ os_status os_object_remove(const char *name) {
   os_info info;
   int fd;
   os_status status = open_object(name, O_RDONLY, &fd, &info);
-  if (status.code == OS_OK) posix_close(fd);
+  if (status.code == OS_OK) posix_shut(fd);
   bool is_known = status.code == OS_OK || status.code == OS_INCOMPLETE ||
                   status.code == OS_NOT_REGULAR;
   if (!is_known || info.directory) return status;
@@ -647,7 +671,7 @@ struct search {
   const char *prefix;
   bool (*visit)(const char *name, void *context);
   void *context;
-  bool ended;
+  bool any, ended;
 };
 
 static os_status visit_names(const struct record *record,
@@ -658,6 +682,7 @@ static os_status visit_names(const struct record *record,
     os_status status = exists(record->names[i]);
     if (status.code == OS_NOT_FOUND) continue;
     if (status.code != OS_OK) return status;
+    search->any = true;
     search->ended = !search->visit(record->names[i], search->context);
   }
   return OS_SUCCESS;
@@ -668,13 +693,17 @@ static os_status list_record(const char *path, struct search *search) {
   os_info info;
   int fd;
   os_status status = record_open(path, O_RDONLY, &fd, &info);
-  if (status.code == OS_NOT_FOUND) return OS_SUCCESS; /* nothing was made yet */
+  /* Nothing was made yet; or the record is another user's, into which we could
+   * not have written anything of ours. */
+  if (status.code == OS_NOT_FOUND || status.code == OS_DENIED)
+    return OS_SUCCESS;
   if (status.code != OS_OK) return status;
   status = record_read(fd, info.size, &record);
-  posix_close(fd);
+  posix_shut(fd);
   if (status.code != OS_OK) return status;
   status = visit_names(&record, search);
   record_free(&record);
+  if (status.code == OS_OK && !search->any) record_sweep(path);
   return status;
 }
 
@@ -697,7 +726,7 @@ static os_status list_all(struct search *search) {
 os_status os_object_list(const char *prefix,
                          bool (*visit)(const char *name, void *context),
                          void *context) {
-  struct search search = {prefix, visit, context, false};
+  struct search search = {prefix, visit, context, false, false};
   const char *dot = strchr(prefix, '.');
   if (!dot || !strchr(dot + 1, '.')) return list_all(&search);
   struct path path = record_path(prefix);
@@ -706,13 +735,25 @@ os_status os_object_list(const char *prefix,
 
 /* ---- control object ------------------------------------------------------ */
 
+/* The record comes and goes with the control object, so that creating a segment
+ * in vain leaves nothing behind. Should that fail here, it is done there. */
+static void create_record(const char *name) {
+  struct path path = record_path(name);
+  os_info info;
+  int fd;
+  if (record_open(path.text, O_WRONLY | O_CREAT, &fd, &info).code == OS_OK)
+    posix_shut(fd);
+}
+
 os_status os_control_open(const char *name, bool create, os_object *object,
                           os_info *info) {
   struct path path = temp_path("", name);
   int fd;
   os_status status =
       open_file(path.text, O_RDWR | (create ? O_CREAT : 0), &fd, info);
-  if (status.code == OS_OK) *object = fd;
+  if (status.code != OS_OK) return status;
+  if (create && info->size == 0) create_record(name);
+  *object = fd;
   return status;
 }
 

@@ -1,4 +1,6 @@
 /* What all POSIX systems do alike. Where they differ: linux.c, macos.c. */
+#ifndef _WIN32
+
 #include "posix.h"
 
 #include <pthread.h>
@@ -43,7 +45,7 @@ void os_error_text(int number, char *buffer, size_t length) {
 
 /* ---- objects ----------------------------------------------------------- */
 
-void posix_close(int fd) {
+void posix_shut(int fd) {
   int kept = errno;
   /* Not again after EINTR: Linux has released the number by then, and another
    * thread may have it already. */
@@ -99,7 +101,7 @@ void os_unmap(void *address, uint64_t size) {
   os_sys.munmap(address, (size_t)size);
 }
 
-void os_object_close(os_object object) { posix_close((int)object); }
+void os_object_close(os_object object) { posix_shut((int)object); }
 
 /* The kernel keeps a named object until it is unlinked. */
 os_status os_object_keep(const char *name, os_object object) {
@@ -200,7 +202,7 @@ uint64_t os_entropy(void) {
   if (fd >= 0) {
     if (os_sys.pread(fd, &value, sizeof value, 0) != (ssize_t)sizeof value)
       value = 0;
-    posix_close(fd);
+    posix_shut(fd);
   }
   /* Without the device (a bare chroot, no descriptor left) time and pid still
    * tell two processes, and two moments of one, from each other. */
@@ -237,3 +239,7 @@ void os_pin_library(void (*function)(void)) {
    * that has the core linked in is not. The handle is never closed. */
   dlopen(library.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
+
+#else
+typedef int not_posix; /* C wants a declaration in every file */
+#endif

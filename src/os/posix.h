@@ -13,8 +13,8 @@
 os_status posix_status(int number);
 os_status posix_last(void);
 
-/* Close, keeping errno. */
-void posix_close(int fd);
+/* Close, keeping errno. (musl has a posix_close() of its own.) */
+void posix_shut(int fd);
 
 void posix_info(const struct stat *status, os_info *info);
 

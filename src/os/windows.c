@@ -3,17 +3,18 @@
  *
  * The kernel frees a section with its last handle and last view, and takes away
  * its NAME with the last handle, whatever views there are. So orphans cannot
- * exist, and this file keeps a handle for everything that needs the name:
+ * exist, and this file holds one handle per opening as long as it is needed:
  *
- *   what this process has            its handle is kept until
- *   an os_object                     os_object_close()
- *   os_object_keep(name)             os_object_remove(name)
- *   os_object_map() -> address       os_unmap(address)
+ *   what this process has        needs the handle until
+ *   an os_object                 os_object_close()
+ *   os_object_keep()             os_object_remove() of its name
+ *   os_object_map() -> address   os_unmap(), or os_object_remove() of its name:
+ *                                the view stays and the name goes
  *
- * All three share one handle per opening, which has a count. Another process
- * that holds the section keeps its name alive too, and nothing can take the
- * name from it: after os_object_remove() the name may go on leading to the
- * section until all others have unmapped it.
+ * Another process that holds a section, if only for the moment in which it
+ * looks at it, keeps the name alive too, and nothing can take that from it:
+ * after os_object_remove() the name may go on leading to the section until all
+ * others have let go.
  *
  * A section is born full-size and filled with zeros, the page file space for it
  * charged. It is incomplete as long as its last 8 bytes are zero: those of the
@@ -51,6 +52,7 @@
 
 enum {
   NAME_SIZE = 300, /* the longest name, in bytes or in UTF-16 units */
+  FOOTER = 1024,
   LAST = 8 /* bytes of the word that is written last */
 };
 
@@ -250,19 +252,29 @@ void os_object_path(const char *name, char *buffer, size_t length) {
 
 struct lock {
   struct lock *next;
-  uint64_t offset;
-  HANDLE event;
+  uint64_t offset, length;
+  HANDLE events[]; /* one per byte; NULL where it is not ours */
+};
+
+/* In a hash table, for a process may hold 50,000 segments. */
+struct entry {
+  struct entry *next;
+  uint64_t hash;
+  struct object *object;
 };
 
 /* What an os_object points to. */
 struct object {
-  HANDLE section;
-  uint64_t size; /* of the section */
-  atomic_int references;
+  HANDLE section; /* NULL when it is no longer needed */
+  uint64_t size;
+  /* Guarded by table_guard: */
+  bool is_open, is_kept;
+  bool is_removed; /* and so in table `named` no more */
+  uint64_t views;
   /* Of a control object only: */
-  _Atomic uint64_t *told_size; /* in a view of its own, `view` */
   void *view;
-  struct lock *locks; /* held through this opening; guarded by lock_guard */
+  _Atomic uint64_t *told_size; /* at the end of `view` */
+  struct lock *locks;          /* of this opening; guarded by lock_guard */
   char name[];
 };
 
@@ -280,42 +292,11 @@ static os_status section_size(HANDLE section, uint64_t *size) {
   NTSTATUS status =
       own.query_section(section, 0, &basic, sizeof basic, NULL);
   if (status < 0) return status_of_nt(status);
-  uint64_t page = os_page_size();
-  *size = ((uint64_t)basic.size.QuadPart + page - 1) / page * page;
+  *size = (uint64_t)basic.size.QuadPart;
   return SUCCESS;
 }
 
-static void object_release(struct object *object) {
-  if (atomic_fetch_sub(&object->references, 1) > 1) return;
-  if (object->view) UnmapViewOfFile(object->view);
-  CloseHandle(object->section);
-  free(object);
-}
-
-/* The handle becomes the opening's, or is closed. */
-static os_status object_new(HANDLE section, const char *name,
-                            struct object **object) {
-  size_t length = strlen(name) + 1;
-  struct object *made = calloc(1, sizeof *made + length);
-  os_status status = no_memory;
-  if (made) {
-    memcpy(made->name, name, length);
-    made->section = section;
-    atomic_init(&made->references, 1);
-    status = section_size(section, &made->size);
-  }
-  if (status.code == OS_OK) {
-    *object = made;
-    return status;
-  }
-  CloseHandle(section);
-  free(made);
-  return status;
-}
-
-/* identity: as long as this process has a section mapped or kept, its handle
- * keeps the name from ever leading to another, so that there is nothing to tell
- * apart. user: what belongs to another cannot be opened. */
+/* user: what belongs to another cannot be opened. */
 static void fill_info(uint64_t size, os_info *info) {
   memset(info, 0, sizeof *info);
   info->size = size;
@@ -324,14 +305,6 @@ static void fill_info(uint64_t size, os_info *info) {
 
 /* ---- tables -------------------------------------------------------------- */
 
-/* name or address -> opening. Hash tables, for a process may hold 50,000. */
-struct entry {
-  struct entry *next;
-  uint64_t hash;
-  struct object *object;
-  char name[]; /* empty for an address, whose hash no other has */
-};
-
 struct table {
   struct entry **buckets;
   size_t capacity; /* a power of two, or 0 */
@@ -339,10 +312,13 @@ struct table {
 };
 
 static SRWLOCK table_guard = SRWLOCK_INIT;
-static struct table kept, mapped; /* by name, by address */
+static struct table mapped; /* by address: every view */
+static struct table named;  /* by name: every opening with a handle */
 
-/* An odd factor makes no two addresses the same, and the shift brings the upper
- * bits down: views begin at multiples of 64 KiB. */
+static uint64_t hash_name(const char *name) { return hash(name, strlen(name)); }
+
+/* No two addresses have the same, for all steps can be undone. The last brings
+ * the upper bits down: views begin at multiples of 64 KiB. */
 static uint64_t hash_address(const void *address) {
   uint64_t value = (uint64_t)(uintptr_t)address * 0x9E3779B97F4A7C15u;
   return value ^ (value >> 32);
@@ -350,16 +326,6 @@ static uint64_t hash_address(const void *address) {
 
 static struct entry **bucket(const struct table *table, uint64_t value) {
   return &table->buckets[value & (table->capacity - 1)];
-}
-
-/* Where the entry hangs; NULL if there is none. */
-static struct entry **table_find(const struct table *table, uint64_t value,
-                                 const char *name) {
-  if (table->capacity == 0) return NULL;
-  struct entry **at = bucket(table, value);
-  while (*at && ((*at)->hash != value || strcmp((*at)->name, name) != 0))
-    at = &(*at)->next;
-  return *at ? at : NULL;
 }
 
 static void table_grow(struct table *table) {
@@ -378,9 +344,13 @@ static void table_grow(struct table *table) {
   *table = larger;
 }
 
+/* False, with the entry freed, if there is no memory. */
 static bool table_insert(struct table *table, struct entry *entry) {
-  if (table->count >= table->capacity) table_grow(table);
-  if (table->capacity == 0) return false;
+  if (entry && table->count >= table->capacity) table_grow(table);
+  if (!entry || table->capacity == 0) {
+    free(entry);
+    return false;
+  }
   struct entry **at = bucket(table, entry->hash);
   entry->next = *at;
   *at = entry;
@@ -388,46 +358,114 @@ static bool table_insert(struct table *table, struct entry *entry) {
   return true;
 }
 
-/* Take an entry out and return it; NULL if there is none. */
-static struct entry *table_take(struct table *table, uint64_t value,
-                                const char *name) {
-  AcquireSRWLockExclusive(&table_guard);
-  struct entry **at = table_find(table, value, name);
-  struct entry *entry = at ? *at : NULL;
-  if (entry) {
+static struct entry *entry_new(struct object *object, uint64_t value) {
+  struct entry *entry = malloc(sizeof *entry);
+  if (entry) *entry = (struct entry){NULL, value, object};
+  return entry;
+}
+
+/* Take out and free the entry of the object, or of any with that name. Returns
+ * the object; NULL if there is none. */
+static struct object *table_take(struct table *table, uint64_t value,
+                                 const struct object *object,
+                                 const char *name) {
+  if (table->capacity == 0) return NULL;
+  for (struct entry **at = bucket(table, value); *at; at = &(*at)->next) {
+    struct entry *entry = *at;
+    struct object *found = entry->object;
+    if (entry->hash != value || (object && found != object) ||
+        (name && strcmp(found->name, name) != 0))
+      continue;
     *at = entry->next;
     table->count--;
+    free(entry);
+    return found;
+  }
+  return NULL;
+}
+
+/* Let go of what is needed no longer. The caller has table_guard. */
+static void settle(struct object *object) {
+  bool is_held = object->is_kept || object->views > 0;
+  if (object->is_open) return;
+  if (object->section && (object->is_removed || !is_held)) {
+    CloseHandle(object->section);
+    object->section = NULL;
+    if (!object->is_removed)
+      table_take(&named, hash_name(object->name), object, NULL);
+  }
+  if (!is_held) free(object);
+}
+
+/* The handle becomes the opening's, or is closed. */
+static os_status object_new(HANDLE section, const char *name,
+                            struct object **object) {
+  size_t length = strlen(name) + 1;
+  struct object *made = calloc(1, sizeof *made + length);
+  os_status status = no_memory;
+  if (made) {
+    memcpy(made->name, name, length);
+    made->section = section;
+    made->is_open = true;
+    status = section_size(section, &made->size);
+  }
+  if (status.code == OS_OK) {
+    AcquireSRWLockExclusive(&table_guard);
+    if (!table_insert(&named, entry_new(made, hash_name(name))))
+      status = no_memory;
+    ReleaseSRWLockExclusive(&table_guard);
+  }
+  if (status.code == OS_OK) {
+    *object = made;
+    return status;
+  }
+  CloseHandle(section);
+  free(made);
+  return status;
+}
+
+static bool enter_view(struct object *object, const void *address) {
+  AcquireSRWLockExclusive(&table_guard);
+  bool done = table_insert(&mapped, entry_new(object, hash_address(address)));
+  if (done) object->views++;
+  ReleaseSRWLockExclusive(&table_guard);
+  return done;
+}
+
+static void leave_view(const void *address) {
+  AcquireSRWLockExclusive(&table_guard);
+  struct object *object =
+      table_take(&mapped, hash_address(address), NULL, NULL);
+  if (object) {
+    object->views--;
+    settle(object);
   }
   ReleaseSRWLockExclusive(&table_guard);
-  return entry;
 }
 
-static struct entry *entry_new(struct object *object, uint64_t value,
-                               const char *name) {
-  size_t length = strlen(name) + 1;
-  struct entry *entry = calloc(1, sizeof *entry + length);
-  if (!entry) return NULL;
-  entry->hash = value;
-  entry->object = object;
-  memcpy(entry->name, name, length);
-  atomic_fetch_add(&object->references, 1);
-  return entry;
-}
-
-static void entry_free(struct entry *entry) {
-  if (!entry) return;
-  object_release(entry->object);
-  free(entry);
-}
-
-/* Put `entry` into the table unless its key is there already. */
-static os_status table_put(struct table *table, struct entry *entry) {
+static void object_close(struct object *object) {
+  if (object->view) UnmapViewOfFile(object->view);
+  object->view = NULL;
   AcquireSRWLockExclusive(&table_guard);
-  bool is_there = table_find(table, entry->hash, entry->name) != NULL;
-  bool done = !is_there && table_insert(table, entry);
+  object->is_open = false;
+  settle(object);
   ReleaseSRWLockExclusive(&table_guard);
-  if (!done) entry_free(entry);
-  return done || is_there ? SUCCESS : no_memory;
+}
+
+/* Let go of all that this process has of that name. False: nothing. */
+static bool let_go(const char *name) {
+  uint64_t value = hash_name(name);
+  bool found = false;
+  AcquireSRWLockExclusive(&table_guard);
+  for (struct object *object;
+       (object = table_take(&named, value, NULL, name)) != NULL;) {
+    found = true;
+    object->is_removed = true;
+    object->is_kept = false;
+    settle(object);
+  }
+  ReleaseSRWLockExclusive(&table_guard);
+  return found;
 }
 
 /* ---- parts of objects ---------------------------------------------------- */
@@ -458,12 +496,15 @@ static _Atomic uint64_t *last_word(const struct window *window,
   return (_Atomic uint64_t *)(void *)(window->at + length - LAST);
 }
 
-static os_status look_for_footer(const struct object *object) {
+/* Is the footer there, and which one is it? */
+static os_status inspect_footer(const struct object *object, os_info *info) {
   struct window window;
-  os_status status =
-      window_open(object, object->size - LAST, LAST, FILE_MAP_READ, &window);
+  os_status status = window_open(object, object->size - FOOTER, FOOTER,
+                                 FILE_MAP_READ, &window);
   if (status.code != OS_OK) return status;
-  if (!atomic_load_explicit(last_word(&window, LAST), memory_order_acquire))
+  if (atomic_load_explicit(last_word(&window, FOOTER), memory_order_acquire))
+    info->identity[0] = hash(window.at, FOOTER); /* it is random */
+  else
     status.code = OS_INCOMPLETE;
   UnmapViewOfFile(window.base);
   return status;
@@ -507,7 +548,7 @@ os_status os_object_create(const char *name, uint64_t size,
     CloseHandle(section);
     return status_of(ERROR_ALREADY_EXISTS);
   }
-  status = object_new(section, "", &made);
+  status = object_new(section, name, &made);
   if (status.code == OS_OK) *object = (os_object)made;
   return status;
 }
@@ -545,14 +586,14 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   HANDLE section;
   fill_info(0, info);
   os_status status = open_section(name, writable, &section);
-  if (status.code == OS_OK) status = object_new(section, "", &made);
+  if (status.code == OS_OK) status = object_new(section, name, &made);
   if (status.code != OS_OK) return status;
   info->size = made->size;
-  if (has_footer(name)) status = look_for_footer(made);
+  if (has_footer(name)) status = inspect_footer(made, info);
   if (status.code == OS_OK)
     *object = (os_object)made;
   else
-    object_release(made);
+    object_close(made);
   return status;
 }
 
@@ -583,40 +624,33 @@ os_status os_object_map(os_object object, uint64_t size, bool writable,
       window_open(object_of(object), 0, (size_t)size,
                   writable ? FILE_MAP_WRITE : FILE_MAP_READ, &window);
   if (status.code != OS_OK) return status;
-  struct entry *entry =
-      entry_new(object_of(object), hash_address(window.base), "");
-  status = entry ? table_put(&mapped, entry) : no_memory;
-  if (status.code == OS_OK)
-    *address = window.base;
-  else
+  if (!enter_view(object_of(object), window.base)) {
     UnmapViewOfFile(window.base);
+    return no_memory;
+  }
+  *address = window.base;
   return status;
 }
 
 void os_unmap(void *address, uint64_t size) {
   (void)size; /* views are unmapped whole */
   /* Out of the table first: another thread may get the same address next. */
-  struct entry *entry = table_take(&mapped, hash_address(address), "");
+  leave_view(address);
   UnmapViewOfFile(address);
-  entry_free(entry);
 }
 
-static uint64_t hash_name(const char *name) { return hash(name, strlen(name)); }
-
-/* What is kept under this name already is the same section: kept, it cannot
- * have lost its name to another. */
 os_status os_object_keep(const char *name, os_object object) {
-  struct entry *entry = entry_new(object_of(object), hash_name(name), name);
-  return entry ? table_put(&kept, entry) : no_memory;
+  struct object *keep = object_of(object);
+  (void)name; /* the one that it was opened by */
+  AcquireSRWLockExclusive(&table_guard);
+  keep->is_kept = !keep->is_removed;
+  ReleaseSRWLockExclusive(&table_guard);
+  return SUCCESS;
 }
 
 os_status os_object_remove(const char *name) {
-  struct entry *entry = table_take(&kept, hash_name(name), name);
   HANDLE section;
-  if (entry) {
-    entry_free(entry);
-    return SUCCESS;
-  }
+  if (let_go(name)) return SUCCESS;
   os_status status = open_section(name, false, &section);
   if (status.code == OS_OK) CloseHandle(section);
   return status;
@@ -723,7 +757,9 @@ static os_status open_directory(HANDLE *directory) {
   const ACCESS_MASK directory_query = 1;
   NTSTATUS status =
       own.open_directory(directory, directory_query, &attributes);
-  return status < 0 ? status_of_nt(status) : SUCCESS;
+  if (status >= 0) return SUCCESS;
+  /* Refused, say in a sandbox: that is no property of any segment. */
+  return (os_status){OS_UNSUPPORTED, status_of_nt(status).number};
 }
 
 static os_status list(const struct search *search) {
@@ -771,7 +807,7 @@ os_status os_control_open(const char *name, bool create, os_object *object,
   if (status.code != OS_OK) return status;
   status = show_size(made);
   if (status.code != OS_OK) {
-    object_release(made);
+    object_close(made);
     return status;
   }
   *object = (os_object)made;
@@ -807,7 +843,8 @@ os_status os_control_remove(const char *name) {
  * another may take the byte for locked. So a lock is tried more than once; and
  * that a byte was held a moment ago is all that a query can ever say. */
 
-enum { MOST_BYTES = 64, ATTEMPTS = 3 };
+/* Fewer bytes are quicker asked for one by one; more cannot be locked. */
+enum { FEW_BYTES = 16, MOST_BYTES = 1 << 20, ATTEMPTS = 3 };
 
 static SRWLOCK lock_guard = SRWLOCK_INIT;
 
@@ -822,9 +859,11 @@ static bool lock_name(const struct object *control, uint64_t offset,
 }
 
 static bool holds(const struct object *control, uint64_t offset) {
-  const struct lock *lock = control->locks;
-  while (lock && lock->offset != offset) lock = lock->next;
-  return lock != NULL;
+  for (const struct lock *lock = control->locks; lock; lock = lock->next)
+    if (offset - lock->offset < lock->length &&
+        lock->events[offset - lock->offset])
+      return true;
+  return false;
 }
 
 static os_status create_event(const struct wide *name, HANDLE *event) {
@@ -835,37 +874,44 @@ static os_status create_event(const struct wide *name, HANDLE *event) {
     if (!*event) return last();
     if (GetLastError() != ERROR_ALREADY_EXISTS) return SUCCESS;
     CloseHandle(*event);
+    *event = NULL;
   }
   return (os_status){OS_BUSY, ERROR_ALREADY_EXISTS};
 }
 
-static os_status lock_byte(struct object *control, uint64_t offset) {
+static os_status lock_byte(const struct object *control, uint64_t offset,
+                           HANDLE *event) {
   struct wide name;
+  if (holds(control, offset)) return SUCCESS;
   if (!lock_name(control, offset, &name)) return last();
-  struct lock *lock = calloc(1, sizeof *lock);
-  if (!lock) return no_memory;
-  os_status status = create_event(&name, &lock->event);
-  if (status.code != OS_OK) {
-    free(lock);
-    return status;
-  }
-  lock->offset = offset;
-  lock->next = control->locks;
-  control->locks = lock;
-  return status;
+  return create_event(&name, event);
 }
 
-/* All from `offset` on whose distance is below `length`. */
+/* Close what lies in the range, and tell whether anything is left. */
+static bool close_events(struct lock *lock, uint64_t offset,
+                         uint64_t length) {
+  bool any = false;
+  for (uint64_t i = 0; i < lock->length; i++) {
+    if (!lock->events[i]) continue;
+    if (lock->offset + i - offset < length) {
+      CloseHandle(lock->events[i]);
+      lock->events[i] = NULL;
+    } else {
+      any = true;
+    }
+  }
+  return any;
+}
+
 static void unlock_bytes(struct object *control, uint64_t offset,
                          uint64_t length) {
   for (struct lock **at = &control->locks; *at;) {
     struct lock *lock = *at;
-    if (lock->offset - offset >= length) {
+    if (close_events(lock, offset, length)) {
       at = &lock->next;
       continue;
     }
     *at = lock->next;
-    CloseHandle(lock->event);
     free(lock);
   }
 }
@@ -875,24 +921,29 @@ void os_object_close(os_object object) {
   AcquireSRWLockExclusive(&lock_guard);
   unlock_bytes(object_of(object), 0, UINT64_MAX);
   ReleaseSRWLockExclusive(&lock_guard);
-  object_release(object_of(object));
+  object_close(object_of(object));
 }
 
 os_status os_lock(os_object object, uint64_t offset, uint64_t length) {
   struct object *control = object_of(object);
-  bool taken[MOST_BYTES] = {false};
-  os_status status = SUCCESS;
-  uint64_t i = 0;
   if (length > MOST_BYTES) return status_of(ERROR_NOT_SUPPORTED);
+  struct lock *lock =
+      calloc(1, sizeof *lock + (size_t)length * sizeof *lock->events);
+  if (!lock) return no_memory;
+  lock->offset = offset;
+  lock->length = length;
+  os_status status = SUCCESS;
   AcquireSRWLockExclusive(&lock_guard);
-  for (; i < length && status.code == OS_OK; i++) {
-    if (holds(control, offset + i)) continue;
-    status = lock_byte(control, offset + i);
-    taken[i] = status.code == OS_OK;
+  for (uint64_t i = 0; i < length && status.code == OS_OK; i++)
+    status = lock_byte(control, offset + i, &lock->events[i]);
+  if (status.code == OS_OK) {
+    lock->next = control->locks;
+    control->locks = lock;
   }
-  while (status.code != OS_OK && i-- > 0)
-    if (taken[i]) unlock_bytes(control, offset + i, 1);
   ReleaseSRWLockExclusive(&lock_guard);
+  if (status.code == OS_OK) return status;
+  close_events(lock, offset, length);
+  free(lock);
   return status;
 }
 
@@ -930,7 +981,7 @@ static bool note_lock(const char *name, void *context) {
   return !range->held;
 }
 
-/* The locks of a long range are found by listing. Where that cannot be done
+/* The locks of a longer range are found by listing. Where that cannot be done
  * they count as held, which keeps nothing alive: here nobody has to remove what
  * the last one left. */
 static bool query_range(const struct object *control, uint64_t offset,
@@ -949,7 +1000,7 @@ os_status os_lock_query(os_object object, uint64_t offset, uint64_t length,
   os_status status = SUCCESS;
   *held = false;
   AcquireSRWLockShared(&lock_guard);
-  if (length > MOST_BYTES)
+  if (length > FEW_BYTES)
     *held = query_range(control, offset, length);
   else
     for (uint64_t i = 0; i < length && !*held && status.code == OS_OK; i++)
