@@ -30,10 +30,13 @@ struct control_page {
   _Atomic uint64_t presence;   /* the last one handed out */
 };
 
-static os_mutex mutex;          /* guards the three below, and references */
-static struct control *joined;  /* the mutex's own reference, or NULL */
-static struct control *all;     /* every one this process has open */
-static uint64_t joined_by;      /* pid */
+/* Guards what follows, and references. A fork waits for it, so whatever is opened
+ * while it is held is in `all` when a child looks for what it must close. */
+static os_mutex mutex;
+static struct control *joined; /* the mutex's own reference, or NULL */
+static struct control *all;    /* every one this process has open */
+static uint64_t joined_by;     /* pid */
+static uint64_t known_number;  /* the highest this process has had to do with */
 
 void control_start(void) { os_mutex_init(&mutex); }
 void control_before_fork(void) { os_mutex_lock(&mutex); }
@@ -59,16 +62,15 @@ void control_in_child(void) {
   joined = NULL;
 }
 
-/* A new one with one reference, in the list; the file becomes its own. */
+/* A new one with one reference, in the list; the file becomes its own. Under the
+ * mutex. */
 static struct control *adopt(os_object file) {
   struct control *control = os_allocate(sizeof *control);
   if (!control) return NULL;
   control->file = file;
   control->references = 1;
-  os_mutex_lock(&mutex);
   control->next = all;
   all = control;
-  os_mutex_unlock(&mutex);
   return control;
 }
 
@@ -94,6 +96,13 @@ static struct control *reference_joined(void) {
   return control;
 }
 
+bool control_is_joined(void) {
+  os_mutex_lock(&mutex);
+  bool is_joined = joined != NULL;
+  os_mutex_unlock(&mutex);
+  return is_joined;
+}
+
 /* Let go of the joined one, if it is this one. */
 static void forget_joined(struct control *control) {
   os_mutex_lock(&mutex);
@@ -109,7 +118,8 @@ static bool page_is_valid(struct control_page *page) {
   return atomic_load(&page->magic) == page_magic &&
          atomic_load(&page->version) == PAGE_VERSION &&
          atomic_load(&page->generation) != 0 &&
-         atomic_load(&page->number) <= SMEM_MAX_NUMBER;
+         atomic_load(&page->number) <= SMEM_MAX_NUMBER &&
+         atomic_load(&page->presence) < LOCK_PRESENCES / 2;
 }
 
 bool control_is_intact(const struct control *control) {
@@ -122,12 +132,15 @@ bool control_is_intact(const struct control *control) {
 }
 
 static smem_code map_page(const struct call *call, struct control *control) {
-  void *address;
+  void *address = NULL;
+  /* A mapping keeps the opening, and with it the locks, like a descriptor does:
+   * a child must know of it. */
+  os_mutex_lock(&mutex);
   os_status status = os_object_map(control->file, PAGE_SIZE, true, &address);
-  if (status.code != OS_OK)
-    return fail_os(call, status, "the control object cannot be mapped");
   control->page = address;
-  return SMEM_OK;
+  os_mutex_unlock(&mutex);
+  if (status.code == OS_OK) return SMEM_OK;
+  return fail_os(call, status, "the control object cannot be mapped");
 }
 
 /* Fill an empty page. Numbers start above the ids that are there already, or
@@ -162,6 +175,8 @@ static smem_code open_file(const struct call *call, bool create,
   switch (status->code) {
   case OS_OK:
     return SMEM_OK;
+  case OS_NOT_FOUND:
+    return fail_no_file_system(call, *status);
   case OS_NO_SPACE:
     return fail(call, SMEM_NO_SPACE, status->number,
                 "there is no room for the control object of the namespace");
@@ -172,6 +187,22 @@ static smem_code open_file(const struct call *call, bool create,
   default:
     return fail_os(call, *status, "the control object cannot be opened");
   }
+}
+
+/* *control stays NULL if there is none and none is to be created. */
+static smem_code open_control(const struct call *call, bool create,
+                              struct name *name, struct control **control) {
+  os_object file;
+  os_status status;
+  *control = NULL;
+  os_mutex_lock(&mutex);
+  smem_code code = open_file(call, create, name, &file, &status);
+  if (code == SMEM_OK && status.code == OS_OK && !(*control = adopt(file))) {
+    os_object_close(file);
+    code = fail_no_memory(call);
+  }
+  os_mutex_unlock(&mutex);
+  return code;
 }
 
 /* The rest of joining, under the gate: give the object its contents if it has
@@ -200,9 +231,21 @@ static smem_code settle_page(const struct call *call, struct control *control,
   return init_page(call, control->page);
 }
 
+/* A page that was made while we knew of higher numbers: after the loss of the
+ * former one, by somebody who did not know of them. */
+static void raise_number(struct control_page *page) {
+  uint64_t number = atomic_load(&page->number);
+  while (number < known_number &&
+         !atomic_compare_exchange_weak(&page->number, &number, known_number))
+    continue;
+}
+
 static smem_code take_presence(const struct call *call,
                                struct control *control) {
   os_status status;
+  os_mutex_lock(&mutex);
+  raise_number(control->page);
+  os_mutex_unlock(&mutex);
   do {
     control->presence = atomic_fetch_add(&control->page->presence, 1) + 1;
     status = os_lock(control->file, LOCK_PRESENCE + control->presence, 1);
@@ -247,22 +290,11 @@ static smem_code join_file(const struct call *call, struct control *control,
 static smem_code join_anew(const struct call *call, struct control **result) {
   for (;;) {
     struct name name;
-    os_object file;
-    os_status status;
     bool again = false;
-    smem_code code = open_file(call, true, &name, &file, &status);
-    if (code != SMEM_OK) return code;
-    struct control *control = adopt(file);
-    if (!control) {
-      os_object_close(file);
-      return fail_no_memory(call);
-    }
-    code = join_file(call, control, name.text, &again);
-    if (code == SMEM_OK && !again) {
-      *result = control;
-      return SMEM_OK;
-    }
-    control_release(control);
+    smem_code code = open_control(call, true, &name, result);
+    if (code == SMEM_OK) code = join_file(call, *result, name.text, &again);
+    if (code == SMEM_OK && !again) return SMEM_OK;
+    if (*result) control_release(*result);
     if (code != SMEM_OK) return code;
   }
 }
@@ -295,17 +327,10 @@ smem_code control_join(const struct call *call, struct control **result) {
 
 smem_code control_peek(const struct call *call, struct control **result) {
   struct name name;
-  os_object file;
-  os_status status;
   *result = reference_joined();
   if (*result && control_is_intact(*result)) return SMEM_OK;
   if (*result) control_release(*result);
-  *result = NULL;
-  smem_code code = open_file(call, false, &name, &file, &status);
-  if (code != SMEM_OK || status.code == OS_NOT_FOUND) return code;
-  if ((*result = adopt(file))) return SMEM_OK;
-  os_object_close(file);
-  return fail_no_memory(call);
+  return open_control(call, false, &name, result);
 }
 
 /* ---- leaving -------------------------------------------------------------------- */
@@ -334,10 +359,25 @@ void control_leave(const struct call *call) {
 smem_code control_take_numbers(const struct call *call, struct control *control,
                                uint64_t count, uint64_t *first) {
   *first = atomic_fetch_add(&control->page->number, count) + 1;
-  if (*first <= SMEM_MAX_NUMBER - count) return SMEM_OK;
+  if (*first <= SMEM_MAX_NUMBER - count) {
+    control_remember_number(*first + count - 1);
+    return SMEM_OK;
+  }
   atomic_fetch_sub(&control->page->number, count);
   return fail(call, SMEM_CONTROL, 0,
               "the counter of the namespace is damaged or used up");
+}
+
+void control_remember_number(uint64_t number) {
+  os_mutex_lock(&mutex);
+  if (number > known_number) known_number = number;
+  os_mutex_unlock(&mutex);
+}
+
+void control_forget_numbers(void) {
+  os_mutex_lock(&mutex);
+  known_number = 0;
+  os_mutex_unlock(&mutex);
 }
 
 uint64_t control_last_number(const struct control *control) {

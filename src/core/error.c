@@ -92,12 +92,18 @@ smem_code fail_owner(const struct call *call, const char *name, uint64_t user) {
   return fail(call, SMEM_PERMISSION, 0, "%s belongs to user %s", path, who);
 }
 
+bool is_anothers(os_status status, const os_info *info) {
+  bool told = status.code == OS_OK || status.code == OS_INCOMPLETE ||
+              status.code == OS_NOT_REGULAR;
+  return told && info->user != os_user();
+}
+
 smem_code fail_object(const struct call *call, os_status status,
                       const char *name) {
   char path[300];
   os_info info;
   if (status.code == OS_DENIED &&
-      (os_object_stat(name, &info).code == OS_OK) && info.user != os_user())
+      is_anothers(os_object_stat(name, &info), &info))
     return fail_owner(call, name, info.user);
   os_object_path(name, path, sizeof path);
   switch (status.code) {
@@ -110,6 +116,12 @@ smem_code fail_object(const struct call *call, os_status status,
     return fail(call, code_of(status.code), status.number,
                 "the system refused %s", path);
   }
+}
+
+smem_code fail_no_file_system(const struct call *call, os_status status) {
+  return fail(call, SMEM_SYSTEM, status.number,
+              "this system has no shared memory file system at /dev/shm; mount "
+              "one: `mount -t tmpfs tmpfs /dev/shm`");
 }
 
 smem_code fail_no_memory(const struct call *call) {

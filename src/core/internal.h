@@ -29,7 +29,10 @@ smem_code fail_os(const struct call *call, os_status status, const char *what);
 /* For an object of the namespace: says whose it is, or what. */
 smem_code fail_object(const struct call *call, os_status status,
                       const char *name);
+/* Of what os_object_stat() gave: does it say that another user is the owner? */
+bool is_anothers(os_status status, const os_info *info);
 smem_code fail_owner(const struct call *call, const char *name, uint64_t user);
+smem_code fail_no_file_system(const struct call *call, os_status status);
 smem_code fail_no_memory(const struct call *call);
 
 /* ---- name.c --------------------------------------------------------------- */
@@ -175,6 +178,13 @@ bool control_is_intact(const struct control *control);
 smem_code control_take_numbers(const struct call *call, struct control *control,
                                uint64_t count, uint64_t *first);
 uint64_t control_last_number(const struct control *control);
+/* Never again hand out numbers up to this one, whatever becomes of the control
+ * object: this process knows of a segment that has it. */
+void control_remember_number(uint64_t number);
+/* Of a namespace that is left for another. */
+void control_forget_numbers(void);
+/* Is this process joined? Cheap: does not look whether the object is intact. */
+bool control_is_joined(void);
 
 /* Give up the presence, and remove the object after the last process and the
  * last segment. */
@@ -215,7 +225,8 @@ void segment_remove_generation(const struct call *call,
 
 /* Is there any object of the namespace? */
 smem_code list_any(const struct call *call, bool *any);
-/* The highest number among the ids present: 0 if there is none. */
+/* The highest number among the ids present, as far as the counter may have
+ * handed it out: 0 if there is none. */
 smem_code list_highest_number(const struct call *call, uint64_t *highest);
 /* Does this process own a segment? */
 smem_code list_owned(const struct call *call, bool *any);

@@ -49,10 +49,16 @@ smem_code list_any(const struct call *call, bool *any) {
   return walk_over(&walk);
 }
 
+/* Numbers that the counter cannot have reached are somebody's names; to start
+ * above them would use it up. */
+static const uint64_t out_of_reach = SMEM_MAX_NUMBER / 2;
+
 static bool visit_number(struct walk *walk, const char *name, const char *id) {
   uint64_t *highest = walk->context, number;
   (void)name;
-  if (smem_id_is_number(id, &number) && number > *highest) *highest = number;
+  if (smem_id_is_number(id, &number) && number < out_of_reach &&
+      number > *highest)
+    *highest = number;
   return true;
 }
 

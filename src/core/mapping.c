@@ -16,7 +16,7 @@ struct record {
   uint64_t identity[2]; /* os_info's */
   uint64_t generation;
   uint64_t count;
-  bool named;
+  bool can_return; /* the id may come to mean another segment: look each time */
   char id[];
 };
 
@@ -97,12 +97,13 @@ static smem_code fail_replaced(const struct call *call) {
               "taken its name");
 }
 
-/* Is the name still, or no longer, but not newly, that of this record? Numbers
- * never come back (see check_number_as_name), so they need no look. */
+/* Has the id come to mean another segment? That of an unnamed one never does as
+ * long as we are joined. */
 static bool is_replaced(const struct call *call, const struct record *record) {
   struct name name;
   os_info info;
-  if (!record->named || name_of_segment(call, &name) != SMEM_OK) return false;
+  if (!record->can_return || name_of_segment(call, &name) != SMEM_OK)
+    return false;
   os_code code = os_object_stat(name.text, &info).code;
   return (code == OS_OK || code == OS_INCOMPLETE || code == OS_NOT_REGULAR) &&
          memcmp(info.identity, record->identity, sizeof info.identity) != 0;
@@ -111,7 +112,7 @@ static bool is_replaced(const struct call *call, const struct record *record) {
 /* Map `segment` with this access, and enter it. Under the mutex. */
 static smem_code enter(const struct call *call, smem_access access,
                        const struct segment *segment, uint64_t hash,
-                       struct record **result) {
+                       bool can_return, struct record **result) {
   struct record **at = find(call->id, hash), *record = *at;
   void *address;
   if (record && record->generation != segment->footer.generation)
@@ -134,11 +135,38 @@ static smem_code enter(const struct call *call, smem_access access,
     record->total = segment->info.size;
     memcpy(record->identity, segment->info.identity, sizeof record->identity);
     record->generation = segment->footer.generation;
-    record->named = (segment->footer.flags & FOOTER_NAMED) != 0;
+    record->can_return = can_return;
   }
   record->count++;
   *result = record;
   return SMEM_OK;
+}
+
+static bool is_elsewhere(const struct segment *segment) {
+  os_info now;
+  os_code code = os_object_stat(segment->name.text, &now).code;
+  return code != OS_NOT_FOUND &&
+         memcmp(now.identity, segment->info.identity, sizeof now.identity) != 0;
+}
+
+/* Join, so that the counter outlives our mapping, and see to it that it will not
+ * hand out this number again. Returns record.can_return. */
+static bool settle_number(const struct call *call,
+                          const struct segment *segment) {
+  uint64_t number;
+  smem_error ignored;
+  struct control *control;
+  struct call quiet = *call;
+  quiet.error = &ignored;
+  if ((segment->footer.flags & FOOTER_NAMED) ||
+      !smem_id_is_number(call->id, &number))
+    return true;
+  control_remember_number(number);
+  if (control_is_joined()) return false;
+  if (control_join(&quiet, &control) != SMEM_OK) return true;
+  control_release(control);
+  /* It may have been handed out again before we joined. */
+  return is_elsewhere(segment);
 }
 
 smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
@@ -158,8 +186,9 @@ smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
   if (!known) {
     code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
     if (code != SMEM_OK) return code;
+    bool can_return = settle_number(&call, &segment);
     os_mutex_lock(&mutex);
-    code = enter(&call, access, &segment, hash, &record);
+    code = enter(&call, access, &segment, hash, can_return, &record);
     os_mutex_unlock(&mutex);
     os_object_close(segment.object);
   }

@@ -127,8 +127,10 @@ smem_code smem_leave(smem_error *error) {
   struct call call = {"leave", "", 0, error, false};
   bool owner;
   smem_code code = list_owned(&call, &owner);
-  if (code != SMEM_OK || owner) return code;
+  /* What is mapped keeps us here too: see smem_map(). */
+  if (code != SMEM_OK || owner || mapping_any()) return code;
   control_leave(&call);
-  if (!mapping_any()) namespace_forget();
+  control_forget_numbers();
+  namespace_forget();
   return SMEM_OK;
 }

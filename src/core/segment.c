@@ -121,8 +121,7 @@ smem_code smem_can_free(const char *id, smem_error *error) {
   smem_code code = name_of_segment(&call, &name);
   if (code != SMEM_OK) return code;
   os_status status = os_object_stat(name.text, &info);
-  if ((status.code == OS_OK || status.code == OS_NOT_REGULAR) &&
-      info.user != os_user())
+  if (is_anothers(status, &info))
     return fail_owner(&call, name.text, info.user);
   if (status.code == OS_DENIED) /* where the owner cannot be asked */
     return fail_object(&call, status, name.text);
@@ -195,10 +194,7 @@ static smem_code fail_create(const struct call *call, os_status status,
   uint64_t room = os_free_space();
   if (status.code == OS_INTERRUPTED)
     return fail(call, SMEM_INTERRUPTED, 0, "interrupted");
-  if (status.code == OS_NOT_FOUND)
-    return fail(call, SMEM_SYSTEM, status.number,
-                "this system has no shared memory file system at /dev/shm; "
-                "mount one: `mount -t tmpfs tmpfs /dev/shm`");
+  if (status.code == OS_NOT_FOUND) return fail_no_file_system(call, status);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return fail_object(call, status, name);
   return fail(call, SMEM_NO_SPACE, status.number,
@@ -282,7 +278,7 @@ static smem_code create_or_open(const struct call *call, struct batch *batch,
   uint64_t size = batch->requests[batch->at].size;
   bool spent = is_spent_number(call, batch), exists = spent, again = true;
   smem_code code = SMEM_OK;
-  while (again) {
+  while (again && code == SMEM_OK) {
     again = false;
     if (!spent) code = create(call, batch, name, size, &exists);
     if (code == SMEM_OK && exists)

@@ -76,7 +76,9 @@ typedef struct smem_detached {
   void *attached[2];
 } smem_detached;
 
-/* Map, or count one more. *mapping is good until the unmap that takes the count
+/* Map, or count one more. Who maps joins the namespace where he can: otherwise the
+ * last one to allocate might take the counter with him, and the number of what is
+ * mapped here might be handed out again.  *mapping is good until the unmap that takes the count
  * to zero, or the free. SMEM_REPLACED if another segment took the mapped name. */
 smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
                    smem_error *error);
@@ -121,9 +123,9 @@ smem_code smem_last_index(uint64_t *index, smem_error *error);
  * if there is none. smem_allocate() does it by itself. */
 smem_code smem_join(smem_error *error);
 
-/* Give up what smem_join() took, but as long as this process owns a segment keep
- * its presence, by which others know that the owner lives. With nothing mapped
- * either, the namespace is read anew at the next use. */
+/* Give up what smem_join() took, but not as long as this process owns a segment
+ * (by its presence others know that the owner lives) or has one mapped (see
+ * smem_map()). After that, the namespace is read anew at the next use. */
 smem_code smem_leave(smem_error *error);
 
 /* The end of the process, or of its use of the core: free the segments of its

@@ -171,7 +171,10 @@ static bool is_incomplete(const struct stat *status) {
  * fchmod, or because the creator died there. Only the owner of a file can
  * replace it in a directory with the sticky bit, so that chmod by path after
  * lstat() cannot hit anybody else's. */
-static os_status open_own(const struct path *path, int flags, int *fd) {
+enum kind { SEGMENT, CONTROL };
+
+static os_status open_own(const struct path *path, enum kind kind, int flags,
+                          int *fd) {
   for (int attempt = 0;; attempt++) {
     struct stat status;
     *fd = os_sys.open(path->text, flags | POSIX_SAFE_FLAGS, 0600);
@@ -183,7 +186,7 @@ static os_status open_own(const struct path *path, int flags, int *fd) {
       return posix_last();
     }
     if (!closed_to_owner(&status)) return failure;
-    if (is_incomplete(&status) && !(flags & O_CREAT))
+    if (kind == SEGMENT && is_incomplete(&status))
       return (os_status){OS_INCOMPLETE, 0};
     if (os_sys.chmod(path->text, 0600) != 0 && errno != ENOENT)
       return posix_last();
@@ -195,7 +198,7 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   struct path path = path_of(name);
   struct stat status;
   int fd;
-  os_status result = open_own(&path, writable ? O_RDWR : O_RDONLY, &fd);
+  os_status result = open_own(&path, SEGMENT, writable ? O_RDWR : O_RDONLY, &fd);
   if (result.code != OS_OK) return result;
   if (os_sys.fstat(fd, &status) != 0)
     result = posix_last();
@@ -286,7 +289,8 @@ os_status os_control_open(const char *name, bool create, os_object *object,
                           os_info *info) {
   struct path path = path_of(name);
   int fd;
-  os_status result = open_own(&path, O_RDWR | (create ? O_CREAT : 0), &fd);
+  os_status result =
+      open_own(&path, CONTROL, O_RDWR | (create ? O_CREAT : 0), &fd);
   if (result.code == OS_DENIED) {
     /* Also fs.protected_regular: O_CREAT on another user's file in a sticky
      * directory is refused even to root. */
