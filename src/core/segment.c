@@ -35,6 +35,8 @@ smem_code segment_try_open(const struct call *call, bool writable,
                            struct segment *segment, os_status *status) {
   *status = os_object_open(segment->name.text, writable, &segment->object,
                            &segment->info);
+  if (status->code == OS_INCOMPLETE && segment->info.user != os_user())
+    return fail_owner(call, segment->name.text, segment->info.user);
   if (status->code == OS_NOT_FOUND || status->code == OS_INCOMPLETE)
     return SMEM_OK;
   if (status->code != OS_OK)

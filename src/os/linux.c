@@ -198,21 +198,22 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   struct path path = path_of(name);
   struct stat status;
   int fd;
+  info->user = os_user(); /* of what cannot be opened and is incomplete */
   os_status result = open_own(&path, SEGMENT, writable ? O_RDWR : O_RDONLY, &fd);
   if (result.code != OS_OK) return result;
-  if (os_sys.fstat(fd, &status) != 0)
+  if (os_sys.fstat(fd, &status) != 0) {
     result = posix_last();
-  else if (!S_ISREG(status.st_mode))
-    result.code = OS_NOT_REGULAR;
-  else if (is_incomplete(&status)) /* root opens it whatever the mode */
-    result.code = OS_INCOMPLETE;
-  if (result.code != OS_OK) {
-    posix_shut(fd);
-    return result;
+  } else {
+    posix_info(&status, info);
+    if (!S_ISREG(status.st_mode)) result.code = OS_NOT_REGULAR;
+    if (is_incomplete(&status)) /* root opens it whatever the mode */
+      result.code = OS_INCOMPLETE;
   }
-  posix_info(&status, info);
-  *object = fd;
-  return OS_SUCCESS;
+  if (result.code == OS_OK)
+    *object = fd;
+  else
+    posix_shut(fd);
+  return result;
 }
 
 os_status os_object_stat(const char *name, os_info *info) {

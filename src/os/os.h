@@ -66,7 +66,8 @@ os_status os_object_create(const char *name, uint64_t size,
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
                             size_t length);
 
-/* Open a complete object. Never follows a link, never blocks. */
+/* Open a complete object. Never follows a link, never blocks. With OS_INCOMPLETE
+ * info->user is filled. */
 os_status os_object_open(const char *name, bool writable, os_object *object,
                          os_info *info);
 
