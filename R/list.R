@@ -19,5 +19,7 @@
 #' freeSharedMemory(ids)
 #' @export
 listSharedObjects <- function(end = NULL, start = NULL) {
-  list2DF(.Call(C_list, end, start))
+  # Not as an argument: an error has to be this function's.
+  columns <- .Call(C_list, end, start)
+  list2DF(columns)
 }

@@ -3,5 +3,6 @@
 }
 
 .onUnload <- function(libpath) {
+  .Call(C_unload)
   library.dynam.unload("sharedmemory", libpath)
 }

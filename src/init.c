@@ -1,4 +1,6 @@
-/* Load and unload: what R calls by itself. */
+/* Load: what R calls by itself. Unloading is r_unload(), which .onUnload() calls:
+ * R does not find an R_unload_<package>() in a library whose symbols are not
+ * searched. */
 #include "r/glue.h"
 #include "os/os.h"
 
@@ -14,7 +16,8 @@ static const R_CallMethodDef entries[] = {
     ENTRY(load, 1),       ENTRY(allocate, 4), ENTRY(map, 2),
     ENTRY(unmap, 1),      ENTRY(free, 1),     ENTRY(has, 1),
     ENTRY(get_size, 1),   ENTRY(list, 2),     ENTRY(last_index, 0),
-    ENTRY(join, 0),       ENTRY(leave, 0),    {NULL, NULL, 0}};
+    ENTRY(join, 0),       ENTRY(leave, 0),    ENTRY(unload, 0),
+    {NULL, NULL, 0}};
 
 static void in_this_library(void) {}
 
@@ -25,11 +28,4 @@ void attribute_visible R_init_sharedmemory(DllInfo *dll) {
   /* Fork and exit handlers of this library may be called after an unload. */
   os_pin_library(in_this_library);
   smem_start(r_interrupted);
-}
-
-/* Loaded again, the library finds its state as it was left here. */
-void attribute_visible R_unload_sharedmemory(DllInfo *dll) {
-  (void)dll;
-  smem_unmap_all(r_pointer_clear);
-  smem_stop();
 }

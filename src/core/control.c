@@ -35,7 +35,7 @@ struct control_page {
 static os_mutex mutex;
 static struct control *joined; /* the mutex's own reference, or NULL */
 static struct control *all;    /* every one this process has open */
-static uint64_t joined_by;     /* pid */
+static _Atomic uint64_t joined_by; /* pid; read without the mutex */
 static uint64_t known_number;  /* the highest this process has had to do with */
 
 void control_start(void) { os_mutex_init(&mutex); }
@@ -50,7 +50,7 @@ static void close_files(struct control *control) {
 }
 
 void control_in_child(void) {
-  os_mutex_init(&mutex);
+  os_mutex_unlock(&mutex);
   /* Also those that other threads of the parent were using: they do not exist
    * here, and the locks of these openings would outlive the parent. */
   while (all) {
@@ -82,10 +82,9 @@ void control_release(struct control *control) {
       *at = control->next;
       break;
     }
+  if (last) close_files(control); /* before a child could inherit the locks */
   os_mutex_unlock(&mutex);
-  if (!last) return;
-  close_files(control);
-  os_release(control);
+  if (last) os_release(control);
 }
 
 static struct control *reference_joined(void) {
@@ -213,13 +212,15 @@ static smem_code settle_page(const struct call *call, struct control *control,
   if (info->size >= PAGE_SIZE) {
     if ((code = map_page(call, control)) != SMEM_OK) return code;
     if (page_is_valid(control->page)) return SMEM_OK;
+    os_mutex_lock(&mutex);
     os_unmap(control->page, PAGE_SIZE);
     control->page = NULL;
+    os_mutex_unlock(&mutex);
   }
-  bool used = false;
+  bool used = true; /* also where it cannot be asked */
   os_status status =
       os_lock_query(control->file, LOCK_PRESENCE, LOCK_PRESENCES, &used);
-  if (info->size > 0 && status.code == OS_OK && used)
+  if (info->size > 0 && used)
     return fail(call, SMEM_CONTROL, 0,
                 "the control object %s is damaged, or of another version of "
                 "this package, and in use", name);
@@ -387,22 +388,23 @@ uint64_t control_last_number(const struct control *control) {
 smem_code smem_last_index(uint64_t *index, smem_error *error) {
   struct call call = {"count", "", 0, error, false};
   struct control *control;
-  os_info info;
+  os_info info = {.size = 0};
   smem_code code = control_peek(&call, &control);
   if (code != SMEM_OK) return code;
-  if (!control) return list_highest_number(&call, index);
-  *index = 0;
-  os_status status = os_control_stat(control->file, &info);
+  os_status status = {OS_OK, 0};
+  if (control) status = os_control_stat(control->file, &info);
   if (status.code != OS_OK)
     code = fail_os(&call, status, "the control object cannot be examined");
-  else if (!control->page && info.size >= PAGE_SIZE)
+  else if (info.size < PAGE_SIZE) /* none yet, or only just made */
+    code = list_highest_number(&call, index);
+  else if (!control->page)
     code = map_page(&call, control);
-  if (code == SMEM_OK && control->page) {
+  if (code == SMEM_OK && info.size >= PAGE_SIZE) {
     if (page_is_valid(control->page))
       *index = control_last_number(control);
     else
       code = fail(&call, SMEM_CONTROL, 0, "the control object is damaged");
   }
-  control_release(control);
+  if (control) control_release(control);
   return code;
 }

@@ -62,7 +62,6 @@ uint64_t hash_text(const char *text);
 void name_start(void);
 void name_before_fork(void);
 void name_after_fork(void);
-void name_in_child(void);
 
 /* ---- process.c ------------------------------------------------------------ */
 
@@ -238,7 +237,6 @@ smem_code list_free_owned(const struct call *call, struct control *control);
 void mapping_start(void);
 void mapping_before_fork(void);
 void mapping_after_fork(void);
-void mapping_in_child(void);
 bool mapping_any(void);
 
 #endif

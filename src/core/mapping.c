@@ -27,9 +27,8 @@ static size_t used;
 
 void mapping_start(void) { os_mutex_init(&mutex); }
 void mapping_before_fork(void) { os_mutex_lock(&mutex); }
+/* In the child too: it inherits the mappings, so the table stays right. */
 void mapping_after_fork(void) { os_mutex_unlock(&mutex); }
-/* A child inherits the mappings, so the table stays right. */
-void mapping_in_child(void) { os_mutex_init(&mutex); }
 
 /* ---- table, under the mutex ------------------------------------------------- */
 
@@ -204,6 +203,25 @@ void smem_unmap(const char *id, smem_detached *detached) {
   if (*at && --(*at)->count == 0) gone = take_out(at);
   os_mutex_unlock(&mutex);
   if (gone) destroy(gone, detached);
+}
+
+void smem_undo_map(const char *id, smem_access access, bool fresh,
+                   smem_detached *detached) {
+  smem_unmap(id, detached);
+  if (!fresh) return;
+  void *address = NULL;
+  uint64_t total = 0;
+  os_mutex_lock(&mutex);
+  struct record *record = *find(id, hash_text(id));
+  if (record) {
+    address = record->mapping.address[access];
+    total = record->total;
+    detached->attached[access] = record->mapping.attached[access];
+    record->mapping.address[access] = NULL;
+    record->mapping.attached[access] = NULL;
+  }
+  os_mutex_unlock(&mutex);
+  if (address) os_unmap(address, total);
 }
 
 smem_code smem_free(const char *id, smem_detached *detached,

@@ -81,7 +81,6 @@ static struct space current; /* empty until the first use */
 void name_start(void) { os_mutex_init(&mutex); }
 void name_before_fork(void) { os_mutex_lock(&mutex); }
 void name_after_fork(void) { os_mutex_unlock(&mutex); }
-void name_in_child(void) { os_mutex_init(&mutex); }
 
 static bool is_namespace(const char *text) {
   size_t length = strlen(text);

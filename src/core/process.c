@@ -71,15 +71,16 @@ static void in_parent(void) {
   mapping_after_fork();
 }
 
+/* Unlocked, not made anew: this thread is the one that has locked them. */
 static void in_child(void) {
-  os_mutex_init(&mutex);
+  os_mutex_unlock(&mutex);
   memset(&self, 0, sizeof self);
   random_state = 0;
   owes_free = false;
-  name_in_child();
+  name_after_fork();
   lock_in_child();
   control_in_child();
-  mapping_in_child();
+  mapping_after_fork();
 }
 
 static void at_exit(void) {

@@ -87,6 +87,11 @@ smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
  * error. Never fails. */
 void smem_unmap(const char *id, smem_detached *detached);
 
+/* Take back a smem_map() of this access just made. `fresh`: it was the first of
+ * this access, which goes even if the other one stays. */
+void smem_undo_map(const char *id, smem_access access, bool fresh,
+                   smem_detached *detached);
+
 /* Unmap whatever the count and remove what bears the name now. What does not
  * exist is no error. On an error nothing has changed, also not the mapping. */
 smem_code smem_free(const char *id, smem_detached *detached, smem_error *error);

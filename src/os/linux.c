@@ -133,6 +133,16 @@ static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
 
 /* ---- objects ----------------------------------------------------------- */
 
+/* Close, and remove the name if it still leads here. (Somebody may have removed
+ * the control object, and then our lock of the name excludes nobody.) */
+static void discard(const struct path *path, int fd) {
+  struct stat ours, named;
+  if (os_sys.fstat(fd, &ours) == 0 && os_sys.lstat(path->text, &named) == 0 &&
+      ours.st_ino == named.st_ino && ours.st_dev == named.st_dev)
+    os_sys.unlink(path->text);
+  posix_shut(fd);
+}
+
 os_status os_object_create(const char *name, uint64_t size,
                            os_interrupted interrupted, os_object *object) {
   struct path path = path_of(name);
@@ -140,13 +150,11 @@ os_status os_object_create(const char *name, uint64_t size,
                        O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS, 0);
   if (fd < 0) return posix_last();
   os_status status = reserve(fd, size, interrupted);
-  if (status.code != OS_OK) {
-    os_sys.unlink(path.text);
-    posix_shut(fd);
-    return status;
-  }
-  *object = fd;
-  return OS_SUCCESS;
+  if (status.code == OS_OK)
+    *object = fd;
+  else
+    discard(&path, fd);
+  return status;
 }
 
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
@@ -155,6 +163,11 @@ os_status os_object_publish(os_object object, uint64_t size, const void *tail,
       posix_write_all((int)object, tail, length, (off_t)(size - length));
   if (status.code != OS_OK) return status;
   return os_sys.fchmod((int)object, 0600) == 0 ? OS_SUCCESS : posix_last();
+}
+
+static bool open_to_owner(const struct stat *status) {
+  return S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
+         (status->st_mode & 0600) == 0600;
 }
 
 static bool closed_to_owner(const struct stat *status) {
@@ -175,16 +188,19 @@ enum kind { SEGMENT, CONTROL };
 
 static os_status open_own(const struct path *path, enum kind kind, int flags,
                           int *fd) {
+  enum { ATTEMPTS = 1000 }; /* each one lost to somebody who freed or created */
   for (int attempt = 0;; attempt++) {
     struct stat status;
     *fd = os_sys.open(path->text, flags | POSIX_SAFE_FLAGS, 0600);
     if (*fd >= 0) return OS_SUCCESS;
     os_status failure = posix_last();
-    if (failure.code != OS_DENIED || attempt == 3) return failure;
+    if (failure.code != OS_DENIED || attempt == ATTEMPTS) return failure;
     if (os_sys.lstat(path->text, &status) != 0) {
       if (errno == ENOENT) continue;
       return posix_last();
     }
+    /* Open by now: it was finished, or is another one of this name. */
+    if (open_to_owner(&status)) continue;
     if (!closed_to_owner(&status)) return failure;
     if (kind == SEGMENT && is_incomplete(&status))
       return (os_status){OS_INCOMPLETE, 0};
@@ -238,10 +254,13 @@ static bool mappings_used_up(void) {
   if (read_text("/proc/sys/vm/max_map_count", text, sizeof text) == 0 ||
       sscanf(text, "%" SCNu64, &most) != 1)
     return false;
-  FILE *maps = fopen("/proc/self/maps", "re");
-  if (!maps) return false;
-  for (int c; (c = getc(maps)) != EOF;) lines += c == '\n';
-  fclose(maps);
+  /* Not by stdio, whose buffer may need a mapping (it does in musl). */
+  int fd = os_sys.open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return false;
+  char block[4096];
+  for (ssize_t got; (got = read(fd, block, sizeof block)) > 0;)
+    for (ssize_t i = 0; i < got; i++) lines += block[i] == '\n';
+  posix_shut(fd);
   return lines + 2 >= most;
 }
 

@@ -44,6 +44,14 @@ static SEXP id_of_number(const char *op, const char *argument, SEXP x,
   return Rf_mkChar(text);
 }
 
+static bool is_ascii(const char *text) {
+  while (*text && !((unsigned char)*text & 0x80)) text++;
+  return !*text;
+}
+
+/* The 64-bit integers of bit64 look like doubles of entirely different values. */
+static bool is_disguised(SEXP x) { return Rf_inherits(x, "integer64"); }
+
 /* The same string in UTF-8: itself if it is in it already. */
 static SEXP id_of_string(const char *op, const char *argument, SEXP x,
                          R_xlen_t i, SEXP string, bool empty) {
@@ -55,6 +63,10 @@ static SEXP id_of_string(const char *op, const char *argument, SEXP x,
     r_fail_argument(op, "", "%s is marked as bytes, not as text",
                     place(argument, x, i));
   text = Rf_translateCharUTF8(string);
+  /* In a locale without such characters R writes <e9> for them. */
+  if (is_ascii(text) && !is_ascii(CHAR(string)))
+    r_fail_argument(op, "", "%s has characters that this locale does not know; "
+                    "mark it with Encoding()", place(argument, x, i));
   if (!smem_id_is_valid(text, strlen(text), &why))
     r_fail_argument(op, "", "%s %s; an id is 1 to 200 bytes of text without "
                     "\"/\" and control characters", place(argument, x, i), why);
@@ -75,6 +87,11 @@ static SEXP id_at(const char *op, const char *argument, SEXP x, R_xlen_t i,
                       known ? STRING_ELT(levels, level - 1) : NA_STRING, empty);
 }
 
+static void fail_disguised(const char *op, const char *argument) {
+  r_fail_argument(op, "", "`%s` is of class integer64; convert it with "
+                  "as.numeric()", argument);
+}
+
 /* Why `x` cannot hold ids. */
 static void fail_ids(const char *op, const char *argument, SEXP x) {
   for (R_xlen_t i = 0; TYPEOF(x) == LGLSXP && i < XLENGTH(x); i++)
@@ -86,6 +103,7 @@ static void fail_ids(const char *op, const char *argument, SEXP x) {
 
 SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
   bool number = TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP;
+  if (is_disguised(x)) fail_disguised(op, argument);
   R_xlen_t n = Rf_xlength(x);
   if (TYPEOF(x) != STRSXP && !number) fail_ids(op, argument, x);
   PROTECT_INDEX index;
@@ -118,6 +136,7 @@ uint64_t r_size(const char *op, SEXP x, R_xlen_t i) {
 }
 
 void r_sizes_check(const char *op, SEXP x) {
+  if (is_disguised(x)) fail_disguised(op, "size");
   if ((TYPEOF(x) != INTSXP && TYPEOF(x) != REALSXP) || Rf_isFactor(x)) {
     bool na = TYPEOF(x) == LGLSXP && XLENGTH(x) == 1 &&
               LOGICAL(x)[0] == NA_LOGICAL;
@@ -152,6 +171,7 @@ smem_lifetime r_lifetime(const char *op, SEXP x) {
 
 double r_limit(const char *op, const char *argument, SEXP x, double otherwise) {
   if (x == R_NilValue) return otherwise;
+  if (is_disguised(x)) fail_disguised(op, argument);
   bool number = (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) &&
                 !Rf_isFactor(x) && XLENGTH(x) == 1;
   double value = number ? Rf_asReal(x) : NA_REAL;

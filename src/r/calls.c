@@ -11,6 +11,13 @@ SEXP r_load(SEXP environment) {
   return R_NilValue;
 }
 
+/* Loaded again, the library finds its state as it is left here. */
+SEXP r_unload(void) {
+  smem_unmap_all(r_pointer_clear);
+  smem_stop();
+  return R_NilValue;
+}
+
 /* ---- allocate ------------------------------------------------------------------------ */
 
 static R_xlen_t common_length(SEXP size, SEXP name) {
@@ -86,16 +93,24 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
 
 /* ---- map, unmap, free -------------------------------------------------------------------- */
 
-static void unmap_first(SEXP ids, R_xlen_t n) {
-  for (R_xlen_t i = 0; i < n; i++) {
-    smem_detached detached;
-    smem_unmap(CHAR(STRING_ELT(ids, i)), &detached);
-    r_pointer_clear(&detached);
-  }
-}
-
 static bool look_for_interrupt(R_xlen_t i) {
   return i % LOOK_EVERY == LOOK_EVERY - 1 && r_interrupted();
+}
+
+/* What r_map() has done so far. `fresh[i]`: it made this access of element i. */
+struct mapped {
+  SEXP ids;
+  smem_access access;
+  bool *fresh;
+};
+
+static void undo_maps(const struct mapped *mapped, R_xlen_t n) {
+  for (R_xlen_t i = n; i-- > 0;) {
+    smem_detached detached;
+    smem_undo_map(CHAR(STRING_ELT(mapped->ids, i)), mapped->access,
+                  mapped->fresh[i], &detached);
+    r_pointer_clear(&detached);
+  }
 }
 
 SEXP r_map(SEXP id, SEXP readonly) {
@@ -105,6 +120,9 @@ SEXP r_map(SEXP id, SEXP readonly) {
   smem_access access =
       r_flag(op, "readonly", readonly) ? SMEM_READ_ONLY : SMEM_READ_WRITE;
   R_xlen_t n = XLENGTH(ids);
+  bool single;
+  struct mapped mapped = {
+      ids, access, n == 1 ? &single : (bool *)R_alloc((size_t)n, sizeof(bool))};
   SEXP result = PROTECT(Rf_allocVector(VECSXP, n));
   for (R_xlen_t i = 0; i < n; i++) {
     smem_mapping *mapping;
@@ -112,9 +130,11 @@ SEXP r_map(SEXP id, SEXP readonly) {
     smem_code code =
         smem_map(CHAR(STRING_ELT(ids, i)), access, &mapping, &error);
     bool stop = look_for_interrupt(i);
-    if (code == SMEM_OK)
+    if (code == SMEM_OK) {
+      mapped.fresh[i] = !mapping->attached[access];
       SET_VECTOR_ELT(result, i, r_pointer(mapping, access, STRING_ELT(ids, i)));
-    if (code != SMEM_OK || stop) unmap_first(ids, i + (code == SMEM_OK));
+    }
+    if (code != SMEM_OK || stop) undo_maps(&mapped, i + (code == SMEM_OK));
     r_check_element(code, &error, i, n);
   }
   UNPROTECT(2);
@@ -123,7 +143,11 @@ SEXP r_map(SEXP id, SEXP readonly) {
 
 SEXP r_unmap(SEXP id) {
   SEXP ids = PROTECT(r_ids("unmap", "id", id, false));
-  unmap_first(ids, XLENGTH(ids));
+  for (R_xlen_t i = 0; i < XLENGTH(ids); i++) {
+    smem_detached detached;
+    smem_unmap(CHAR(STRING_ELT(ids, i)), &detached);
+    r_pointer_clear(&detached);
+  }
   UNPROTECT(1);
   return R_NilValue;
 }

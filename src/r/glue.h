@@ -65,6 +65,7 @@ void r_pointer_clear(smem_detached *detached);
 /* ---- calls.c: the .Call entry points ---------------------------------------------- */
 
 SEXP r_load(SEXP environment);
+SEXP r_unload(void);
 SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive);
 SEXP r_map(SEXP id, SEXP readonly);
 SEXP r_unmap(SEXP id);
