@@ -1,0 +1,81 @@
+# `make help` says what there is to make.
+#
+# Everything is built below build/, so that neither src/ nor the user's R library
+# is touched. What a target needs and the machine lacks is installed first, see
+# tools/setup.
+
+# Tests expect messages in English and a character set that has more than ASCII.
+export LC_ALL := C.UTF-8
+export LANGUAGE := en
+export R_LIBS := $(CURDIR)/build/library:$(CURDIR)/build/cran:$(R_LIBS)
+
+# Folders too: their time changes when a file in them goes. (Not demo itself, which
+# is a target's name.)
+PACKAGE := DESCRIPTION NAMESPACE LICENSE .Rbuildignore $(wildcard demo/*) \
+  $(shell find R src man inst vignettes \
+    ! -name '*.o' ! -name '*.so' ! -name '*.dll' 2>/dev/null)
+INSTALLED := build/library/sharedmemory/DESCRIPTION
+
+# Installing, building and testing are one after the other; what can be done in
+# parallel inside of these is.
+.NOTPARALLEL:
+.PHONY: all help demo test test-r test-core test-all sanitize windows valgrind \
+  musl portable strict check document bench clean
+
+all: setup-demo $(INSTALLED)
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make            build and install the package into build/library
+#: make demo       the life cycle of a segment between two R processes
+#: make test       every R test and every C test
+#: make test-r     only the R tests; FILTER=name: only test-name*.R
+#: make test-core  only the C tests of the core, without R
+demo: setup-demo $(INSTALLED)
+	@Rscript demo/lifecycle.R
+test: setup-test setup-core $(INSTALLED)
+	@tools/test r core
+test-r: setup-test $(INSTALLED)
+	@Rscript tools/test-r $(FILTER)
+test-core: setup-core
+	@tools/test core
+
+#: make test-all   all of the tests, in every build: what CI runs
+test-all: setup-all demo
+	@tools/test r core user clang asan tsan portable musl valgrind windows \
+	  strict check
+
+#: make sanitize   C tests with the address and the thread sanitizer
+#: make windows    C tests of the Windows build, under Wine
+#: make valgrind   C tests under valgrind
+#: make musl       C tests with another C library
+#: make portable   C tests with only what every POSIX system has
+sanitize: setup-sanitize
+	@tools/test asan tsan
+windows valgrind musl portable: %: setup-%
+	@tools/test $@
+
+#: make strict     compile all C, warnings are errors
+#: make check      R CMD check --as-cran
+#: make bench      time per call, against the bare system calls
+strict: setup-demo
+	@tools/test strict
+check: setup-check
+	@tools/test check
+bench: setup-demo $(INSTALLED)
+	@bench/latency
+
+#: make document   help pages and NAMESPACE from the comments in R/
+#: make clean      remove build/
+document: setup-document $(INSTALLED)
+	@Rscript tools/document
+clean:
+	rm -rf build
+
+setup-%:
+	@tools/setup $*
+
+$(INSTALLED): $(PACKAGE)
+	@tools/install
+	@touch $@

@@ -1,0 +1,209 @@
+/* Every system call of every operation fails once. Then the operation fails, or
+ * does without; nothing has leaked; and the next attempt goes well. */
+#ifndef _WIN32
+
+#include "faults.h"
+#include "test.h"
+
+struct operation {
+  const char *name;
+  void (*prepare)(void);
+  smem_code (*act)(void);
+  void (*undo)(void); /* what act() did, if it went well */
+};
+
+/* ---- the operations ------------------------------------------------------ */
+
+static void nothing(void) {}
+static void nothing_gone(smem_detached *detached) { (void)detached; }
+static void make_a(void) { CHECK_OK(allocate("a", 5000)); }
+static void free_a(void) { CHECK_OK(free_id("a")); }
+static void map_a(void) {
+  make_a();
+  map("a");
+}
+static void join(void) { CHECK_OK(smem_join(&error)); }
+static void leave(void) { CHECK_OK(smem_leave(&error)); }
+static void plant_a(void) {
+  join();
+  plant_incomplete("a");
+}
+
+static smem_code act_join(void) { return smem_join(&error); }
+static smem_code act_leave(void) { return smem_leave(&error); }
+static smem_code act_stop(void) {
+  smem_stop();
+  return SMEM_OK;
+}
+
+static uint64_t numbered;
+static smem_code act_unnamed(void) {
+  smem_request request = {5000, NULL, 0};
+  smem_code code = smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error);
+  numbered = request.number;
+  return code;
+}
+static void free_number(void) { CHECK_OK(free_id(number_id(numbered))); }
+
+static smem_code act_exclusive(void) { return allocate_exclusive("a", 5000); }
+static smem_code act_open(void) { return allocate("a", 5000); }
+
+static smem_request batch[] = {{1, "x", 0}, {1, NULL, 0}, {1, "y", 0}};
+static smem_code act_batch(void) {
+  return smem_allocate(batch, 3, SMEM_UNTIL_FREED, true, &error);
+}
+static void free_batch(void) {
+  CHECK_OK(free_id("x"));
+  CHECK_OK(free_id("y"));
+  CHECK_OK(free_id(number_id(batch[1].number)));
+}
+
+static smem_code act_map(void) {
+  smem_mapping *mapping;
+  return smem_map("a", SMEM_READ_WRITE, &mapping, &error);
+}
+static void unmap_a(void) {
+  smem_detached detached;
+  smem_unmap("a", &detached);
+}
+static smem_code act_unmap(void) {
+  unmap_a();
+  return SMEM_OK;
+}
+static smem_code act_free(void) { return free_id("a"); }
+static smem_code act_can_free(void) { return smem_can_free("a", &error); }
+static smem_code act_exists(void) {
+  bool exists;
+  return smem_exists("a", &exists, &error);
+}
+static smem_code act_size(void) {
+  uint64_t size;
+  return smem_size("a", &size, &error);
+}
+static bool go_on(const smem_entry *entry, void *context) {
+  (void)entry;
+  (void)context;
+  return true;
+}
+static smem_code act_list(void) { return smem_list(go_on, NULL, &error); }
+static smem_code act_index(void) {
+  uint64_t index;
+  return smem_last_index(&index, &error);
+}
+static void make_own(void) {
+  smem_request request = {1, "a", 0};
+  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+}
+
+static const struct operation operations[] = {
+    {"join", nothing, act_join, leave},
+    {"join again", join, act_join, nothing},
+    {"leave", join, act_leave, nothing},
+    {"leave as owner", make_a, act_leave, nothing},
+    {"stop", join, act_stop, nothing},
+    {"stop as owner", make_own, act_stop, nothing},
+    {"allocate first", nothing, act_unnamed, free_number},
+    {"allocate", join, act_unnamed, free_number},
+    {"create", join, act_exclusive, free_a},
+    {"create over incomplete", plant_a, act_exclusive, free_a},
+    {"open", make_a, act_open, nothing},
+    {"batch", join, act_batch, free_batch},
+    {"batch first", nothing, act_batch, free_batch},
+    {"map", make_a, act_map, unmap_a},
+    {"map again", map_a, act_map, unmap_a},
+    {"unmap", map_a, act_unmap, nothing},
+    {"free", map_a, act_free, nothing},
+    {"free absent", nothing, act_free, nothing},
+    {"can free", make_a, act_can_free, nothing},
+    {"exists", make_a, act_exists, nothing},
+    {"exists incomplete", plant_a, act_exists, nothing},
+    {"size", make_a, act_size, nothing},
+    {"list", make_a, act_list, nothing},
+    {"index", make_a, act_index, nothing},
+    {"index from afar", nothing, act_index, nothing},
+};
+enum { OPERATIONS = sizeof operations / sizeof *operations };
+
+/* ---- one failure --------------------------------------------------------- */
+
+/* What may not change where an operation fails. */
+struct state {
+  size_t descriptors, mappings, objects;
+  off_t control; /* its size, -1 without one */
+};
+
+static struct state look(void) {
+  struct stat status;
+  bool controlled = stat(control_path(), &status) == 0;
+  return (struct state){count_descriptors(), count_mappings(), count_objects(),
+                        controlled ? status.st_size : -1};
+}
+
+static bool is_unchanged(struct state before, struct state after) {
+  if (before.descriptors == after.descriptors &&
+      before.mappings == after.mappings)
+    /* What a dead creator left may be gone. And who fails to lock the control
+     * object that he created must leave it, empty, for others may be at work on
+     * it: the next to leave removes it. */
+    return after.objects <= before.objects ||
+           (before.control < 0 && after.control == 0);
+  /* Or it has joined, and has all of it. */
+  return before.control < 0 && after.control > 0 &&
+         after.descriptors == before.descriptors + 1 &&
+         after.mappings == before.mappings + 1;
+}
+
+static const struct operation *under_test;
+static fault kind_of_fault;
+
+static void fail_here(const char *what, int count) {
+  test_fail(__FILE__, __LINE__, "%s, call %d (%s): %s%s%s", under_test->name,
+            count, fault_place(), what, error.op ? ": " : "",
+            error.op ? message() : "");
+}
+
+ROLE(victim_of_failure) {
+  int at = atoi(argument);
+  under_test->prepare();
+  struct state before = look();
+  fault_arm(kind_of_fault, (unsigned long)at);
+  smem_code code = under_test->act();
+  if (!fault_disarm()) raise_flag(0);
+  struct state after = look();
+  if (code != SMEM_OK && kind_of_fault == FAULT_TRANSIENT)
+    fail_here("gave up", at);
+  if (code != SMEM_OK && code != error.code) fail_here("lost its error", at);
+  if (code != SMEM_OK && !is_unchanged(before, after)) fail_here("leaks", at);
+  if (code != SMEM_OK && under_test->act() != SMEM_OK)
+    fail_here("does not work any more", at);
+  under_test->undo();
+  smem_unmap_all(nothing_gone);
+  smem_stop();
+  after = look();
+  if (after.mappings > 0) fail_here("leaks mappings", at);
+  if (count_descriptors() != (size_t)shared->number[0])
+    fail_here("leaks descriptors", at);
+}
+
+/* Each operation in the fresh process that it would have. */
+static void fail_all(fault kind) {
+  kind_of_fault = kind;
+  atomic_store(&shared->number[0], count_descriptors());
+  for (int i = 0; i < OPERATIONS; i++) {
+    under_test = &operations[i];
+    atomic_store(&shared->flag[0], 0);
+    for (int at = 1; atomic_load(&shared->flag[0]) == 0; at += FAULT_STEP) {
+      char text[16];
+      snprintf(text, sizeof text, "%d", at);
+      PLAY(victim_of_failure, text);
+      if (count_objects() > 0) clean_namespace();
+    }
+  }
+}
+
+TEST_FOR(every_call_fails, 60) { fail_all(FAULT_ERROR); }
+TEST_FOR(every_call_is_interrupted, 60) { fail_all(FAULT_TRANSIENT); }
+
+#else
+typedef int not_posix;
+#endif

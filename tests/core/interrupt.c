@@ -1,0 +1,165 @@
+/* Signals, and users who do not want to wait. */
+#ifndef _WIN32
+
+#include "test.h"
+
+#include <sys/time.h>
+
+static atomic_ulong signals;
+static void count_signal(int number) {
+  (void)number;
+  atomic_fetch_add(&signals, 1);
+}
+
+static void storm(suseconds_t microseconds) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = count_signal; /* no SA_RESTART: every call is hit */
+  CHECK(sigaction(SIGALRM, &action, NULL) == 0);
+  struct itimerval timer = {{0, microseconds}, {0, microseconds}};
+  CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
+}
+
+/* A profiler's timer; fallocate() of much gives up at each of its signals. */
+TEST(a_gibibyte_in_a_storm_of_signals) {
+  uint64_t size = (uint64_t)1 << 30;
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  size >>= 2; /* posix_fallocate() starts each chunk anew */
+#endif
+  if (os_free_space() < 2 * size) test_skip("needs 2 GiB");
+  storm(1000);
+  CHECK_OK(allocate("a", size));
+  for (int i = 0; i < ROUNDS(2000); i++) {
+    CHECK_OK(find_id("a"));
+    CHECK_OK(allocate("b", 100));
+    CHECK_OK(try_map("b"));
+    CHECK_OK(free_id("b"));
+  }
+  storm(0);
+  CHECK(signals > 0);
+  CHECK_OK(smem_size("a", &size, &error));
+  CHECK_OK(free_id("a"));
+}
+
+/* ---- interrupts ---------------------------------------------------------- */
+
+static unsigned asked, patience;
+static bool impatient(void) { return ++asked > patience; }
+
+TEST(a_large_allocation_is_interrupted) {
+  const uint64_t size = (uint64_t)512 << 20;
+  if (os_free_space() < 2 * size) test_skip("needs 1 GiB");
+  smem_start(impatient);
+  for (patience = 0; patience < 4; patience++) {
+    asked = 0;
+    CHECK_CODE(SMEM_INTERRUPTED, allocate("a", size));
+    CHECK(!path_exists(segment_path("a")));
+    CHECK(strcmp(error.id, "a") == 0);
+  }
+  patience = 1000000;
+  CHECK_OK(allocate("a", size));
+  CHECK_OK(free_id("a"));
+}
+
+TEST(many_allocations_are_interrupted) {
+  enum { COUNT = 2000 };
+  static smem_request requests[COUNT];
+  for (int i = 0; i < COUNT; i++) requests[i].size = 1;
+  smem_start(impatient);
+  patience = 3;
+  CHECK_CODE(SMEM_INTERRUPTED,
+             smem_allocate(requests, COUNT, SMEM_UNTIL_FREED, false, &error));
+  patience = 1000000;
+  CHECK_EQUAL(0, count_listed());
+}
+
+static bool stop_listing(const smem_entry *entry, void *context) {
+  (void)entry;
+  (void)context;
+  return true;
+}
+
+TEST(a_list_is_interrupted) {
+  enum { COUNT = 600 };
+  static smem_request requests[COUNT];
+  for (int i = 0; i < COUNT; i++) requests[i].size = 1;
+  CHECK_OK(smem_allocate(requests, COUNT, SMEM_UNTIL_FREED, false, &error));
+  smem_start(impatient);
+  CHECK_CODE(SMEM_INTERRUPTED, smem_list(stop_listing, NULL, &error));
+  smem_start(NULL);
+  CHECK_EQUAL(COUNT, count_listed());
+  for (unsigned i = 1; i <= COUNT; i++) CHECK_OK(free_id(number_id(i)));
+}
+
+/* ---- waiting for somebody who does not come ------------------------------ */
+
+ROLE(holder_of_all_locks) {
+  os_info info;
+  os_object control;
+  const char *name = strrchr(control_path(), '/') + 1;
+  CHECK(os_control_open(name, false, &control, &info).code == OS_OK);
+  CHECK(os_lock(control, lock_of_id("a"), 1).code == OS_OK);
+  if (*argument) CHECK(os_lock(control, LOCK_GATE, 1).code == OS_OK);
+  raise_flag(0);
+  pause();
+}
+
+static void check_wait(smem_code expected) {
+  uint64_t before = now_ms();
+  CHECK_CODE(expected, allocate("a", 1));
+  CHECK(now_ms() - before < 10000);
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a")); /* nothing there: nothing to wait */
+  plant_incomplete("a");
+  CHECK_CODE(expected, find_id("a"));
+  CHECK_CODE(expected, try_map("a"));
+  CHECK_OK(free_id("a")); /* needs no lock */
+  CHECK(!path_exists(segment_path("a")));
+}
+
+TEST(a_wait_ends) {
+  setenv("SHAREDMEMORY_TIMEOUT", "0.1", 1);
+  CHECK_OK(smem_join(&error));
+  process_id other = START(holder_of_all_locks, "");
+  await_flag(0, 1);
+  check_wait(SMEM_BUSY);
+  setenv("SHAREDMEMORY_TIMEOUT", "1000", 1);
+  smem_start(impatient);
+  asked = patience = 0;
+  check_wait(SMEM_INTERRUPTED);
+  smem_start(NULL);
+  CHECK_OK(allocate("b", 1)); /* others are not concerned */
+  CHECK_OK(free_id("b"));
+  kill_process(other);
+  finish(other);
+  CHECK_OK(allocate("a", 1));
+  CHECK_OK(free_id("a"));
+}
+
+ROLE(late) { CHECK_CODE(SMEM_BUSY, smem_join(&error)); }
+
+TEST(nobody_waits_for_the_gate_for_ever) {
+  CHECK_OK(smem_join(&error));
+  process_id other = START(holder_of_all_locks, "gate");
+  await_flag(0, 1);
+  setenv("SHAREDMEMORY_TIMEOUT", "0.1", 1);
+  PLAY(late, "");
+  CHECK_OK(smem_leave(&error)); /* the object stays */
+  CHECK(path_exists(control_path()));
+  kill_process(other);
+  finish(other);
+  clean_namespace();
+}
+
+/* Nonsense there means the usual time. */
+TEST(any_timeout) {
+  const char *texts[] = {"", "0", "-1", "x", "nan", "inf", "1e300"};
+  for (int i = 0; i < 7; i++) {
+    setenv("SHAREDMEMORY_TIMEOUT", texts[i], 1);
+    CHECK_OK(allocate("a", 1));
+    CHECK_OK(free_id("a"));
+  }
+}
+
+#else
+typedef int not_posix;
+#endif

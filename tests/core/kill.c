@@ -1,0 +1,223 @@
+/* A process dies, or stops, at every system call of what it does. */
+#ifndef _WIN32
+
+#include "faults.h"
+#include "test.h"
+
+static smem_request requests[3];
+
+static void allocate_three(void) {
+  requests[0] = (smem_request){1, "x", 0};
+  requests[1] = (smem_request){1, NULL, 0};
+  requests[2] = (smem_request){1, "y", 0};
+  CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, true, &error));
+}
+
+static void allocate_a(void) { CHECK_OK(allocate_exclusive("a", 5000)); }
+static void allocate_unnamed(void) { allocate_number(5000); }
+static void join(void) { CHECK_OK(smem_join(&error)); }
+static void free_a(void) { CHECK_OK(free_id("a")); }
+static void leave(void) { CHECK_OK(smem_leave(&error)); }
+static void allocate_own(void) {
+  smem_request request = {1, "a", 0};
+  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+}
+static void allocate_over_incomplete(void) {
+  plant_incomplete("a");
+  allocate_a();
+}
+static void nothing(void) {}
+
+/* What the victim does; it is armed before `act`. */
+static void (*prepare)(void), (*act)(void);
+
+ROLE(victim) {
+  prepare();
+  fault_arm(FAULT_KILL, strtoul(argument, NULL, 10));
+  act();
+  fault_disarm();
+  exit(0);
+}
+
+static bool is_settled(const smem_entry *entry, void *context) {
+  (void)context;
+  CHECK(entry->state == SMEM_COMPLETE || entry->state == SMEM_INCOMPLETE);
+  return true;
+}
+
+/* Each name is absent or whole, or was half-made and is cleaned away. */
+static void check_name(const char *id) {
+  if (find_id(id) == SMEM_OK) {
+    unsigned char *at = map(id);
+    for (int i = 0; i < 1000; i++) CHECK_EQUAL(0, at[i]);
+    CHECK_OK(free_id(id));
+  } else {
+    CHECK_CODE(SMEM_NOT_FOUND, find_id(id));
+    CHECK(!path_exists(segment_path(id)));
+  }
+}
+
+ROLE(survivor) {
+  uint64_t before = now_ms();
+  if (*argument == 'x')
+    CHECK_OK(allocate("a", 1000)); /* the same name as the victim */
+  else
+    CHECK_OK(allocate("z", 1000));
+  CHECK(now_ms() - before < 1000 * TEST_SLOWNESS);
+  CHECK_OK(smem_list(is_settled, NULL, &error));
+  const char *names[] = {"a", "x", "y", "z", "1", "2"};
+  for (int i = 0; i < 6; i++) check_name(names[i]);
+  CHECK_EQUAL(0, count_listed());
+}
+
+/* At each call in turn, until there are no more. */
+static void kill_at_each_call(void (*before)(void), void (*during)(void)) {
+  int status = KILLED;
+  prepare = before;
+  act = during;
+  for (int at = 1; status != 0; at += FAULT_STEP) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", at);
+    status = finish(START(victim, text));
+    CHECK(status == 0 || status == KILLED + SIGKILL);
+    PLAY(survivor, at % 2 ? "x" : "");
+    CHECK_EQUAL(0, count_objects());
+  }
+}
+
+TEST(killed_while_joining) { kill_at_each_call(nothing, join); }
+TEST(killed_while_allocating) { kill_at_each_call(join, allocate_a); }
+TEST(killed_while_allocating_first) { kill_at_each_call(nothing, allocate_a); }
+TEST(killed_while_replacing) {
+  kill_at_each_call(join, allocate_over_incomplete);
+}
+TEST(killed_while_allocating_unnamed) {
+  kill_at_each_call(join, allocate_unnamed);
+}
+TEST(killed_in_a_batch) { kill_at_each_call(join, allocate_three); }
+TEST(killed_while_freeing) { kill_at_each_call(allocate_a, free_a); }
+TEST(killed_while_leaving) { kill_at_each_call(join, leave); }
+TEST(killed_while_leaving_as_owner) { kill_at_each_call(allocate_a, leave); }
+TEST(killed_while_stopping) { kill_at_each_call(join, smem_stop); }
+TEST(killed_while_freeing_its_own) {
+  kill_at_each_call(allocate_own, smem_stop);
+}
+
+/* ---- stopped, not dead --------------------------------------------------- */
+
+ROLE(slow_creator) {
+  unsigned long at = strtoul(argument, NULL, 10);
+  fault_arm(FAULT_STOP, at);
+  CHECK_OK(allocate("a", 100));
+  if (!fault_disarm()) raise_flag(0);
+  *map("a") = 77;
+}
+
+/* Whoever meets it meanwhile is told so soon, or is not concerned. */
+enum { ALLOCATE, EXISTS, MAP };
+ROLE(observer) {
+  uint64_t before = now_ms();
+  smem_code code;
+  int what = atoi(argument);
+  if (what == ALLOCATE)
+    code = allocate("a", 100);
+  else if (what == EXISTS)
+    code = find_id("a");
+  else
+    code = try_map("a");
+  CHECK_AMONG(CODE(OK) | CODE(BUSY) | CODE(NOT_FOUND), code);
+  CHECK(code != SMEM_NOT_FOUND || what != ALLOCATE);
+  CHECK(now_ms() - before < 5000 * TEST_SLOWNESS);
+  if (code == SMEM_BUSY) atomic_fetch_add(&shared->number[what], 1);
+}
+
+static void stop_at(int at) {
+  char text[16];
+  int status;
+  snprintf(text, sizeof text, "%d", at);
+  pid_t pid = (pid_t)START(slow_creator, text);
+  CHECK(waitpid(pid, &status, WUNTRACED) == pid);
+  if (!WIFSTOPPED(status)) {
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return;
+  }
+  process_id observers[] = {START(observer, "0"), START(observer, "1"),
+                            START(observer, "2")};
+  for (int i = 0; i < 3; i++) FINISH(observers[i]);
+  kill(pid, SIGCONT);
+  FINISH(pid);
+}
+
+TEST_FOR(stopped_while_allocating, 60) {
+  setenv("SHAREDMEMORY_TIMEOUT", "0.3", 1);
+  for (int at = 1; atomic_load(&shared->flag[0]) == 0; at += FAULT_STEP) {
+    stop_at(at);
+    CHECK_EQUAL(77, *map("a")); /* done by the creator in the end */
+    CHECK_OK(free_id("a"));
+    clean_namespace();
+  }
+  for (int what = 0; what < 3; what++) CHECK(shared->number[what] > 0);
+}
+
+/* The same, killed instead of resumed: nobody waits for the dead. */
+ROLE(impatient) {
+  uint64_t before = now_ms();
+  CHECK_OK(allocate("a", 100));
+  CHECK(now_ms() - before < 1000 * TEST_SLOWNESS);
+}
+
+TEST(stopped_then_killed) {
+  setenv("SHAREDMEMORY_TIMEOUT", "20", 1);
+  for (int at = 1; atomic_load(&shared->flag[0]) == 0; at += 3) {
+    char text[16];
+    int status;
+    snprintf(text, sizeof text, "%d", at);
+    pid_t pid = (pid_t)START(slow_creator, text);
+    CHECK(waitpid(pid, &status, WUNTRACED) == pid);
+    if (WIFSTOPPED(status)) {
+      kill(pid, SIGKILL);
+      CHECK_EQUAL(KILLED + SIGKILL, finish(pid));
+    }
+    PLAY(impatient, "");
+    clean_namespace();
+  }
+}
+
+/* The lock is waited for: who comes while the creator is at work gets it. */
+static void pause_creator(const char *place) {
+  if (strcmp(place, "reserve") != 0) return;
+  raise_flag(1);
+  await_flag(2, 1);
+}
+
+ROLE(paused_creator) {
+  fault_hook = pause_creator;
+  for (unsigned long at = 1; shared->flag[1] == 0; at++) {
+    fault_arm(FAULT_HOOK, at);
+    CHECK_OK(allocate("a", 100));
+    fault_disarm();
+    if (shared->flag[1] == 0) CHECK_OK(free_id("a"));
+  }
+}
+
+ROLE(waiting_mapper) {
+  raise_flag(3);
+  CHECK_OK(try_map("a"));
+}
+
+TEST(waits_for_a_creator_at_work) {
+  process_id creator = START(paused_creator, "");
+  await_flag(1, 1);
+  process_id waiting = START(waiting_mapper, "");
+  await_flag(3, 1);
+  sleep_ms(50);
+  raise_flag(2);
+  FINISH(creator);
+  FINISH(waiting);
+  CHECK_OK(free_id("a"));
+  clean_namespace();
+}
+
+#else
+typedef int not_posix;
+#endif

@@ -1,0 +1,131 @@
+/* What a process may have of descriptors and mappings. */
+#ifdef __linux__
+
+#include "test.h"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+TEST_FOR(any_number_of_segments_on_few_descriptors, 60) {
+  const unsigned count = ROUNDS(5000);
+  CHECK_OK(smem_join(&error));
+  size_t before = count_descriptors();
+  for (unsigned i = 1; i <= count; i++) {
+    CHECK_EQUAL(i, allocate_number(1));
+    memcpy(map(number_id(i)), &i, sizeof i);
+  }
+  CHECK_EQUAL(before, count_descriptors());
+  for (unsigned i = 1; i <= count; i++) {
+    CHECK(memcmp(map(number_id(i)), &i, sizeof i) == 0);
+    CHECK_OK(free_id(number_id(i)));
+  }
+  CHECK_EQUAL(before, count_descriptors());
+  CHECK_EQUAL(1, count_mappings());
+}
+
+TEST(few_descriptors_will_do) {
+#ifdef TEST_VALGRIND
+  test_skip("valgrind has some of its own");
+#endif
+  struct rlimit limit = {16, 16};
+  CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  for (unsigned i = 1; i <= 100; i++) {
+    CHECK_EQUAL(i, allocate_number(1));
+    map(number_id(i));
+  }
+  CHECK_EQUAL(100, count_listed());
+  for (unsigned i = 1; i <= 100; i++) CHECK_OK(free_id(number_id(i)));
+}
+
+TEST(no_descriptor_left) {
+#ifdef TEST_VALGRIND
+  test_skip("valgrind has some of its own");
+#endif
+  int taken[64], count = 0;
+  uint64_t size;
+  CHECK_OK(allocate("a", 1));
+  map("a");
+  struct rlimit limit = {32, 32};
+  CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  while ((taken[count] = dup(0)) >= 0) count++;
+  CHECK_CODE(SMEM_TOO_MANY_FILES, find_id("a"));
+  CHECK_CODE(SMEM_TOO_MANY_FILES, smem_size("a", &size, &error));
+  CHECK_CODE(SMEM_TOO_MANY_FILES, try_map("b"));
+  CHECK_CODE(SMEM_TOO_MANY_FILES, allocate("b", 1));
+  CHECK(strstr(message(), "ulimit -n") != NULL);
+  while (count > 0) close(taken[--count]);
+  CHECK_OK(free_id("a"));
+  CHECK_EQUAL(0, count_listed());
+}
+
+/* ---- mappings ------------------------------------------------------------ */
+
+/* Use up what the kernel grants, but for some: pages of changing protection
+ * count one each. */
+static char *use_up_mappings(size_t *pages, size_t spare) {
+  const size_t most = (size_t)1 << 20, page = (size_t)os_page_size();
+  char *at = mmap(NULL, most * page, PROT_NONE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  size_t i = 0;
+  CHECK(at != MAP_FAILED);
+  while (i < most && mprotect(at + i * page, page, PROT_READ) == 0) i += 2;
+  CHECK(i < most && i > 2 * spare);
+  CHECK(munmap(at + (i - spare) * page, (most - i + spare) * page) == 0);
+  *pages = i - spare;
+  return at;
+}
+
+TEST_FOR(too_many_mappings, 60) {
+  enum { SPARE = 400 };
+#if defined(TEST_VALGRIND) || defined(TEST_ASAN) || defined(TEST_TSAN)
+  test_skip("the tool has its own limit");
+#endif
+  size_t pages;
+  unsigned mapped = 0;
+  smem_mapping *mapping;
+  smem_code code;
+  FILE *limit = fopen("/proc/sys/vm/max_map_count", "r");
+  long most = 0;
+  if (!limit || fscanf(limit, "%ld", &most) != 1 || most > 500000)
+    test_skip("there are as many as one likes");
+  fclose(limit);
+  for (unsigned i = 1; i <= SPARE; i++) allocate_number(1);
+  char *used = use_up_mappings(&pages, SPARE / 2);
+  do code = smem_map(number_id(++mapped), SMEM_READ_WRITE, &mapping, &error);
+  while (code == SMEM_OK);
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  CHECK_CODE(SMEM_NO_MEMORY, code); /* other systems do not tell */
+#else
+  CHECK_CODE(SMEM_TOO_MANY_MAPS, code);
+  CHECK(strstr(message(), "vm.max_map_count") != NULL);
+#endif
+  CHECK(mapped > 10);
+  smem_detached detached;
+  smem_unmap("1", &detached);
+  smem_unmap("2", &detached);
+  smem_unmap("3", &detached);
+  CHECK_OK(smem_map(number_id(mapped), SMEM_READ_WRITE, &mapping, &error));
+  CHECK(munmap(used, pages * (size_t)os_page_size()) == 0);
+  for (unsigned i = 1; i <= SPARE; i++) CHECK_OK(try_map(number_id(i)));
+  for (unsigned i = 1; i <= SPARE; i++) CHECK_OK(free_id(number_id(i)));
+}
+
+/* No address space: told apart from too many. */
+TEST(no_address_space) {
+#if defined(TEST_VALGRIND) || defined(TEST_ASAN) || defined(TEST_TSAN)
+  test_skip("the tool needs the address space itself");
+#endif
+  CHECK_OK(allocate("a", (uint64_t)16 << 20));
+  struct rlimit limit = {(rlim_t)12 << 20, RLIM_INFINITY};
+  CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+  CHECK_CODE(SMEM_NO_MEMORY, try_map("a"));
+  CHECK(strstr(message(), "ulimit -v") != NULL);
+  limit.rlim_cur = RLIM_INFINITY;
+  CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
+  CHECK_OK(try_map("a"));
+  CHECK_OK(free_id("a"));
+}
+
+#else
+typedef int not_linux_at_all;
+#endif

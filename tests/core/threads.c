@@ -1,0 +1,180 @@
+/* Threads of one process, and a fork in the midst of them. */
+#ifndef _WIN32
+
+#include "test.h"
+
+#include <pthread.h>
+
+enum { THREADS = 8 };
+
+static void run_threads(void *(*work)(void *)) {
+  pthread_t threads[THREADS];
+  static int numbers[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    numbers[i] = i;
+    CHECK(pthread_create(&threads[i], NULL, work, &numbers[i]) == 0);
+  }
+  for (int i = 0; i < THREADS; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
+/* ---- each with its own --------------------------------------------------- */
+
+static void *live_alone(void *number) {
+  smem_detached detached;
+  char name[32];
+  snprintf(name, sizeof name, "own-%d", *(int *)number);
+  for (int i = 0; i < ROUNDS(800); i++) {
+    uint64_t unnamed = allocate_number(100);
+    unsigned char *one = map(number_id(unnamed));
+    CHECK_EQUAL(0, one[50]);
+    memset(one, *(int *)number, 100);
+    CHECK_OK(allocate_exclusive(name, 1));
+    unsigned char *two = map(name);
+    CHECK(map(name) == two);
+    *two = 1;
+    smem_unmap(name, &detached);
+    CHECK_EQUAL(*(int *)number, one[50]);
+    CHECK_OK(free_id(name));
+    smem_unmap(number_id(unnamed), &detached);
+    CHECK_CODE(SMEM_NOT_FOUND, find_id(name));
+    CHECK_OK(free_id(number_id(unnamed)));
+  }
+  return NULL;
+}
+
+TEST(threads_with_their_own_segments) {
+  run_threads(live_alone);
+  CHECK_EQUAL(0, count_listed());
+  CHECK(!mapping_any());
+}
+
+/* ---- all with the same --------------------------------------------------- */
+
+static void *read_common(void *number) {
+  smem_detached detached;
+  (void)number;
+  for (int i = 0; i < ROUNDS(4000); i++) {
+    const char *id = number_id((uint64_t)(i % 3) + 1);
+    smem_mapping *mapping;
+    smem_access access = i % 2 ? SMEM_READ_ONLY : SMEM_READ_WRITE;
+    CHECK_OK(smem_map(id, access, &mapping, &error));
+    CHECK_EQUAL(42, *(unsigned char *)mapping->address[access]);
+    smem_unmap(id, &detached);
+  }
+  return NULL;
+}
+
+TEST(threads_that_map_the_same) {
+  smem_detached detached;
+  for (unsigned i = 1; i <= 3; i++) {
+    CHECK_EQUAL(i, allocate_number(1));
+    *map(number_id(i)) = 42;
+    smem_unmap(number_id(i), &detached);
+  }
+  run_threads(read_common);
+  CHECK(!mapping_any());
+  for (unsigned i = 1; i <= 3; i++) CHECK_OK(free_id(number_id(i)));
+}
+
+/* Whoever frees takes the memory from all: so nobody touches it here. */
+static void *contend(void *number) {
+  smem_detached detached;
+  smem_mapping *mapping;
+  uint64_t size;
+  (void)number;
+  for (int i = 0; i < ROUNDS(800); i++) {
+    const uint32_t gone = CODE(OK) | CODE(NOT_FOUND);
+    CHECK_OK(allocate("common", 100));
+    CHECK_AMONG(gone | CODE(EXISTS), allocate_exclusive("common", 100));
+    CHECK_AMONG(gone, find_id("common"));
+    CHECK_AMONG(gone, smem_size("common", &size, &error));
+    CHECK_AMONG(gone | CODE(REPLACED),
+                smem_map("common", SMEM_READ_WRITE, &mapping, &error));
+    if (i % 2) smem_unmap("common", &detached);
+    if (i % 3) CHECK_OK(free_id("common"));
+    count_listed();
+  }
+  return NULL;
+}
+
+TEST(threads_that_contend_for_a_name) {
+  run_threads(contend);
+  CHECK_OK(free_id("common"));
+  CHECK(!mapping_any());
+}
+
+/* ---- joining and leaving ------------------------------------------------- */
+
+static void *join_and_leave(void *number) {
+  for (int i = 0; i < ROUNDS(800); i++) {
+    CHECK_OK(smem_join(&error));
+    if (*(int *)number % 2) {
+      uint64_t unnamed = allocate_number(1);
+      CHECK_OK(find_id(number_id(unnamed)));
+      CHECK_OK(free_id(number_id(unnamed)));
+    }
+    CHECK_OK(smem_leave(&error));
+  }
+  return NULL;
+}
+
+/* One that leaves makes the process forget its namespace, which others may be
+ * about to read: then they would go to a namespace without a name. */
+TEST(threads_that_join_and_leave) {
+  const char *nameless = "/dev/shm/smem-control.";
+  bool before = path_exists(nameless); /* of somebody else's making */
+  run_threads(join_and_leave);
+  CHECK_OK(smem_leave(&error));
+  CHECK(before || !path_exists(nameless));
+  CHECK_EQUAL(0, count_objects());
+}
+
+/* ---- fork ---------------------------------------------------------------- */
+
+static void *go_on(void *number) {
+  while (shared->flag[0] == 0) {
+    uint64_t unnamed = allocate_number(1);
+    map(number_id(unnamed));
+    CHECK_OK(free_id(number_id(unnamed)));
+    (void)number;
+  }
+  return NULL;
+}
+
+/* The child of a process with threads has one, and all mutexes are free. */
+static void live_in_child(int index) {
+  char name[32];
+  snprintf(name, sizeof name, "child-%d", index);
+  CHECK_OK(allocate_exclusive(name, 1));
+  *map(name) = 1;
+  CHECK_OK(find_id(name));
+  CHECK_OK(free_id(name));
+  CHECK(allocate_number(1) > 0);
+  CHECK_OK(smem_leave(&error));
+  smem_stop();
+  /* Not exit(): a sanitizer that looks for leaks there would wait for threads
+   * that are not in this process. */
+  _exit(0);
+}
+
+TEST(a_fork_while_threads_are_at_work) {
+  pthread_t threads[4];
+#ifdef TEST_ASAN
+  test_skip("the sanitizer's allocator does not get through such a fork");
+#endif
+  for (int i = 0; i < 4; i++)
+    CHECK(pthread_create(&threads[i], NULL, go_on, NULL) == 0);
+  for (int i = 0; i < ROUNDS(100); i++) {
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) live_in_child(i);
+    CHECK_EQUAL(0, finish(pid));
+  }
+  raise_flag(0);
+  for (int i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+  clean_namespace();
+}
+
+#else
+typedef int not_posix;
+#endif

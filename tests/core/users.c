@@ -1,0 +1,167 @@
+/* Segments are private to their user. Root can open what belongs to others, so
+ * the package has to refuse by itself; these tests need root to play both. */
+#ifndef _WIN32
+
+#include "test.h"
+
+#include <grp.h>
+
+enum { NOBODY = 65534 };
+
+static void need_root(void) {
+  if (geteuid() != 0) test_skip("needs root");
+}
+
+static void become_nobody(void) {
+  if (geteuid() != 0) return;
+  CHECK(setgroups(0, NULL) == 0);
+  CHECK(setgid(NOBODY) == 0 && setuid(NOBODY) == 0);
+}
+
+static void check_refused(smem_code code, const char *user) {
+  CHECK_EQUAL(SMEM_PERMISSION, code);
+  CHECK_EQUAL(SMEM_PERMISSION, error.code);
+  CHECK(strstr(message(), "SHAREDMEMORY_NAMESPACE") != NULL);
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  (void)user; /* it cannot tell whose an object is that it cannot open */
+#else
+  if (!strstr(message(), user))
+    test_fail(__FILE__, __LINE__, "does not name %s: %s", user, message());
+#endif
+}
+
+static void check_all_refused(const char *id, const char *user) {
+  uint64_t size;
+  check_refused(find_id(id), user);
+  check_refused(smem_size(id, &size, &error), user);
+  check_refused(try_map(id), user);
+  check_refused(free_id(id), user);
+  check_refused(smem_can_free(id, &error), user);
+  CHECK(path_exists(segment_path(id)));
+}
+
+ROLE(nobody_holds) {
+  become_nobody();
+  CHECK_OK(allocate(argument, 1));
+  raise_flag(0);
+  await_flag(1, 1);
+  CHECK_OK(find_id(argument));
+  CHECK_OK(free_id(argument));
+}
+
+/* Also his control object bears our namespace's name. */
+TEST(roots_view_of_another_user) {
+  uint64_t index;
+  need_root();
+  process_id nobody = START(nobody_holds, "a");
+  await_flag(0, 1);
+  check_all_refused("a", "65534");
+  check_refused(allocate("a", 1), "65534");
+  check_refused(allocate("b", 1), "65534");
+  check_refused(smem_join(&error), "65534");
+  check_refused(smem_last_index(&index, &error), "65534");
+  CHECK_OK(smem_leave(&error));
+#ifndef SHAREDMEMORY_OS_PORTABLE /* the record is his too */
+  CHECK_EQUAL(SMEM_FOREIGN, listed_state("a"));
+#endif
+  CHECK(!path_exists(segment_path("b")));
+  raise_flag(1);
+  FINISH(nobody);
+}
+
+ROLE(nobody_looks) {
+  uint64_t index;
+  become_nobody();
+  await_flag(0, 1);
+  check_all_refused(argument, "root");
+  check_refused(allocate(argument, 1), "root");
+  check_refused(allocate("b", 1), "root");
+  check_refused(smem_last_index(&index, &error), "root");
+#ifndef SHAREDMEMORY_OS_PORTABLE
+  CHECK_EQUAL(SMEM_FOREIGN, listed_state(argument));
+#endif
+  CHECK_OK(smem_leave(&error));
+}
+
+TEST(another_users_view_of_root) {
+  need_root();
+  process_id nobody = START(nobody_looks, "a"); /* before it could inherit */
+  CHECK_OK(allocate("a", 1));
+  *map("a") = 5;
+  raise_flag(0);
+  FINISH(nobody);
+  CHECK_EQUAL(5, *map("a"));
+  CHECK_OK(find_id("a"));
+  CHECK_OK(free_id("a"));
+}
+
+ROLE(nobody_plants) {
+  become_nobody();
+  plant_incomplete(argument);
+}
+
+/* Half-made by another: not ours to clean. */
+TEST(anothers_incomplete_segment) {
+  need_root();
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("the modes of objects are another matter there");
+#endif
+  PLAY(nobody_plants, "a");
+  CHECK_OK(smem_join(&error));
+  check_refused(free_id("a"), "65534");
+  check_refused(smem_can_free("a", &error), "65534");
+  check_refused(find_id("a"), "65534");
+  check_refused(allocate("a", 1), "65534");
+  CHECK_EQUAL(SMEM_FOREIGN, listed_state("a"));
+  CHECK(unlink(segment_path("a")) == 0);
+}
+
+ROLE(nobody_sees_incomplete) {
+  become_nobody();
+  check_refused(find_id(argument), "root");
+  check_refused(try_map(argument), "root");
+}
+
+TEST(roots_incomplete_segment) {
+  need_root();
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("the modes of objects are another matter there");
+#endif
+  plant_incomplete("a");
+  PLAY(nobody_sees_incomplete, "a");
+  CHECK(unlink(segment_path("a")) == 0);
+}
+
+/* With modes that keep things also from their owner, unless he is root. */
+ROLE(nobody_repairs) {
+  uint64_t index;
+  become_nobody();
+  plant_file(control_path(), "", 0);
+  CHECK_OK(smem_last_index(&index, &error));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+  CHECK_OK(allocate("a", 1));
+  CHECK_OK(free_id("a"));
+  smem_stop();
+#ifndef SHAREDMEMORY_OS_PORTABLE
+  plant_incomplete("a");
+  CHECK_EQUAL(SMEM_INCOMPLETE, listed_state("a"));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+  CHECK_OK(allocate_exclusive("a", 1));
+  CHECK(chmod(segment_path("a"), 0) == 0);
+  CHECK_OK(find_id("a"));
+  CHECK_OK(try_map("a"));
+  CHECK_OK(free_id("a"));
+#endif
+}
+
+TEST(closed_to_its_own_owner) {
+  if (geteuid() != 0) {
+    nobody_repairs("");
+    return;
+  }
+  PLAY(nobody_repairs, "");
+}
+
+#else
+typedef int not_posix;
+#endif

@@ -1,0 +1,215 @@
+/* Windows, where a segment lives as long as some process has it open. */
+#ifdef _WIN32
+
+#include "test.h"
+
+/* ---- life with and without its maker ------------------------------------- */
+
+ROLE(maker) {
+  CHECK_OK(allocate(argument, 100));
+  *map(argument) = 5;
+  raise_flag(0);
+  await_flag(1, 1);
+}
+
+TEST(it_dies_with_its_last_process) {
+  smem_detached detached;
+  for (int i = 0; i < 2; i++) {
+    atomic_store(&shared->flag[0], 0);
+    atomic_store(&shared->flag[1], 0);
+    process_id other = START(maker, "a");
+    await_flag(0, 1);
+    CHECK_EQUAL(5, *map("a"));
+    smem_unmap("a", &detached);
+    CHECK_EQUAL(SMEM_COMPLETE, listed_state("a"));
+    if (i == 0)
+      kill_process(other);
+    else
+      raise_flag(1);
+    finish(other);
+    CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+    CHECK_CODE(SMEM_NOT_FOUND, try_map("a"));
+    CHECK_EQUAL(0, count_listed());
+  }
+}
+
+TEST(a_mapping_keeps_it) {
+  smem_detached detached;
+  process_id other = START(maker, "a");
+  await_flag(0, 1);
+  unsigned char *at = map("a");
+  kill_process(other);
+  finish(other);
+  CHECK_EQUAL(5, *at);
+  CHECK_OK(find_id("a"));
+  CHECK_OK(try_map("a"));
+  smem_unmap("a", &detached);
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+}
+
+TEST(opening_it_keeps_it) {
+  process_id other = START(maker, "a");
+  await_flag(0, 1);
+  CHECK_CODE(SMEM_EXISTS, allocate_exclusive("a", 100));
+  CHECK_OK(allocate("a", 100));
+  kill_process(other);
+  finish(other);
+  CHECK_EQUAL(5, *map("a"));
+  CHECK_OK(free_id("a"));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+}
+
+TEST(unmapping_does_not_end_it) {
+  smem_detached detached;
+  CHECK_OK(allocate("a", 1));
+  *map("a") = 3;
+  smem_unmap("a", &detached);
+  CHECK_OK(find_id("a"));
+  CHECK_EQUAL(3, *map("a"));
+  CHECK_OK(free_id("a"));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+  CHECK_OK(allocate_exclusive("a", 1));
+  CHECK_EQUAL(0, *map("a"));
+  CHECK_OK(free_id("a"));
+}
+
+/* Nothing can take the name from another process's hands. */
+TEST(freed_while_another_has_it) {
+  process_id other = START(maker, "a");
+  await_flag(0, 1);
+  *map("a") = 6;
+  CHECK_OK(free_id("a"));
+  CHECK_EQUAL(6, *map("a"));
+  CHECK_OK(free_id("a"));
+  raise_flag(1);
+  FINISH(other);
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+}
+
+/* ---- the counter --------------------------------------------------------- */
+
+enum { PROCESSES = 4, EACH = 200 };
+
+ROLE(counter) {
+  int self = atoi(argument);
+  for (int i = 0; i < EACH; i++) {
+    uint64_t number = allocate_number(100);
+    unsigned char *at = map(number_id(number));
+    CHECK_EQUAL(0, *at); /* nobody else has it */
+    *at = (unsigned char)(self + 1);
+    atomic_fetch_add(&shared->number[0], number);
+    if (i % 10 == 0) CHECK_OK(allocate("common", 100));
+    if (i % 2) {
+      CHECK_EQUAL(self + 1, *at);
+      CHECK_OK(free_id(number_id(number)));
+    }
+  }
+}
+
+TEST(one_counter_for_all) {
+  process_id processes[PROCESSES];
+  uint64_t index;
+  const uint64_t count = PROCESSES * EACH;
+  CHECK_OK(smem_join(&error));
+  for (int i = 0; i < PROCESSES; i++) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", i);
+    processes[i] = START(counter, text);
+  }
+  for (int i = 0; i < PROCESSES; i++) FINISH(processes[i]);
+  CHECK_EQUAL(count * (count + 1) / 2, shared->number[0]);
+  CHECK_OK(smem_last_index(&index, &error));
+  CHECK_EQUAL(count, index);
+  CHECK_EQUAL(0, count_listed());
+}
+
+/* ---- exclusive ----------------------------------------------------------- */
+
+ROLE(rival) {
+  for (int i = 0; i < 300; i++) {
+    smem_code code = allocate_exclusive("once", 100);
+    CHECK_AMONG(CODE(OK) | CODE(EXISTS), code);
+    if (code != SMEM_OK) continue;
+    CHECK_EQUAL(0, atomic_fetch_add(&shared->number[0], 1));
+    atomic_fetch_add(&shared->number[1], 1);
+    atomic_fetch_sub(&shared->number[0], 1);
+    CHECK_OK(free_id("once"));
+  }
+}
+
+TEST(one_creator_in_each_life) {
+  process_id rivals[PROCESSES];
+  for (int i = 0; i < PROCESSES; i++) rivals[i] = START(rival, "");
+  for (int i = 0; i < PROCESSES; i++) FINISH(rivals[i]);
+  CHECK(shared->number[1] > 0);
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("once"));
+}
+
+/* ---- half-made ----------------------------------------------------------- */
+
+ROLE(half_maker) {
+  struct name name = {""};
+  struct call call = {"allocate", "a", 0, &error, false};
+  struct control *control;
+  struct lock lock;
+  os_object object;
+  CHECK_OK(control_join(&call, &control));
+  CHECK_OK(lock_take(&call, control->file, lock_of_id("a"), 1, &lock));
+  CHECK_OK(name_of_segment(&call, &name));
+  CHECK(os_object_create(name.text, os_page_size(), NULL, &object).code ==
+        OS_OK);
+  raise_flag(0);
+  await_flag(1, 1);
+}
+
+TEST(half_made_is_busy) {
+  uint64_t size;
+  _putenv_s("SHAREDMEMORY_TIMEOUT", "0.2");
+  process_id other = START(half_maker, "");
+  await_flag(0, 1);
+  CHECK_CODE(SMEM_BUSY, find_id("a"));
+  CHECK_CODE(SMEM_BUSY, smem_size("a", &size, &error));
+  CHECK_CODE(SMEM_BUSY, try_map("a"));
+  CHECK_CODE(SMEM_BUSY, allocate("a", 1));
+  CHECK_EQUAL(SMEM_INCOMPLETE, listed_state("a"));
+  CHECK_OK(allocate("b", 1));
+  kill_process(other);
+  finish(other);
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+  CHECK_OK(allocate_exclusive("a", 1));
+  CHECK_OK(try_map("a"));
+}
+
+/* ---- the end of a process ------------------------------------------------ */
+
+ROLE(own_maker) {
+  smem_request request = {1, "own", 0};
+  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+  CHECK_OK(find_id("own"));
+  smem_stop();
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("own"));
+  CHECK_OK(allocate("own", 1));
+}
+
+TEST(stopping_frees) {
+  PLAY(own_maker, "");
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("own"));
+}
+
+TEST(join_and_leave_again) {
+  uint64_t index;
+  CHECK_EQUAL(1, allocate_number(1));
+  CHECK_OK(smem_leave(&error)); /* an owner: nothing happens */
+  CHECK_EQUAL(2, allocate_number(1));
+  CHECK_OK(free_id("1"));
+  CHECK_OK(free_id("2"));
+  CHECK_OK(smem_leave(&error));
+  CHECK_OK(smem_last_index(&index, &error));
+  CHECK_OK(smem_join(&error));
+  CHECK_OK(smem_join(&error));
+  CHECK_OK(smem_leave(&error));
+}
+
+#else
+typedef int not_windows;
+#endif

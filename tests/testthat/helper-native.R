@@ -1,0 +1,66 @@
+# The bytes behind a pointer. R itself cannot look at them, so a few lines of C
+# are compiled, once per test process.
+
+build_native <- function(name) {
+  path <- test_path("native", paste0(name, ".c"))
+  directory <- file.path(tempdir(), paste0("native-", name))
+  dir.create(directory, showWarnings = FALSE)
+  file.copy(path, directory, overwrite = TRUE)
+  built <- file.path(directory, paste0(name, .Platform$dynlib.ext))
+  old <- setwd(directory)
+  on.exit(setwd(old))
+  suppressWarnings(system2(
+    file.path(R.home("bin"), "R"),
+    c("CMD", "SHLIB", paste0(name, ".c")),
+    stdout = FALSE, stderr = FALSE, timeout = 120
+  ))
+  if (file.exists(built)) built else ""
+}
+
+native_library <- function(name) {
+  built <- once(paste("native", name), build_native(name))
+  skip_if(built == "", "no C compiler")
+  built
+}
+
+native_functions <- list(
+  is_null = function(pointer) .Call("is_null", pointer),
+  peek = function(pointer, length, offset = 0) {
+    .Call("peek", pointer, offset, length)
+  },
+  poke = function(pointer, bytes, offset = 0) {
+    .Call("poke", pointer, offset, bytes)
+  },
+  fill = function(pointer, length, byte) .Call("fill", pointer, length, byte),
+  write_faults = function(pointer) .Call("write_faults", pointer),
+  limit_files = function(count) .Call("limit_files", count)
+)
+native_functions <- lapply(native_functions, function(fun) {
+  fun <- utils::removeSource(fun)
+  environment(fun) <- globalenv()
+  fun
+})
+is_null <- native_functions$is_null
+peek <- native_functions$peek
+poke <- native_functions$poke
+fill <- native_functions$fill
+write_faults <- native_functions$write_faults
+
+# In this process, and in sessions as functions of the same names.
+use_native <- function(...) {
+  built <- native_library("bytes")
+  if (is.null(known[["loaded"]])) {
+    dyn.load(built)
+    known[["loaded"]] <- TRUE
+  }
+  for (session in list(...)) {
+    run_in(session, function(built, functions) {
+      dyn.load(built)
+      list2env(functions, globalenv())
+      NULL
+    }, built, native_functions)
+  }
+}
+
+# Without C: a null pointer is identical to a fresh one, whatever its tag.
+looks_null <- function(pointer) identical(pointer, methods::new("externalptr"))
