@@ -245,6 +245,8 @@ scrub <- function(lines) {
 }
 
 test_that("messages tell what happened and what to do", {
+  # Where snapshots are skipped, and with them the rest of the test.
+  skip_on_cran()
   local_clean_shm()
   skip_if_not_linux()
   allocateSharedMemory(10, "taken")

@@ -138,8 +138,7 @@ test_that("a segment under another one's name is corrupt", {
   expect_false(hasSharedMemory("a"))
   expect_refused(hasSharedMemory("b"), "corrupt")
   freeSharedMemory("b")
-  # Nor is a copy from another namespace one of ours that could be mistaken: it
-  # has the id that its name says, so it is a segment.
+  # Nor is a copy another segment: its footer has the id of the original.
   allocateSharedMemory(10, "a")
   file.copy(segment_file("a"), segment_file("c"))
   expect_refused(mapSharedMemory("c"), "corrupt")
@@ -477,8 +476,7 @@ test_that("a control object that was removed under its users is made anew", {
   expect_identical(
     run_in(session, function() getLastIndex()), getLastIndex()
   )
-  skip_if_locks_invisible()
-  expect_locks(2, this_namespace())
+  if (file.exists("/proc/locks")) expect_locks(2, this_namespace())
   freeSharedMemory(all)
 })
 
@@ -496,6 +494,7 @@ test_that("a counter at its end is an error, not a number used twice", {
   at <- Filter(
     function(i) identical(page[i + 0:7], little), seq(1, 4089, by = 8)
   )
+  freeSharedMemory(number)
   skip_if_not(length(at) == 1, "no little-endian machine")
   set_counter <- function(value) {
     con <- file(control_file(), "r+b")

@@ -99,13 +99,13 @@ test_that("one count serves both kinds", {
 })
 
 test_that("a pointer that nobody holds does not unmap when it is collected", {
+  skip_if_not_linux()
   local_clean_shm()
   use_native()
   id <- allocateSharedMemory(10)
   poke(mapSharedMemory(id), as.raw(9))
   gc()
   gc()
-  skip_if_not_linux()
   expect_identical(count_mapped(), 1L)
   pointer <- mapSharedMemory(id)
   expect_identical(peek(pointer, 1), as.raw(9))
@@ -223,10 +223,10 @@ test_that("a child allocates for itself", {
 })
 
 test_that("the package can go while pointers are alive, and come back", {
+  skip_if_not_linux()
   local_clean_shm()
   session <- local_session()
   use_native(session)
-  skip_if_not_linux()
   run_in(session, function() {
     id <<- allocateSharedMemory(rep(10, 3))
     own <<- allocateSharedMemory(10, "own", lifetime = "process")
