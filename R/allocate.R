@@ -18,7 +18,8 @@
 #' @param lifetime `"freed"`: the segment lives until somebody frees it, and
 #'   outlives this process. `"process"`: it is also freed when the process that
 #'   created it ends normally or unloads the package; not when a forked child
-#'   ends, and not by the kernel if the process is killed. It has no influence
+#'   ends, and not by the kernel if the process is killed: then it is an orphan for
+#'   [reclaimSharedMemory()]. It has no influence
 #'   on a segment that exists already. On Windows no segment outlives the last
 #'   process that holds it.
 #' @param exclusive `TRUE`: a name that exists already is an error.

@@ -1,25 +1,130 @@
 #' List shared memory
 #'
-#' Lists the segments of the namespace, whoever of the user's processes made
-#' them.
+#' Lists what is in the namespace, whoever of the user's processes made it, and
+#' tells whose it is and what may be removed. The table prints at 80 columns,
+#' with an explanation; its `plot()` shows where the memory went.
+#'
+#' # States
+#'
+#' * `live`: the owner, the process that allocated the segment, is there.
+#' * `orphan`: the owner is dead. That is proved: either the kernel has taken back
+#'   the lock that it held, or no process has its pid and its start time.
+#' * `unknown`: neither can be proved, for example because the owner was in
+#'   another pid namespace and the control object of the namespace was lost.
+#' * `incomplete`: the creator died while making it.
+#' * `damaged`: the footer of the segment does not check, or it is no segment.
+#' * `foreign`: another user's object under a name of our namespace.
+#'
+#' An orphan is not rubbish: a segment with the lifetime `"freed"` is meant to
+#' outlive its owner. [reclaimSharedMemory()] tells the two apart.
 #'
 #' @param end,start Limits for the numbers of segments without a name, both
 #'   inclusive; `NULL` for none. Segments with a name are always listed.
-#' @return A data frame with one row per segment and the columns
+#' @param mappedBy `TRUE`: also tell which processes map each segment now. This
+#'   reads the memory map of every process that we may look into, and processes of
+#'   other users are not among them unless we are root.
+#' @return A data frame of class `sharedmemory_list` with one row per object and
+#'   the same columns on every platform; what is not known is `NA`.
 #'
-#'   * `Id`: character; numbers first, in their order, then names,
-#'   * `size`: numeric, bytes, see [getSharedMemorySize()]. `NA` for what has got
-#'     into the place of a segment and is none: damaged, or another user's.
+#'   | column | |
+#'   |---|---|
+#'   | `Id` | character; numbers first, in their order, then names |
+#'   | `size` | numeric: usable bytes, see [getSharedMemorySize()] |
+#'   | `resident` | numeric: bytes of memory that it takes |
+#'   | `state` | character, see above |
+#'   | `pid` | integer: the owner, in its own pid namespace |
+#'   | `command` | character: the script or command of a live owner |
+#'   | `created` | POSIXct |
+#'   | `lifetime` | character: `"freed"` or `"process"` |
+#'   | `call` | character: the calls that allocated it, if `options(sharedmemory.trace = TRUE)` was set then |
+#'   | `mappedBy` | only if asked for. A list of integer vectors: pids; `NA` where the platform cannot tell |
 #' @section Errors:
 #' `sharedmemory_error_argument`, `_system`; see [sharedmemory].
+#' @seealso [inspectSharedMemory()] for one segment, [sharedMemoryStatus()] for
+#'   the whole machine.
 #' @examples
 #' ids <- allocateSharedMemory(c(10, 5000))
 #' listSharedObjects()
-#' listSharedObjects(start = ids[2])
+#' listSharedObjects(start = ids[2])$size
+#' plot(listSharedObjects())
 #' freeSharedMemory(ids)
 #' @export
-listSharedObjects <- function(end = NULL, start = NULL) {
+listSharedObjects <- function(end = NULL, start = NULL, mappedBy = FALSE) {
   # Not as an argument: an error has to be this function's.
-  columns <- .Call(C_list, end, start)
-  list2DF(columns)
+  columns <- .Call(C_list, end, start, mappedBy)
+  as_segment_table(columns, "sharedmemory_list")
+}
+
+# A data frame of those columns that C has filled and a table shows.
+as_segment_table <- function(columns, class) {
+  shown <- c("Id", "size", "resident", "state", "pid", "command", "created",
+             "lifetime", "call", "mappedBy")
+  columns$created <- .POSIXct(columns$created)
+  table <- columns[intersect(shown, names(Filter(Negate(is.null), columns)))]
+  structure(list2DF(table), class = c(class, "data.frame"))
+}
+
+state_meaning <- c(
+  live = "its owner is there",
+  orphan = "its owner is dead",
+  unknown = "whether its owner lives cannot be proved",
+  incomplete = "its creator died while making it",
+  damaged = "no segment, or its footer does not check",
+  foreign = "another user's"
+)
+
+#' @export
+print.sharedmemory_list <- function(x, n = 40, ...) {
+  needed <- c("Id", "size", "resident", "state", "pid", "command", "created",
+              "lifetime")
+  if (!all(needed %in% names(x))) return(NextMethod())
+  if (nrow(x) == 0) {
+    cat("No shared memory in this namespace.\n")
+    return(invisible(x))
+  }
+  top <- x[seq_len(min(n, nrow(x))), , drop = FALSE]
+  print_columns(data.frame(
+    Id = clip(top$Id, 16),
+    size = format_bytes(top$size),
+    resident = format_bytes(top$resident),
+    state = ifelse(is.na(top$state), "", top$state),
+    owner = clip(format_owner(top$pid, top$command), 14),
+    made = format_when(top$created),
+    until = ifelse(is.na(top$lifetime), "", top$lifetime)
+  ), left = c("Id", "state", "owner", "made", "until"))
+  if (nrow(x) > n) cat("... and", nrow(x) - n, "more\n")
+  print_calls(top)
+  print_mapped_by(top)
+  print_states(x$state, x$resident)
+  invisible(x)
+}
+
+print_calls <- function(x) {
+  traced <- which(!is.na(x$call))
+  if (length(traced) == 0) return(invisible())
+  cat("allocated by\n")
+  id <- clip(x$Id[traced], 16)
+  cat(sprintf("  %s: %s\n", id, clip_start(x$call[traced], 60)), sep = "")
+}
+
+print_mapped_by <- function(x) {
+  if (is.null(x$mappedBy)) return(invisible())
+  pids <- vapply(x$mappedBy, function(p) {
+    if (length(p) == 0) "nobody" else if (anyNA(p)) "not told" else
+      paste(p, collapse = " ")
+  }, "")
+  cat("mapped by\n")
+  shown <- pids != "nobody"
+  cat(sprintf("  %s: %s\n", clip(x$Id[shown], 16), clip(pids[shown], 60)),
+      sep = "")
+  if (!all(shown)) cat("  the others: nobody\n")
+}
+
+# One line per state that occurs: how many, how much, and what it means.
+print_states <- function(state, bytes) {
+  present <- intersect(names(state_meaning), state)
+  count <- vapply(present, function(s) sum(state %in% s), 0L)
+  sum <- vapply(present, function(s) sum(bytes[state %in% s], na.rm = TRUE), 0)
+  cat(sprintf("%s %s  %s  %s\n", format(count), format(present),
+              format_bytes(sum), state_meaning[present]), sep = "")
 }

@@ -9,7 +9,9 @@
 #' 4. [freeSharedMemory()] removes the segment.
 #'
 #' [hasSharedMemory()], [getSharedMemorySize()], [getLastIndex()] and
-#' [listSharedObjects()] look at what there is.
+#' [listSharedObjects()] look at what there is. [sharedMemoryStatus()],
+#' [inspectSharedMemory()] and [reclaimSharedMemory()] are for a full machine,
+#' [expect_no_shared_memory_leak()] and [local_shared_memory()] for test suites.
 #'
 #' # Ids and names
 #'
@@ -39,7 +41,8 @@
 #'
 #' * `id`: the id concerned, or `NA`,
 #' * `op`: what was tried: `"allocate"`, `"map"`, `"unmap"`, `"free"`, `"find"`,
-#'   `"measure"`, `"list"`, `"count"`, `"join"` or `"leave"`,
+#'   `"measure"`, `"list"`, `"inspect"`, `"reclaim"`, `"count"`, `"join"` or
+#'   `"leave"`,
 #' * `errno`: the error number of the operating system, 0 if it gave none,
 #' * `element`: which element of a vectorised call failed, from 1, or `NA`.
 #'
@@ -70,6 +73,15 @@
 #' * `SHAREDMEMORY_TIMEOUT`: how many seconds to wait for a process that is
 #'   creating the very segment that is asked for, before the error `busy`;
 #'   5 if unset.
+#' * `SHAREDMEMORY_TAG`: a text that every segment keeps; see
+#'   [expect_no_shared_memory_leak()].
+#'
+#' # Options
+#'
+#' * `sharedmemory.reclaim`: `FALSE` turns off the reclaim before a process's
+#'   first allocation, see [reclaimSharedMemory()].
+#' * `sharedmemory.trace`: `TRUE` records with each segment the calls that
+#'   allocated it. Off by default.
 #'
 #' @keywords internal
 #' @useDynLib sharedmemory, .registration = TRUE, .fixes = "C_"

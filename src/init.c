@@ -15,8 +15,10 @@
 static const R_CallMethodDef entries[] = {
     ENTRY(load, 1),       ENTRY(allocate, 4), ENTRY(map, 2),
     ENTRY(unmap, 1),      ENTRY(free, 1),     ENTRY(has, 1),
-    ENTRY(get_size, 1),   ENTRY(list, 2),     ENTRY(last_index, 0),
-    ENTRY(join, 0),       ENTRY(leave, 0),    ENTRY(unload, 0),
+    ENTRY(get_size, 1),   ENTRY(last_index, 0), ENTRY(join, 0),
+    ENTRY(leave, 0),      ENTRY(unload, 0),   ENTRY(list, 3),
+    ENTRY(reclaim, 2),    ENTRY(inspect, 2),  ENTRY(status, 0),
+    ENTRY(random, 0),
     {NULL, NULL, 0}};
 
 static void in_this_library(void) {}

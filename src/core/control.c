@@ -28,6 +28,7 @@ struct control_page {
   _Atomic uint64_t generation; /* random: tells it from others of this name */
   _Atomic uint64_t number;     /* the last one for an unnamed segment */
   _Atomic uint64_t presence;   /* the last one handed out */
+  _Atomic uint64_t reclaimed;  /* see control_reclaim_position() */
 };
 
 /* Guards what follows, and references. A fork waits for it, so whatever is opened
@@ -160,11 +161,9 @@ static smem_code init_page(const struct call *call,
 /* ---- opening ------------------------------------------------------------------ */
 
 static smem_code open_file(const struct call *call, bool create,
-                           struct name *name, os_object *file,
+                           const struct name *name, os_object *file,
                            os_status *status) {
   os_info info = {.user = os_user()};
-  smem_code code = name_of_control(call, name);
-  if (code != SMEM_OK) return code;
   *status = os_control_open(name->text, create, file, &info);
   if (status->code == OS_NOT_FOUND && !create) return SMEM_OK;
   if (info.user != os_user()) {
@@ -190,7 +189,8 @@ static smem_code open_file(const struct call *call, bool create,
 
 /* *control stays NULL if there is none and none is to be created. */
 static smem_code open_control(const struct call *call, bool create,
-                              struct name *name, struct control **control) {
+                              const struct name *name,
+                              struct control **control) {
   os_object file;
   os_status status;
   *control = NULL;
@@ -292,10 +292,12 @@ static smem_code join_anew(const struct call *call, struct control **result) {
   for (;;) {
     struct name name;
     bool again = false;
-    smem_code code = open_control(call, true, &name, result);
-    if (code == SMEM_OK) code = join_file(call, *result, name.text, &again);
+    smem_code code = name_of_control(call, &name);
+    if (code == SMEM_OK) code = open_control(call, true, &name, result);
+    if (code != SMEM_OK) return code;
+    code = join_file(call, *result, name.text, &again);
     if (code == SMEM_OK && !again) return SMEM_OK;
-    if (*result) control_release(*result);
+    control_release(*result);
     if (code != SMEM_OK) return code;
   }
 }
@@ -326,12 +328,48 @@ smem_code control_join(const struct call *call, struct control **result) {
   return SMEM_OK;
 }
 
+/* Open one without presence, and with the page if that can be used. */
+static smem_code peek_file(const struct call *call, const struct name *name,
+                           struct control **result) {
+  os_info info;
+  smem_code code = open_control(call, false, name, result);
+  if (code != SMEM_OK || !*result) return code;
+  struct control *control = *result;
+  if (os_control_stat(control->file, &info).code == OS_OK &&
+      info.size >= PAGE_SIZE &&
+      (code = map_page(call, control)) == SMEM_OK &&
+      page_is_valid(control->page))
+    control->generation = atomic_load(&control->page->generation);
+  if (code == SMEM_OK) return code;
+  control_release(control);
+  *result = NULL;
+  return code;
+}
+
 smem_code control_peek(const struct call *call, struct control **result) {
   struct name name;
   *result = reference_joined();
   if (*result && control_is_intact(*result)) return SMEM_OK;
   if (*result) control_release(*result);
-  return open_control(call, false, &name, result);
+  *result = NULL;
+  smem_code code = name_of_control(call, &name);
+  if (code == SMEM_OK) code = peek_file(call, &name, result);
+  return code;
+}
+
+struct control *control_peek_in(const struct call *call, const char *space) {
+  struct space own;
+  struct name name;
+  struct control *control = NULL;
+  smem_error ignored;
+  struct call quiet = *call;
+  quiet.error = &ignored;
+  if (namespace_get(&quiet, &own) == SMEM_OK && strcmp(own.text, space) == 0) {
+    if (control_peek(&quiet, &control) != SMEM_OK) return NULL;
+    return control;
+  }
+  name_of_control_in(space, &name);
+  return peek_file(&quiet, &name, &control) == SMEM_OK ? control : NULL;
 }
 
 /* ---- leaving -------------------------------------------------------------------- */
@@ -385,26 +423,21 @@ uint64_t control_last_number(const struct control *control) {
   return atomic_load(&control->page->number);
 }
 
+_Atomic uint64_t *control_reclaim_position(struct control *control) {
+  return control->generation != 0 ? &control->page->reclaimed : NULL;
+}
+
 smem_code smem_last_index(uint64_t *index, smem_error *error) {
   struct call call = {"count", "", 0, error, false};
   struct control *control;
-  os_info info = {.size = 0};
   smem_code code = control_peek(&call, &control);
   if (code != SMEM_OK) return code;
-  os_status status = {OS_OK, 0};
-  if (control) status = os_control_stat(control->file, &info);
-  if (status.code != OS_OK)
-    code = fail_os(&call, status, "the control object cannot be examined");
-  else if (info.size < PAGE_SIZE) /* none yet, or only just made */
+  if (!control || !control->page) /* none yet, or only just made */
     code = list_highest_number(&call, index);
-  else if (!control->page)
-    code = map_page(&call, control);
-  if (code == SMEM_OK && info.size >= PAGE_SIZE) {
-    if (page_is_valid(control->page))
-      *index = control_last_number(control);
-    else
-      code = fail(&call, SMEM_CONTROL, 0, "the control object is damaged");
-  }
+  else if (control->generation != 0)
+    *index = control_last_number(control);
+  else
+    code = fail(&call, SMEM_CONTROL, 0, "the control object is damaged");
   if (control) control_release(control);
   return code;
 }

@@ -63,8 +63,8 @@ enum { SMEM_ID_MAX = 200 /* bytes of UTF-8 in an id, without the terminator */ }
 typedef struct smem_error {
   smem_code code;
   int number;          /* errno or GetLastError(), 0 if the system gave none */
-  const char *op;      /* allocate, map, free, find, measure, list, count,
-                          join, leave: a constant */
+  const char *op;      /* allocate, map, free, find, measure, list, inspect,
+                          reclaim, count, join, leave: a constant */
   uint64_t element;    /* which element of a vectorised call, from 1, or 0 */
   char id[SMEM_ID_MAX + 1]; /* empty if no segment is concerned */
   char detail[400];    /* what happened, with the sizes */

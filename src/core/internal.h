@@ -56,6 +56,10 @@ smem_code name_of_segment(const struct call *call, struct name *name);
 smem_code name_of_control(const struct call *call, struct name *name);
 /* "smem.<namespace>.": what the names of all segments begin with. */
 smem_code name_prefix(const struct call *call, struct name *name);
+/* The same for a namespace of choice. */
+void name_of_control_in(const char *space, struct name *name);
+/* Take "smem.<namespace>.<id>" apart. False if that is not its form. */
+bool name_split(const char *name, struct space *space, const char **id);
 
 uint64_t hash_text(const char *text);
 
@@ -145,7 +149,11 @@ struct lock {
  * at most process_timeout(): SMEM_BUSY; interruptible. Do not hold a mutex. */
 smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
                     uint64_t length, struct lock *lock);
+/* The same without waiting: OS_BUSY. */
+os_status lock_try(os_object control, uint64_t offset, struct lock *lock);
 void lock_drop(struct lock *lock);
+/* Does anybody hold it: another process, or a thread of this one? */
+bool lock_is_held(os_object control, uint64_t offset);
 void lock_start(void);
 void lock_in_child(void);
 
@@ -154,9 +162,9 @@ void lock_in_child(void);
 /* The namespace's control object as this process has it open. */
 struct control {
   os_object file;
-  struct control_page *page; /* NULL in one that control_peek() opened */
-  uint64_t generation;
-  uint64_t presence; /* 0 likewise */
+  struct control_page *page; /* NULL if control_peek() found none of use */
+  uint64_t generation;       /* 0 likewise */
+  uint64_t presence;         /* 0 if opened by control_peek() */
   unsigned references;
   struct control *next;
 };
@@ -166,6 +174,8 @@ smem_code control_join(const struct call *call, struct control **control);
 /* The joined one, or an opening without presence, or NULL when there is none:
  * never creates it. */
 smem_code control_peek(const struct call *call, struct control **control);
+/* That of another namespace; NULL also if it is not ours or cannot be used. */
+struct control *control_peek_in(const struct call *call, const char *space);
 void control_release(struct control *control);
 
 /* Has nobody removed or damaged it? Once true after something was done under a
@@ -184,6 +194,10 @@ void control_remember_number(uint64_t number);
 void control_forget_numbers(void);
 /* Is this process joined? Cheap: does not look whether the object is intact. */
 bool control_is_joined(void);
+
+/* Where the last bounded reclaim of the namespace stopped: how many objects it
+ * had passed. NULL if the page cannot be used. */
+_Atomic uint64_t *control_reclaim_position(struct control *control);
 
 /* Give up the presence, and remove the object after the last process and the
  * last segment. */
@@ -220,6 +234,13 @@ smem_code segment_try_open(const struct call *call, bool writable,
 void segment_remove_generation(const struct call *call,
                                struct control *control, uint64_t generation);
 
+/* ---- owner.c ------------------------------------------------------------------- */
+
+/* Does the owner of a complete segment live? `control` may be NULL: then by the
+ * process that the footer names. SMEM_LIVE, SMEM_ORPHAN, SMEM_UNKNOWN. */
+smem_state owner_state(const struct control *control,
+                       const struct footer *footer);
+
 /* ---- list.c ------------------------------------------------------------------- */
 
 /* Is there any object of the namespace? */
@@ -229,6 +250,16 @@ smem_code list_any(const struct call *call, bool *any);
 smem_code list_highest_number(const struct call *call, uint64_t *highest);
 /* Does this process own a segment? */
 smem_code list_owned(const struct call *call, bool *any);
+/* What bears this name, as smem_list() tells it. The segment is left open if
+ * *opened. False: there is nothing any more, or it is only being created. */
+bool list_examine(const struct control *control, const char *name,
+                  const char *id, smem_entry *entry, struct segment *segment,
+                  bool *opened);
+/* Visit the objects whose names begin with `prefix` until `visit` returns false,
+ * passing over the first `skip`; *seen counts them. Interruptible. */
+smem_code list_walk(const struct call *call, const char *prefix, uint64_t skip,
+                    bool (*visit)(const char *name, void *context),
+                    void *context, uint64_t *seen);
 /* Remove the segments with the lifetime of this process. */
 smem_code list_free_owned(const struct call *call, struct control *control);
 

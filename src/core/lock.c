@@ -80,6 +80,23 @@ smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
   }
 }
 
+os_status lock_try(os_object control, uint64_t offset, struct lock *lock) {
+  *lock = (struct lock){control, offset, 1, NULL};
+  return try_once(lock);
+}
+
+bool lock_is_held(os_object control, uint64_t offset) {
+  struct lock asked = {control, offset, 1, NULL};
+  bool is_held = false;
+  os_mutex_lock(&mutex);
+  for (struct lock *other = held; other; other = other->next)
+    if (overlap(&asked, other)) is_held = true;
+  os_mutex_unlock(&mutex);
+  if (is_held) return true;
+  /* What cannot be asked is not proved. */
+  return os_lock_query(control, offset, 1, &is_held).code != OS_OK || is_held;
+}
+
 void lock_drop(struct lock *lock) {
   os_unlock(lock->control, lock->offset, lock->length);
   withdraw(lock);

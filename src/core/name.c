@@ -21,6 +21,17 @@ static size_t utf8_length(const unsigned char *at, size_t room) {
   return length;
 }
 
+bool smem_is_utf8(const char *text) {
+  const unsigned char *at = (const unsigned char *)text;
+  const unsigned char *end = at + strlen(text);
+  while (at < end) {
+    size_t step = utf8_length(at, (size_t)(end - at));
+    if (step == 0) return false;
+    at += step;
+  }
+  return true;
+}
+
 static bool is_control(const unsigned char *at) {
   return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] < 0xA0);
 }
@@ -142,9 +153,32 @@ smem_code name_of_segment(const struct call *call, struct name *name) {
   return code;
 }
 
+void name_of_control_in(const char *space, struct name *name) {
+  append(append(name->text, "smem-control."), space);
+}
+
 smem_code name_of_control(const struct call *call, struct name *name) {
   struct space space;
   smem_code code = namespace_get(call, &space);
-  if (code == SMEM_OK) append(append(name->text, "smem-control."), space.text);
+  if (code == SMEM_OK) name_of_control_in(space.text, name);
+  return code;
+}
+
+bool name_split(const char *name, struct space *space, const char **id) {
+  if (strncmp(name, "smem.", 5) != 0) return false;
+  const char *dot = strchr(name + 5, '.');
+  size_t length = dot ? (size_t)(dot - name - 5) : 0;
+  if (length == 0 || length > NAMESPACE_MAX) return false;
+  memcpy(space->text, name + 5, length);
+  space->text[length] = '\0';
+  *id = dot + 1;
+  return is_namespace(space->text);
+}
+
+smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error) {
+  struct call call = {"list", "", 0, error, false};
+  struct space own;
+  smem_code code = namespace_get(&call, &own);
+  if (code == SMEM_OK) copy_text(space, SMEM_NAMESPACE_SIZE, own.text);
   return code;
 }

@@ -24,6 +24,8 @@ uint64_t process_random(void) {
   return value ? value : 1;
 }
 
+uint64_t smem_random(void) { return process_random(); }
+
 const struct process *process_self(void) {
   uint64_t token = process_random();
   os_mutex_lock(&mutex);

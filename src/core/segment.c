@@ -6,6 +6,7 @@
  * os_object_publish(). */
 #include "internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 uint64_t segment_capacity(const struct footer *footer) {
@@ -174,8 +175,9 @@ static void fill_footer(struct footer *footer, const struct call *call,
                         const struct batch *batch, uint64_t size,
                         uint64_t total) {
   const struct process *self = process_self();
+  const smem_request *request = &batch->requests[batch->at];
   memset(footer, 0, sizeof *footer);
-  footer->flags = batch->requests[batch->at].name ? FOOTER_NAMED : 0;
+  footer->flags = request->name ? FOOTER_NAMED : 0;
   footer->requested = size;
   footer->total = total;
   footer->generation = process_random();
@@ -188,6 +190,9 @@ static void fill_footer(struct footer *footer, const struct call *call,
   footer->created = os_wall_clock();
   footer->lifetime = (uint32_t)batch->lifetime;
   copy_text(footer->id, sizeof footer->id, call->id);
+  const char *tag = getenv("SHAREDMEMORY_TAG"), *trace = request->trace;
+  if (tag) copy_text(footer->tag, sizeof footer->tag, tag);
+  if (trace) copy_text(footer->trace, sizeof footer->trace, trace);
   footer_seal(footer);
 }
 

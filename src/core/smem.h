@@ -20,11 +20,16 @@
  * asked during long work, from whichever thread does it, with no lock held. */
 void smem_start(bool (*interrupted)(void));
 
+/* A random number, never the same twice. */
+uint64_t smem_random(void);
+
 /* ---- ids ------------------------------------------------------------------- */
 
 /* Does `id` obey the grammar of ids? Otherwise *why is a constant that says what
  * is wrong with it, to go on from "the id". */
 bool smem_id_is_valid(const char *id, size_t length, const char **why);
+
+bool smem_is_utf8(const char *text);
 
 /* The number's id. `buffer` has room for SMEM_NUMBER_SIZE characters. */
 enum { SMEM_NUMBER_SIZE = 24 };
@@ -43,7 +48,8 @@ typedef enum smem_lifetime {
 typedef struct smem_request {
   uint64_t size;    /* at least 1 */
   const char *name; /* a valid id, or NULL for an unnamed segment */
-  uint64_t number;  /* out: the id of an unnamed segment */
+  uint64_t number;   /* out: the id of an unnamed segment */
+  const char *trace; /* to be recorded with the segment, or NULL; is cut */
 } smem_request;
 
 /* Allocate all or, on an error, none. A name that exists is opened: SMEM_EXISTS
@@ -105,21 +111,118 @@ void smem_unmap_all(void (*gone)(smem_detached *detached));
 /* ---- the namespace ----------------------------------------------------------- */
 
 typedef enum smem_state {
-  SMEM_COMPLETE,
-  SMEM_INCOMPLETE, /* its creator is at work, or died */
+  SMEM_LIVE,       /* complete, the owner is there */
+  SMEM_ORPHAN,     /* complete, the owner is provably dead */
+  SMEM_UNKNOWN,    /* complete, neither can be proved */
+  SMEM_INCOMPLETE, /* the creator died while making it */
   SMEM_DAMAGED,    /* no segment of ours, or its footer does not check */
-  SMEM_FOREIGN     /* another user's */
+  SMEM_FOREIGN,    /* another user's: not ours to judge */
+  SMEM_STATES
 } smem_state;
 
+/* "live", "orphan" ... */
+const char *smem_state_name(smem_state state);
+
+/* What is known of one object of the namespace. Where nothing is known: 0, "" or
+ * UINT64_MAX as noted. Strings are good until the visit returns. */
 typedef struct smem_entry {
   const char *id;
-  uint64_t capacity; /* bytes; of use only when SMEM_COMPLETE */
   smem_state state;
+  uint64_t capacity;    /* bytes; of the following, only of complete segments: */
+  uint64_t requested;   /* bytes */
+  uint64_t pid;         /* the owner's, in its own pid namespace */
+  bool pid_is_ours;     /* that is the pid namespace of this process */
+  uint64_t created;     /* nanoseconds since 1970 */
+  smem_lifetime lifetime;
+  uint64_t generation;
+  const char *tag;      /* SHAREDMEMORY_TAG of the owner's environment */
+  const char *trace;    /* the call that allocated, if it was recorded */
+  const char *wrong;    /* what does not check; only of SMEM_DAMAGED */
+  uint64_t resident;    /* bytes of memory it takes; UINT64_MAX: not told */
+  uint64_t user;
+  uint64_t identity[2]; /* as in smem_users_of() */
 } smem_entry;
 
-/* Visit what is in the namespace, in no order, until `visit` returns false. */
+/* Visit what is in the namespace, in no order, until `visit` returns false. What
+ * is only being created is left out. */
 smem_code smem_list(bool (*visit)(const smem_entry *entry, void *context),
                     void *context, smem_error *error);
+
+/* Call `visit` for each mapping of an object of the namespace by a process that
+ * we may look into. SMEM_UNSUPPORTED where the system does not tell. */
+smem_code smem_mapped_by(bool (*visit)(uint64_t pid,
+                                       const uint64_t identity[2],
+                                       void *context),
+                         void *context, smem_error *error);
+
+/* The command, or the script, of a process; "" if that cannot be told. */
+void smem_command(uint64_t pid, char *buffer, size_t length);
+
+/* Everything about one segment, and its first bytes: at most *length, which is
+ * set to how many there were. `path` is the system's name for it. Damaged ones
+ * can be inspected; SMEM_NOT_FOUND, SMEM_PERMISSION. */
+smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
+                       size_t path_length,
+                       void (*visit)(const smem_entry *entry, void *context),
+                       void *context, smem_error *error);
+
+/* ---- reclaiming ---------------------------------------------------------------- */
+
+typedef enum smem_fate {
+  SMEM_REMOVED,      /* or would be, in a dry run */
+  SMEM_KEPT_LIVE,
+  SMEM_KEPT_UNKNOWN, /* not provably dead */
+  SMEM_KEPT_FREED,   /* an orphan, but it lives until somebody frees it */
+  SMEM_KEPT_DAMAGED,
+  SMEM_KEPT_FOREIGN,
+  SMEM_KEPT_BUSY,    /* somebody is at it */
+  SMEM_KEPT_CHANGED  /* it was freed, or replaced, since we looked */
+} smem_fate;
+
+/* Remove what is provably nobody's: incomplete ones, orphans of the lifetime
+ * SMEM_OF_PROCESS, and with `persistent` also those of SMEM_UNTIL_FREED. What is
+ * still mapped by somebody only loses its name. `visit` is told of everything in
+ * the namespace. */
+smem_code smem_reclaim(bool dry_run, bool persistent,
+                       void (*visit)(const smem_entry *entry, smem_fate fate,
+                                     void *context),
+                       void *context, smem_error *error);
+
+/* The same, not persistent, for about `nanoseconds`, beginning where the last one
+ * of this namespace had to stop. Says nothing. */
+void smem_reclaim_some(uint64_t nanoseconds);
+
+/* ---- the machine ------------------------------------------------------------------ */
+
+/* Everything of this package in the shared memory file system, of all namespaces
+ * and users, by namespace, user and state. Another user's are SMEM_FOREIGN. */
+typedef struct smem_share {
+  const char *space; /* namespace */
+  uint64_t user;
+  smem_state state;
+  uint64_t segments;
+  uint64_t resident; /* bytes */
+} smem_share;
+
+smem_code smem_shares(void (*visit)(const smem_share *share, void *context),
+                      void *context, smem_error *error);
+
+/* What will bite; UINT64_MAX where there is no such limit or it is not told. */
+typedef struct smem_limits {
+  uint64_t capacity;     /* bytes of the shared memory file system */
+  uint64_t used;         /* bytes of it, by whomever */
+  uint64_t free;         /* bytes that an allocation can still get */
+  uint64_t max_mappings; /* per process */
+  uint64_t mappings;     /* of this process */
+  bool cleaned_at_logout; /* the system removes this user's objects then */
+} smem_limits;
+void smem_limits_get(smem_limits *limits);
+/* As "alice (uid 1000)". */
+void smem_user_name(uint64_t user, char *buffer, size_t length);
+
+/* The namespace of this process. */
+enum { SMEM_NAMESPACE_SIZE = 17 };
+smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error);
 
 /* The number of the last unnamed segment: 0 if there was none. */
 smem_code smem_last_index(uint64_t *index, smem_error *error);

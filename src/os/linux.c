@@ -19,15 +19,12 @@
  * the fchmod for it. An empty file with any other mode is not ours. */
 #if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
 
-#include "posix.h"
+#include "linux.h"
 
 #include <dirent.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
-#define DIRECTORY "/dev/shm/"
 enum { PATH_SIZE = 300 };
 
 static int real_open(const char *path, int flags, mode_t mode) {
@@ -70,40 +67,7 @@ void os_object_path(const char *name, char *buffer, size_t length) {
   snprintf(buffer, length, DIRECTORY "%s", name);
 }
 
-/* ---- space ------------------------------------------------------------- */
-
-/* A line "Key:   123 kB" of /proc/meminfo, in bytes; 0 if there is none. */
-static uint64_t meminfo(const char *text, const char *key) {
-  const char *line = strstr(text, key);
-  uint64_t kib = 0;
-  if (line && sscanf(line + strlen(key), ": %" SCNu64, &kib) != 1) kib = 0;
-  return kib * 1024;
-}
-
-static size_t read_text(const char *path, char *buffer, size_t length) {
-  int fd = os_sys.open(path, O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return 0;
-  ssize_t got = os_sys.pread(fd, buffer, length - 1, 0);
-  posix_shut(fd);
-  buffer[got > 0 ? got : 0] = '\0';
-  return got > 0 ? (size_t)got : 0;
-}
-
-uint64_t os_free_space(void) {
-  uint64_t room = UINT64_MAX;
-  struct statvfs fs;
-  /* A tmpfs mounted without a size reports 0 blocks: no limit of its own. */
-  if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0)
-    room = (uint64_t)fs.f_bavail * fs.f_frsize;
-  /* tmpfs pages are memory. /dev/shm may be larger than what is left of it, and
-   * reserving more than that ends in the out-of-memory killer, not in ENOSPC. */
-  char text[4096];
-  if (read_text("/proc/meminfo", text, sizeof text) > 0) {
-    uint64_t memory = meminfo(text, "MemAvailable") + meminfo(text, "SwapFree");
-    if (memory > 0 && memory < room) room = memory;
-  }
-  return room;
-}
+/* ---- objects ----------------------------------------------------------- */
 
 /* tmpfs hands out pages on first access; with the file system full that would
  * be SIGBUS in the middle of somebody's assignment. So they are reserved here,
@@ -130,8 +94,6 @@ static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
   }
   return OS_SUCCESS;
 }
-
-/* ---- objects ----------------------------------------------------------- */
 
 /* Close, and remove the name if it still leads here. (Somebody may have removed
  * the control object, and then our lock of the name excludes nobody.) */
@@ -246,24 +208,6 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
   return posix_read_all((int)object, buffer, length, (off_t)offset);
 }
 
-/* mmap() says ENOMEM for a full address space and for too many mappings alike;
- * they have different remedies. */
-static bool mappings_used_up(void) {
-  char text[32];
-  uint64_t most = 0, lines = 0;
-  if (read_text("/proc/sys/vm/max_map_count", text, sizeof text) == 0 ||
-      sscanf(text, "%" SCNu64, &most) != 1)
-    return false;
-  /* Not by stdio, whose buffer may need a mapping (it does in musl). */
-  int fd = os_sys.open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return false;
-  char block[4096];
-  for (ssize_t got; (got = read(fd, block, sizeof block)) > 0;)
-    for (ssize_t i = 0; i < got; i++) lines += block[i] == '\n';
-  posix_shut(fd);
-  return lines + 2 >= most;
-}
-
 os_status os_object_map(os_object object, uint64_t size, bool writable,
                         void **address) {
   int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -272,7 +216,7 @@ os_status os_object_map(os_object object, uint64_t size, bool writable,
   if (*address != MAP_FAILED) return OS_SUCCESS;
   os_status failure = posix_last();
   *address = NULL;
-  if (failure.code == OS_NO_MEMORY && mappings_used_up())
+  if (failure.code == OS_NO_MEMORY && linux_mappings_used_up())
     failure.code = OS_TOO_MANY_MAPS;
   return failure;
 }
@@ -340,24 +284,6 @@ os_status os_control_resize(os_object object, uint64_t size) {
 }
 
 os_status os_control_remove(const char *name) { return os_object_remove(name); }
-
-/* ---- process ----------------------------------------------------------- */
-
-void os_process_self(os_process *self) {
-  char text[1024];
-  struct stat status;
-  self->pid = (uint64_t)getpid();
-  self->start = 0;
-  self->pid_space = 0;
-  if (stat("/proc/self/ns/pid", &status) == 0)
-    self->pid_space = (uint64_t)status.st_ino;
-  if (read_text("/proc/self/stat", text, sizeof text) == 0) return;
-  /* The second field is the command's name in parentheses and may itself have
-   * blanks and parentheses; the start time is the 20th after it. */
-  char *at = strrchr(text, ')');
-  for (int field = 0; at && field < 20; field++) at = strchr(at + 1, ' ');
-  if (at && sscanf(at, " %" SCNu64, &self->start) != 1) self->start = 0;
-}
 
 #else
 typedef int not_linux; /* C wants a declaration in every file */

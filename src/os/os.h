@@ -42,6 +42,7 @@ typedef intptr_t os_object;
 
 typedef struct os_info {
   uint64_t size;        /* bytes */
+  uint64_t resident;    /* bytes of memory it takes; UINT64_MAX: not told */
   uint64_t identity[2]; /* differs between two objects that ever bear one name:
                            device and inode, or what stands in for them */
   uint64_t user;        /* the owner's id */
@@ -102,6 +103,25 @@ os_status os_object_list(const char *prefix,
  * the system does not tell. */
 uint64_t os_free_space(void);
 
+/* Who maps what: call `visit` for each mapping, in any process that we may look
+ * into, of an object whose name begins with `prefix`. One process may come up
+ * several times for one object. OS_UNSUPPORTED where the system does not tell. */
+os_status os_mappings(const char *prefix,
+                      bool (*visit)(uint64_t pid, const uint64_t identity[2],
+                                    void *context),
+                      void *context);
+
+/* What will bite; UINT64_MAX where there is no such limit or it is not told. */
+typedef struct os_limits {
+  uint64_t capacity;      /* bytes of the shared memory file system */
+  uint64_t used;          /* bytes of it, by whomever */
+  uint64_t free;          /* os_free_space() */
+  uint64_t max_mappings;  /* per process */
+  uint64_t mappings;      /* of this process */
+  bool cleaned_at_logout; /* the system removes this user's objects then */
+} os_limits;
+void os_limits_get(os_limits *limits);
+
 /* ---- control object: a small file that can be locked -------------------- */
 
 /* Open the control object, with `create` also when there is none (its size is
@@ -136,6 +156,15 @@ typedef struct os_process {
 } os_process;
 
 void os_process_self(os_process *self);
+
+typedef enum os_life { OS_LIFE_UNKNOWN, OS_ALIVE, OS_DEAD } os_life;
+
+/* Is the very process alive, not only its pid? OS_DEAD is a proof. */
+os_life os_process_life(const os_process *process);
+
+/* Its command, or the script that it runs; "" if that cannot be told. The pid
+ * must be of our own pid space. */
+void os_process_command(uint64_t pid, char *buffer, size_t length);
 uint64_t os_user(void);
 
 /* A name for a user: "alice (uid 1000)". Always terminated. */

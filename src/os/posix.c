@@ -55,6 +55,7 @@ void posix_shut(int fd) {
 
 void posix_info(const struct stat *status, os_info *info) {
   info->size = (uint64_t)status->st_size;
+  info->resident = (uint64_t)status->st_blocks * 512; /* whatever st_blksize */
   info->identity[0] = (uint64_t)status->st_dev;
   info->identity[1] = (uint64_t)status->st_ino;
   info->user = (uint64_t)status->st_uid;

@@ -300,6 +300,7 @@ static os_status section_size(HANDLE section, uint64_t *size) {
 static void fill_info(uint64_t size, os_info *info) {
   memset(info, 0, sizeof *info);
   info->size = size;
+  info->resident = size; /* charged, if not in memory */
   info->user = os_user();
 }
 
@@ -498,7 +499,7 @@ static _Atomic uint64_t *last_word(const struct window *window,
 
 /* Is the footer there, and which one is it? */
 static os_status inspect_footer(const struct object *object, os_info *info) {
-  struct window window;
+  struct window window = {0};
   os_status status = window_open(object, object->size - FOOTER, FOOTER,
                                  FILE_MAP_READ, &window);
   if (status.code != OS_OK) return status;
@@ -555,7 +556,7 @@ os_status os_object_create(const char *name, uint64_t size,
 
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
                             size_t length) {
-  struct window window;
+  struct window window = {0};
   uint64_t word;
   os_status status = window_open(object_of(object), size - length, length,
                                  FILE_MAP_WRITE, &window);
@@ -589,6 +590,7 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   if (status.code == OS_OK) status = object_new(section, name, &made);
   if (status.code != OS_OK) return status;
   info->size = made->size;
+  info->resident = made->size;
   if (has_footer(name)) status = inspect_footer(made, info);
   if (status.code == OS_OK)
     *object = (os_object)made;
@@ -606,7 +608,7 @@ os_status os_object_stat(const char *name, os_info *info) {
 
 os_status os_object_read(os_object object, uint64_t offset, void *buffer,
                          size_t length) {
-  struct window window;
+  struct window window = {0};
   if (length == 0) return SUCCESS;
   os_status status =
       window_open(object_of(object), offset, length, FILE_MAP_READ, &window);
@@ -618,7 +620,7 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
 
 os_status os_object_map(os_object object, uint64_t size, bool writable,
                         void **address) {
-  struct window window;
+  struct window window = {0};
   *address = NULL;
   os_status status =
       window_open(object_of(object), 0, (size_t)size,
@@ -786,7 +788,7 @@ os_status os_object_list(const char *prefix,
 enum { CONTROL_SIZE = 64 * 1024 };
 
 static os_status show_size(struct object *object) {
-  struct window window;
+  struct window window = {0};
   if (object->size != CONTROL_SIZE) return status_of(ERROR_FILE_INVALID);
   os_status status =
       window_open(object, 0, CONTROL_SIZE, FILE_MAP_WRITE, &window);
@@ -1016,11 +1018,70 @@ static uint64_t ticks(const FILETIME *time) {
   return (uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime;
 }
 
-void os_process_self(os_process *self) {
+/* Pids are the whole machine's. */
+enum { PID_SPACE = 1 };
+
+static bool start_of(HANDLE process, uint64_t *start) {
   FILETIME created, ended, kernel, user;
-  *self = (os_process){GetCurrentProcessId(), 0, 0};
-  if (GetProcessTimes(GetCurrentProcess(), &created, &ended, &kernel, &user))
-    self->start = ticks(&created);
+  if (!GetProcessTimes(process, &created, &ended, &kernel, &user)) return false;
+  *start = ticks(&created);
+  return true;
+}
+
+void os_process_self(os_process *self) {
+  *self = (os_process){GetCurrentProcessId(), 0, PID_SPACE};
+  if (!start_of(GetCurrentProcess(), &self->start)) self->start = 0;
+}
+
+os_life os_process_life(const os_process *process) {
+  uint64_t start;
+  os_life life = OS_LIFE_UNKNOWN;
+  if (process->start == 0 || process->pid_space != PID_SPACE) return life;
+  HANDLE handle = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE,
+                              FALSE, (DWORD)process->pid);
+  if (!handle)
+    return GetLastError() == ERROR_INVALID_PARAMETER ? OS_DEAD : life;
+  /* Somebody's handle keeps the record of a process beyond its end. */
+  if (WaitForSingleObject(handle, 0) == WAIT_OBJECT_0)
+    life = OS_DEAD;
+  else if (start_of(handle, &start))
+    life = start == process->start ? OS_ALIVE : OS_DEAD;
+  CloseHandle(handle);
+  return life;
+}
+
+void os_process_command(uint64_t pid, char *buffer, size_t length) {
+  WCHAR path[MAX_PATH + 1];
+  DWORD room = MAX_PATH;
+  HANDLE handle =
+      OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)pid);
+  buffer[0] = '\0';
+  if (!handle) return;
+  if (QueryFullProcessImageNameW(handle, 0, path, &room)) {
+    const WCHAR *name = wcsrchr(path, L'\\');
+    to_utf8(name ? name + 1 : path, buffer, length);
+  }
+  CloseHandle(handle);
+}
+
+os_status os_mappings(const char *prefix,
+                      bool (*visit)(uint64_t pid, const uint64_t identity[2],
+                                    void *context),
+                      void *context) {
+  (void)prefix;
+  (void)visit;
+  (void)context;
+  return (os_status){OS_UNSUPPORTED, 0};
+}
+
+/* Sections are charged to the page file, as all memory is. */
+void os_limits_get(os_limits *limits) {
+  MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
+  *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(), UINT64_MAX,
+                        UINT64_MAX, false};
+  if (!GlobalMemoryStatusEx(&memory)) return;
+  limits->capacity = memory.ullTotalPageFile;
+  limits->used = memory.ullTotalPageFile - memory.ullAvailPageFile;
 }
 
 uint64_t os_user(void) { return 0; } /* names lead to one's own only */

@@ -64,6 +64,36 @@ static void take_back(void *data) {
   }
 }
 
+static bool option_is(const char *name, bool value) {
+  SEXP option = Rf_GetOption1(Rf_install(name));
+  return TYPEOF(option) == LGLSXP && XLENGTH(option) == 1 &&
+         LOGICAL(option)[0] == value;
+}
+
+/* With options(sharedmemory.trace = TRUE): the R call that allocates, as text in
+ * memory that R frees after this .Call. Otherwise NULL. */
+static const char *current_call(void) {
+  if (!option_is("sharedmemory.trace", true)) return NULL;
+  SEXP call = PROTECT(r_package_call("trace_of_call"));
+  const char *text = Rf_translateCharUTF8(STRING_ELT(call, 0));
+  char *copied = R_alloc(strlen(text) + 1, 1);
+  strcpy(copied, text);
+  UNPROTECT(1);
+  return copied;
+}
+
+/* Once per process, before its first segment: remove what crashes have left, for
+ * a few milliseconds. Errors will come up again in the allocation itself. */
+static void reclaim_once(void) {
+  static bool done;
+  smem_error ignored;
+  enum { NANOSECONDS = 3 * 1000 * 1000 };
+  if (done) return;
+  done = true;
+  if (option_is("sharedmemory.reclaim", false)) return;
+  if (smem_join(&ignored) == SMEM_OK) smem_reclaim_some(NANOSECONDS);
+}
+
 SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   const char *op = "allocate";
   smem_error error;
@@ -78,11 +108,14 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   result.requests =
       n == 1 ? &single
              : (smem_request *)R_alloc((size_t)n, sizeof(smem_request));
+  const char *trace = current_call();
   for (R_xlen_t i = 0; i < n; i++) {
     SEXP id = STRING_ELT(name, XLENGTH(name) == 1 ? 0 : i);
     result.requests[i].size = r_size(op, size, XLENGTH(size) == 1 ? 0 : i);
     result.requests[i].name = LENGTH(id) > 0 ? CHAR(id) : NULL;
+    result.requests[i].trace = trace;
   }
+  reclaim_once();
   smem_code code =
       smem_allocate(result.requests, (size_t)n, life, only, &error);
   r_check(code, &error);
@@ -229,87 +262,4 @@ SEXP r_leave(void) {
   smem_code code = smem_leave(&error);
   r_check(code, &error);
   return R_NilValue;
-}
-
-/* One row of the list, in C's memory: R may jump out of any allocation, the
- * core's walk must not be jumped out of. */
-struct row {
-  char id[SMEM_ID_MAX + 1];
-  double size;
-};
-
-struct rows {
-  struct row *row;
-  size_t used, room;
-  double start, end;
-  bool out_of_memory;
-};
-
-static bool add_row(const smem_entry *entry, void *context) {
-  struct rows *rows = context;
-  uint64_t number;
-  /* Nothing that could be used yet. */
-  if (entry->state == SMEM_INCOMPLETE) return true;
-  if (smem_id_is_number(entry->id, &number) &&
-      ((double)number < rows->start || (double)number > rows->end))
-    return true;
-  if (rows->used == rows->room) {
-    size_t room = rows->room ? rows->room * 2 : 64;
-    struct row *larger = realloc(rows->row, room * sizeof *larger);
-    rows->out_of_memory = !larger;
-    if (!larger) return false;
-    rows->row = larger;
-    rows->room = room;
-  }
-  struct row *row = &rows->row[rows->used++];
-  strncpy(row->id, entry->id, sizeof row->id - 1);
-  row->id[sizeof row->id - 1] = '\0';
-  row->size = entry->state == SMEM_COMPLETE ? (double)entry->capacity : NA_REAL;
-  return true;
-}
-
-/* Numbers first, in their order, then names in that of their bytes. */
-static int compare_rows(const void *a, const void *b) {
-  const char *left = ((const struct row *)a)->id;
-  const char *right = ((const struct row *)b)->id;
-  uint64_t x = 0, y = 0;
-  bool is_x = smem_id_is_number(left, &x), is_y = smem_id_is_number(right, &y);
-  if (is_x != is_y) return is_x ? -1 : 1;
-  if (is_x) return (x > y) - (x < y);
-  return strcmp(left, right);
-}
-
-static SEXP make_columns(void *data) {
-  struct rows *rows = data;
-  R_xlen_t n = (R_xlen_t)rows->used;
-  const char *names[] = {"Id", "size", ""};
-  SEXP columns = PROTECT(Rf_mkNamed(VECSXP, names));
-  SEXP id = Rf_allocVector(STRSXP, n);
-  SET_VECTOR_ELT(columns, 0, id);
-  SEXP size = Rf_allocVector(REALSXP, n);
-  SET_VECTOR_ELT(columns, 1, size);
-  for (R_xlen_t i = 0; i < n; i++) {
-    const char *why, *text = rows->row[i].id;
-    bool valid = smem_id_is_valid(text, strlen(text), &why);
-    SET_STRING_ELT(id, i, Rf_mkCharCE(text, valid ? CE_UTF8 : CE_BYTES));
-    REAL(size)[i] = rows->row[i].size;
-  }
-  UNPROTECT(1);
-  return columns;
-}
-
-static void free_rows(void *data) { free(((struct rows *)data)->row); }
-
-SEXP r_list(SEXP end, SEXP start) {
-  const char *op = "list";
-  smem_error error;
-  struct rows rows = {NULL, 0, 0, r_limit(op, "start", start, R_NegInf),
-                      r_limit(op, "end", end, R_PosInf), false};
-  smem_code code = smem_list(add_row, &rows, &error);
-  if (code != SMEM_OK || rows.out_of_memory) free_rows(&rows);
-  r_check(code, &error);
-  if (rows.out_of_memory) Rf_error("no memory for the list");
-  if (rows.used > 0)
-    qsort(rows.row, rows.used, sizeof *rows.row, compare_rows);
-  return R_ExecWithCleanup(make_columns, &rows, free_rows, &rows);
 }

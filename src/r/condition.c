@@ -48,6 +48,13 @@ bool r_interrupted(void) {
   return false;
 }
 
+SEXP r_package_call(const char *function) {
+  SEXP call = PROTECT(Rf_lang1(Rf_install(function)));
+  SEXP value = Rf_eval(call, package);
+  UNPROTECT(1);
+  return value;
+}
+
 /* ---- conditions ------------------------------------------------------------------ */
 
 static SEXP utf8_string(const char *text) {
@@ -58,10 +65,8 @@ static void throw_condition(const smem_error *error) {
   char message[2048];
   if (!package) Rf_error("sharedmemory is not loaded");
   smem_error_message(error, message, sizeof message);
-  SEXP call = PROTECT(Rf_allocList(7)), at = call;
-  SET_TYPEOF(call, LANGSXP);
-  SETCAR(at, Rf_install("throw_condition"));
-  SETCAR(at = CDR(at), utf8_string(smem_error_kind(error->code)));
+  SEXP arguments = PROTECT(Rf_allocList(6)), at = arguments;
+  SETCAR(at, utf8_string(smem_error_kind(error->code)));
   SETCAR(at = CDR(at), utf8_string(message));
   SETCAR(at = CDR(at), error->id[0] ? utf8_string(error->id)
                                     : Rf_ScalarString(NA_STRING));
@@ -69,8 +74,9 @@ static void throw_condition(const smem_error *error) {
   SETCAR(at = CDR(at), Rf_ScalarInteger(error->number));
   SETCAR(CDR(at), Rf_ScalarReal(error->element ? (double)error->element
                                                : NA_REAL));
+  SEXP call = PROTECT(Rf_lcons(Rf_install("throw_condition"), arguments));
   Rf_eval(call, package);
-  UNPROTECT(1);
+  UNPROTECT(2);
 }
 
 void r_check(smem_code code, const smem_error *error) {

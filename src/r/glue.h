@@ -14,6 +14,9 @@
 /* Remember the package's namespace, where the R side of conditions is. */
 void r_condition_start(SEXP environment);
 
+/* Call a function of the package without arguments. */
+SEXP r_package_call(const char *function);
+
 /* For smem_start(). */
 bool r_interrupted(void);
 
@@ -73,8 +76,15 @@ SEXP r_free(SEXP id);
 SEXP r_has(SEXP id);
 SEXP r_get_size(SEXP id);
 SEXP r_last_index(void);
-SEXP r_list(SEXP end, SEXP start);
 SEXP r_join(void);
 SEXP r_leave(void);
+
+/* ---- report.c: those that tell what there is -------------------------------------- */
+
+SEXP r_list(SEXP end, SEXP start, SEXP mapped_by);
+SEXP r_reclaim(SEXP dry_run, SEXP persistent);
+SEXP r_inspect(SEXP id, SEXP n);
+SEXP r_status(void);
+SEXP r_random(void); /* an integer, without R's random numbers */
 
 #endif

@@ -90,6 +90,29 @@ static smem_code act_index(void) {
   uint64_t index;
   return smem_last_index(&index, &error);
 }
+static void ignore(const smem_entry *entry, smem_fate fate, void *context) {
+  (void)entry;
+  (void)fate;
+  (void)context;
+}
+static smem_code act_reclaim(void) {
+  return smem_reclaim(false, true, ignore, NULL, &error);
+}
+static void see(const smem_entry *entry, void *context) {
+  (void)entry;
+  (void)context;
+}
+static smem_code act_inspect(void) {
+  char bytes[16], path[300];
+  size_t length = sizeof bytes;
+  return smem_inspect("a", bytes, &length, path, sizeof path, see, NULL,
+                      &error);
+}
+static void add(const smem_share *share, void *context) {
+  (void)share;
+  (void)context;
+}
+static smem_code act_shares(void) { return smem_shares(add, NULL, &error); }
 static void make_own(void) {
   smem_request request = {1, "a", 0};
   CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
@@ -119,6 +142,10 @@ static const struct operation operations[] = {
     {"exists incomplete", plant_a, act_exists, nothing},
     {"size", make_a, act_size, nothing},
     {"list", make_a, act_list, nothing},
+    {"reclaim", make_a, act_reclaim, nothing},
+    {"reclaim incomplete", plant_a, act_reclaim, nothing},
+    {"inspect", make_a, act_inspect, nothing},
+    {"shares", make_a, act_shares, nothing},
     {"index", make_a, act_index, nothing},
     {"index from afar", nothing, act_index, nothing},
 };

@@ -41,7 +41,8 @@ ROLE(victim) {
 
 static bool is_settled(const smem_entry *entry, void *context) {
   (void)context;
-  CHECK(entry->state == SMEM_COMPLETE || entry->state == SMEM_INCOMPLETE);
+  CHECK(entry->state == SMEM_LIVE || entry->state == SMEM_ORPHAN ||
+        entry->state == SMEM_INCOMPLETE);
   return true;
 }
 

@@ -303,8 +303,8 @@ TEST(the_list) {
   seen = 0;
   CHECK_OK(smem_list(only_one, &seen, &error)); /* stops when told to */
   CHECK_EQUAL(size, seen);
-  CHECK_EQUAL(SMEM_COMPLETE, listed_state("a"));
-  CHECK_EQUAL(SMEM_COMPLETE, listed_state("b"));
+  CHECK_EQUAL(SMEM_LIVE, listed_state("a"));
+  CHECK_EQUAL(SMEM_LIVE, listed_state("b"));
   CHECK_EQUAL(2, count_listed());
   CHECK_OK(free_id("a"));
   CHECK_OK(free_id("b"));

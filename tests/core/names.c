@@ -121,7 +121,7 @@ TEST(names_in_full) {
   CHECK_EQUAL(10, count_listed());
   for (int i = 0; i < 10; i++) {
     CHECK_EQUAL(i + 1, *map(names[i]));
-    CHECK_EQUAL(SMEM_COMPLETE, listed_state(names[i]));
+    CHECK_EQUAL(SMEM_LIVE, listed_state(names[i]));
     CHECK_OK(free_id(names[i]));
     CHECK_EQUAL(-1, listed_state(names[i]));
   }

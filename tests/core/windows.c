@@ -21,7 +21,7 @@ TEST(it_dies_with_its_last_process) {
     await_flag(0, 1);
     CHECK_EQUAL(5, *map("a"));
     smem_unmap("a", &detached);
-    CHECK_EQUAL(SMEM_COMPLETE, listed_state("a"));
+    CHECK_EQUAL(SMEM_LIVE, listed_state("a"));
     if (i == 0)
       kill_process(other);
     else

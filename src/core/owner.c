@@ -1,0 +1,36 @@
+/* Does the owner of a segment live? What cannot be proved is "unknown". */
+#include "internal.h"
+
+/* By the process that the footer names. A reused pid has another start time, and
+ * one of another pid namespace means nothing here. */
+static smem_state state_by_process(const struct footer *footer) {
+  os_process owner = {footer->pid, footer->pid_start, footer->pid_space};
+  switch (os_process_life(&owner)) {
+  case OS_ALIVE: return SMEM_LIVE;
+  case OS_DEAD:  return SMEM_ORPHAN;
+  default:       return SMEM_UNKNOWN;
+  }
+}
+
+/* By the lock of its presence, which the kernel takes away with the process,
+ * seen alike from every pid namespace and container. */
+static smem_state state_by_presence(const struct control *control,
+                                    const struct footer *footer) {
+  bool held = false;
+  os_status status =
+      os_lock_query(control->file, LOCK_PRESENCE + footer->presence, 1, &held);
+  if (status.code != OS_OK) return SMEM_UNKNOWN;
+  return held ? SMEM_LIVE : SMEM_ORPHAN;
+}
+
+smem_state owner_state(const struct control *control,
+                       const struct footer *footer) {
+  /* The query does not show our own lock. */
+  if (footer->token == process_self()->token) return SMEM_LIVE;
+  /* A control object of another generation: the one the owner was joined to was
+   * removed or damaged, and its lock, if it holds one, cannot be seen. */
+  if (control && control->generation != 0 &&
+      control->generation == footer->control_generation)
+    return state_by_presence(control, footer);
+  return state_by_process(footer);
+}

@@ -1,0 +1,158 @@
+/* Removing what is provably nobody's.
+ *
+ * That an owner is dead stays true, so what has to be excluded is only that the
+ * name has got to somebody else since we looked. Whoever creates holds the lock of
+ * the id. So we take it, without waiting, and look again before we unlink.
+ * Without a control object there is nothing to lock, and nobody who could create
+ * without making one first. */
+#include "internal.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+struct reclaim {
+  const struct call *call;
+  struct control *control; /* may be NULL */
+  size_t prefix;
+  bool dry_run, persistent;
+  uint64_t budget;   /* nanoseconds from the first look on; 0: no limit */
+  uint64_t deadline;
+  uint64_t looked, removed; /* so far */
+  bool stopped;      /* at the deadline */
+  void (*visit)(const smem_entry *entry, smem_fate fate, void *context);
+  void *context;
+};
+
+/* The same one, by generation; incomplete ones have none. */
+static bool is_unchanged(const struct reclaim *reclaim, const char *name,
+                         const smem_entry *before) {
+  smem_entry now;
+  struct segment segment;
+  os_info info;
+  bool opened;
+  if (before->state == SMEM_INCOMPLETE)
+    return os_object_stat(name, &info).code == OS_INCOMPLETE &&
+           memcmp(info.identity, before->identity, sizeof info.identity) == 0;
+  if (!list_examine(reclaim->control, name, before->id, &now, &segment,
+                    &opened))
+    return false;
+  if (opened) os_object_close(segment.object);
+  return opened && now.generation == before->generation &&
+         now.state == SMEM_ORPHAN;
+}
+
+/* May we remove under this lock? Only the control object that bears the name now
+ * excludes creators; without one, only as long as there is none. */
+static bool lock_counts(const struct reclaim *reclaim) {
+  struct control *now;
+  if (reclaim->control)
+    return reclaim->control->page && control_is_intact(reclaim->control);
+  if (control_peek(reclaim->call, &now) != SMEM_OK) return false;
+  if (now) control_release(now);
+  return !now;
+}
+
+static smem_fate remove_entry(const struct reclaim *reclaim, const char *name,
+                              const smem_entry *entry) {
+  struct lock lock;
+  smem_fate fate = SMEM_KEPT_BUSY;
+  if (reclaim->control &&
+      lock_try(reclaim->control->file, lock_of_id(entry->id), &lock).code !=
+          OS_OK)
+    return fate;
+  if (lock_counts(reclaim))
+    fate = is_unchanged(reclaim, name, entry) &&
+                   os_object_remove(name).code == OS_OK
+               ? SMEM_REMOVED
+               : SMEM_KEPT_CHANGED;
+  if (reclaim->control) lock_drop(&lock);
+  return fate;
+}
+
+/* What is to become of it, before anything is done. */
+static smem_fate judge(const struct reclaim *reclaim, const smem_entry *entry) {
+  switch (entry->state) {
+  case SMEM_LIVE:       return SMEM_KEPT_LIVE;
+  case SMEM_DAMAGED:    return SMEM_KEPT_DAMAGED;
+  case SMEM_FOREIGN:    return SMEM_KEPT_FOREIGN;
+  case SMEM_INCOMPLETE: return SMEM_REMOVED;
+  case SMEM_ORPHAN:
+    return entry->lifetime == SMEM_OF_PROCESS || reclaim->persistent
+               ? SMEM_REMOVED
+               : SMEM_KEPT_FREED;
+  default:              return SMEM_KEPT_UNKNOWN;
+  }
+}
+
+/* However late it is, a few are looked at, so that each call gets ahead. */
+static bool is_late(struct reclaim *reclaim) {
+  enum { AT_LEAST = 16 };
+  if (reclaim->budget == 0) return false;
+  if (reclaim->looked == 0)
+    reclaim->deadline = os_steady_clock() + reclaim->budget;
+  return reclaim->looked >= AT_LEAST && os_steady_clock() >= reclaim->deadline;
+}
+
+static bool visit_entry(const char *name, void *context) {
+  struct reclaim *reclaim = context;
+  struct segment segment;
+  smem_entry entry;
+  bool opened;
+  if (is_late(reclaim)) {
+    reclaim->stopped = true;
+    return false;
+  }
+  reclaim->looked++;
+  if (!list_examine(reclaim->control, name, name + reclaim->prefix, &entry,
+                    &segment, &opened))
+    return true;
+  if (opened) os_object_close(segment.object);
+  smem_fate fate = judge(reclaim, &entry);
+  if (fate == SMEM_REMOVED && !reclaim->dry_run) {
+    fate = remove_entry(reclaim, name, &entry);
+    reclaim->removed += fate == SMEM_REMOVED;
+  }
+  if (reclaim->visit) reclaim->visit(&entry, fate, reclaim->context);
+  return true;
+}
+
+static smem_code walk(struct reclaim *reclaim, uint64_t skip, uint64_t *seen) {
+  struct name prefix;
+  smem_code code = name_prefix(reclaim->call, &prefix);
+  if (code != SMEM_OK) return code;
+  reclaim->prefix = strlen(prefix.text);
+  return list_walk(reclaim->call, prefix.text, skip, visit_entry, reclaim,
+                   seen);
+}
+
+smem_code smem_reclaim(bool dry_run, bool persistent,
+                       void (*visit)(const smem_entry *entry, smem_fate fate,
+                                     void *context),
+                       void *context, smem_error *error) {
+  struct call call = {"reclaim", "", 0, error, false};
+  struct reclaim reclaim = {.call = &call, .dry_run = dry_run,
+                            .persistent = persistent, .visit = visit,
+                            .context = context};
+  uint64_t seen;
+  smem_code code = control_peek(&call, &reclaim.control);
+  if (code != SMEM_OK) return code;
+  code = walk(&reclaim, 0, &seen);
+  if (reclaim.control) control_release(reclaim.control);
+  return code;
+}
+
+void smem_reclaim_some(uint64_t nanoseconds) {
+  smem_error ignored;
+  struct call call = {"reclaim", "", 0, &ignored, true};
+  struct reclaim reclaim = {.call = &call, .budget = nanoseconds};
+  uint64_t seen = 0;
+  if (control_peek(&call, &reclaim.control) != SMEM_OK || !reclaim.control)
+    return;
+  _Atomic uint64_t *position = control_reclaim_position(reclaim.control);
+  if (position) {
+    walk(&reclaim, atomic_load(position), &seen);
+    /* Stopped: the next one goes on behind what we have seen and left. */
+    atomic_store(position, reclaim.stopped ? seen - 1 - reclaim.removed : 0);
+  }
+  control_release(reclaim.control);
+}

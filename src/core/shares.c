@@ -1,0 +1,118 @@
+/* Who has how much of the shared memory: all namespaces, all users. */
+#include "internal.h"
+
+#include <string.h>
+
+struct group {
+  struct group *next;
+  struct space space;
+  uint64_t user;
+  smem_state state;
+  uint64_t segments, resident;
+};
+
+/* One control object per namespace, opened at its first segment. */
+struct place {
+  struct place *next;
+  struct space space;
+  struct control *control;
+};
+
+struct tally {
+  const struct call *call;
+  struct group *groups;
+  struct place *places;
+  bool out_of_memory;
+};
+
+static struct place *place_of(struct tally *tally, const struct space *space) {
+  struct place *place = tally->places;
+  while (place && strcmp(place->space.text, space->text) != 0)
+    place = place->next;
+  if (place || !(place = os_allocate(sizeof *place))) return place;
+  place->space = *space;
+  place->control = control_peek_in(tally->call, space->text);
+  place->next = tally->places;
+  return tally->places = place;
+}
+
+static struct group *group_of(struct tally *tally, const struct space *space,
+                              const smem_entry *entry) {
+  struct group *group = tally->groups;
+  while (group && (strcmp(group->space.text, space->text) != 0 ||
+                   group->user != entry->user || group->state != entry->state))
+    group = group->next;
+  if (group || !(group = os_allocate(sizeof *group))) return group;
+  group->space = *space;
+  group->user = entry->user;
+  group->state = entry->state;
+  group->next = tally->groups;
+  return tally->groups = group;
+}
+
+static bool count(const char *name, void *context) {
+  struct tally *tally = context;
+  struct space space;
+  const char *id;
+  struct segment segment;
+  smem_entry entry;
+  bool opened;
+  if (!name_split(name, &space, &id)) return true; /* not one of ours */
+  struct place *place = place_of(tally, &space);
+  if (place && !list_examine(place->control, name, id, &entry, &segment,
+                             &opened))
+    return true;
+  if (place && opened) os_object_close(segment.object);
+  struct group *group = place ? group_of(tally, &space, &entry) : NULL;
+  tally->out_of_memory = !group;
+  if (!group) return false;
+  group->segments++;
+  if (entry.resident != UINT64_MAX) group->resident += entry.resident;
+  return true;
+}
+
+static void report(const struct tally *tally,
+                   void (*visit)(const smem_share *share, void *context),
+                   void *context) {
+  for (const struct group *group = tally->groups; group; group = group->next) {
+    smem_share share = {group->space.text, group->user, group->state,
+                        group->segments, group->resident};
+    visit(&share, context);
+  }
+}
+
+static void dispose(struct tally *tally) {
+  for (struct group *group = tally->groups, *next; group; group = next) {
+    next = group->next;
+    os_release(group);
+  }
+  for (struct place *place = tally->places, *next; place; place = next) {
+    next = place->next;
+    if (place->control) control_release(place->control);
+    os_release(place);
+  }
+}
+
+smem_code smem_shares(void (*visit)(const smem_share *share, void *context),
+                      void *context, smem_error *error) {
+  struct call call = {"list", "", 0, error, false};
+  struct tally tally = {.call = &call};
+  uint64_t seen;
+  smem_code code = list_walk(&call, "smem.", 0, count, &tally, &seen);
+  if (code == SMEM_OK && tally.out_of_memory) code = fail_no_memory(&call);
+  if (code == SMEM_OK) report(&tally, visit, context);
+  dispose(&tally);
+  return code;
+}
+
+void smem_limits_get(smem_limits *limits) {
+  os_limits told;
+  os_limits_get(&told);
+  *limits = (smem_limits){told.capacity, told.used, told.free,
+                          told.max_mappings, told.mappings,
+                          told.cleaned_at_logout};
+}
+
+void smem_user_name(uint64_t user, char *buffer, size_t length) {
+  os_user_name(user, buffer, length);
+}

@@ -1,0 +1,400 @@
+/* What there is, as columns of data frames: list, reclaim, inspect, status.
+ *
+ * The core's walks must not be jumped out of, and R may jump out of any
+ * allocation. So rows are collected in C's memory first. */
+#include "glue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- arrays in C's memory ----------------------------------------------------- */
+
+struct array {
+  void *data;
+  size_t used, room, size; /* elements, elements, bytes of one */
+  bool out_of_memory;
+};
+
+static void *add(struct array *array) {
+  if (array->used == array->room) {
+    size_t room = array->room ? array->room * 2 : 64;
+    void *larger = realloc(array->data, room * array->size);
+    if (!larger) {
+      array->out_of_memory = true;
+      return NULL;
+    }
+    array->data = larger;
+    array->room = room;
+  }
+  return (char *)array->data + array->used++ * array->size;
+}
+
+/* ---- rows ------------------------------------------------------------------------- */
+
+struct row {
+  char id[SMEM_ID_MAX + 1], tag[64], trace[256], wrong[200];
+  smem_entry entry; /* its strings are those above */
+  smem_fate fate;
+};
+
+struct mapping {
+  uint64_t identity[2];
+  int pid;
+};
+
+struct report {
+  struct array rows, mappings;
+  double start, end;
+  uint64_t asked; /* the pid whose command this is */
+  char command[256];
+  bool is_reclaim, has_mappings, knows_mappings;
+};
+
+static void copy(char *to, size_t room, const char *from) {
+  strncpy(to, from, room - 1);
+  to[room - 1] = '\0';
+}
+
+static bool add_row(struct report *report, const smem_entry *entry,
+                    smem_fate fate) {
+  struct row *row = add(&report->rows);
+  if (!row) return false;
+  copy(row->id, sizeof row->id, entry->id);
+  copy(row->tag, sizeof row->tag, entry->tag);
+  copy(row->trace, sizeof row->trace, entry->trace);
+  copy(row->wrong, sizeof row->wrong, entry->wrong);
+  row->entry = *entry;
+  row->fate = fate;
+  return true;
+}
+
+static bool list_row(const smem_entry *entry, void *context) {
+  struct report *report = context;
+  uint64_t number;
+  if (smem_id_is_number(entry->id, &number) &&
+      ((double)number < report->start || (double)number > report->end))
+    return true;
+  return add_row(report, entry, SMEM_KEPT_LIVE);
+}
+
+static void reclaim_row(const smem_entry *entry, smem_fate fate,
+                        void *context) {
+  add_row(context, entry, fate);
+}
+
+static void inspect_row(const smem_entry *entry, void *context) {
+  add_row(context, entry, SMEM_KEPT_LIVE);
+}
+
+static bool add_mapping(uint64_t pid, const uint64_t identity[2],
+                        void *context) {
+  struct report *report = context;
+  struct mapping *mapping = add(&report->mappings);
+  if (!mapping) return false;
+  *mapping = (struct mapping){{identity[0], identity[1]}, (int)pid};
+  return true;
+}
+
+/* Numbers first, in their order, then names in that of their bytes. */
+static int compare_rows(const void *a, const void *b) {
+  const char *left = ((const struct row *)a)->id;
+  const char *right = ((const struct row *)b)->id;
+  uint64_t x = 0, y = 0;
+  bool is_x = smem_id_is_number(left, &x), is_y = smem_id_is_number(right, &y);
+  if (is_x != is_y) return is_x ? -1 : 1;
+  if (is_x) return (x > y) - (x < y);
+  return strcmp(left, right);
+}
+
+static int compare_mappings(const void *a, const void *b) {
+  const struct mapping *x = a, *y = b;
+  int order = memcmp(x->identity, y->identity, sizeof x->identity);
+  return order != 0 ? order : (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+/* ---- columns ---------------------------------------------------------------------- */
+
+static SEXP utf8(const char *text) {
+  if (!text[0]) return NA_STRING;
+  return Rf_mkCharCE(text, smem_is_utf8(text) ? CE_UTF8 : CE_BYTES);
+}
+
+static double number_or_na(uint64_t value) {
+  return value == UINT64_MAX ? NA_REAL : (double)value;
+}
+
+static bool is_complete(const smem_entry *entry) {
+  return entry->state == SMEM_LIVE || entry->state == SMEM_ORPHAN ||
+         entry->state == SMEM_UNKNOWN;
+}
+
+/* Many rows have one owner: the last answer is kept, for this report. */
+static SEXP command_of(struct report *report, const smem_entry *entry) {
+  if (entry->state != SMEM_LIVE || !entry->pid_is_ours) return NA_STRING;
+  if (entry->pid != report->asked) {
+    report->asked = entry->pid;
+    smem_command(entry->pid, report->command, sizeof report->command);
+  }
+  return utf8(report->command);
+}
+
+/* The pids of one object: sorted, each once. */
+static SEXP pids_of(const struct report *report, const smem_entry *entry) {
+  const struct mapping *all = report->mappings.data;
+  size_t n = report->mappings.used, first = 0, last = n;
+  if (!report->knows_mappings) return Rf_ScalarInteger(NA_INTEGER);
+  struct mapping sought = {{entry->identity[0], entry->identity[1]}, 0};
+  while (first < last) {
+    size_t middle = first + (last - first) / 2;
+    if (compare_mappings(&all[middle], &sought) < 0)
+      first = middle + 1;
+    else
+      last = middle;
+  }
+  size_t count = 0;
+  for (size_t i = first; i < n; i++) {
+    if (memcmp(all[i].identity, sought.identity, sizeof sought.identity) != 0)
+      break;
+    count += i == first || all[i].pid != all[i - 1].pid;
+  }
+  SEXP pids = Rf_allocVector(INTSXP, (R_xlen_t)count);
+  for (size_t i = first, k = 0; k < count; i++)
+    if (i == first || all[i].pid != all[i - 1].pid)
+      INTEGER(pids)[k++] = all[i].pid;
+  return pids;
+}
+
+static SEXP fate_name(smem_fate fate) {
+  static const char *const names[] = {"removed", "live",    "unknown",
+                                      "freed",   "damaged", "foreign",
+                                      "busy",    "changed"};
+  return Rf_mkChar(names[fate]);
+}
+
+enum column {
+  ID, SIZE, RESIDENT, STATE, PID, COMMAND, CREATED, LIFETIME, CALL, TAG_OF, WRONG,
+  USER, MAPPED_BY, FATE, COLUMNS
+};
+
+static const char *const column_names[COLUMNS] = {
+    "Id",      "size",     "resident", "state", "pid",  "command", "created",
+    "lifetime", "call", "tag", "wrong", "user", "mappedBy", "fate"};
+
+static SEXPTYPE column_type(enum column column) {
+  switch (column) {
+  case SIZE:
+  case RESIDENT:
+  case CREATED:   return REALSXP;
+  case PID:       return INTSXP;
+  case MAPPED_BY: return VECSXP;
+  default:        return STRSXP;
+  }
+}
+
+static void fill_text(SEXP column, R_xlen_t i, SEXP text) {
+  SET_STRING_ELT(column, i, text);
+}
+
+static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
+  const struct row *row = (const struct row *)report->rows.data + i;
+  const smem_entry *entry = &row->entry;
+  bool complete = is_complete(entry);
+  char user[80];
+  smem_user_name(entry->user, user, sizeof user);
+  fill_text(VECTOR_ELT(columns, ID), i, utf8(row->id));
+  REAL(VECTOR_ELT(columns, SIZE))[i] =
+      complete ? (double)entry->capacity : NA_REAL;
+  REAL(VECTOR_ELT(columns, RESIDENT))[i] = number_or_na(entry->resident);
+  fill_text(VECTOR_ELT(columns, STATE), i,
+            Rf_mkChar(smem_state_name(entry->state)));
+  INTEGER(VECTOR_ELT(columns, PID))[i] = complete ? (int)entry->pid : NA_INTEGER;
+  fill_text(VECTOR_ELT(columns, COMMAND), i, command_of(report, entry));
+  REAL(VECTOR_ELT(columns, CREATED))[i] =
+      complete ? (double)entry->created / 1e9 : NA_REAL;
+  fill_text(VECTOR_ELT(columns, LIFETIME), i,
+            !complete ? NA_STRING
+                      : Rf_mkChar(entry->lifetime == SMEM_OF_PROCESS ? "process"
+                                                                     : "freed"));
+  fill_text(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
+  fill_text(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
+  fill_text(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));
+  fill_text(VECTOR_ELT(columns, USER), i, utf8(user));
+  if (report->has_mappings)
+    SET_VECTOR_ELT(VECTOR_ELT(columns, MAPPED_BY), i, pids_of(report, entry));
+  if (report->is_reclaim)
+    fill_text(VECTOR_ELT(columns, FATE), i, fate_name(row->fate));
+}
+
+/* A named list of all columns; those that were not asked for are NULL. */
+static SEXP make_columns(void *data) {
+  struct report *report = data;
+  R_xlen_t n = (R_xlen_t)report->rows.used;
+  SEXP columns = PROTECT(Rf_allocVector(VECSXP, COLUMNS));
+  SEXP names = PROTECT(Rf_allocVector(STRSXP, COLUMNS));
+  for (int k = 0; k < COLUMNS; k++) {
+    SET_STRING_ELT(names, k, Rf_mkChar(column_names[k]));
+    if ((k == MAPPED_BY && !report->has_mappings) ||
+        (k == FATE && !report->is_reclaim))
+      continue;
+    SET_VECTOR_ELT(columns, k, Rf_allocVector(column_type(k), n));
+  }
+  Rf_setAttrib(columns, R_NamesSymbol, names);
+  for (R_xlen_t i = 0; i < n; i++) fill_row(report, columns, i);
+  UNPROTECT(2);
+  return columns;
+}
+
+static void dispose(void *data) {
+  struct report *report = data;
+  free(report->rows.data);
+  free(report->mappings.data);
+}
+
+static struct report new_report(void) {
+  struct report report = {0};
+  report.rows.size = sizeof(struct row);
+  report.mappings.size = sizeof(struct mapping);
+  report.start = R_NegInf;
+  report.end = R_PosInf;
+  return report;
+}
+
+/* The columns of a report, or the error of the call that made it. */
+static SEXP finish(struct report *report, smem_code code,
+                   const smem_error *error) {
+  bool failed = report->rows.out_of_memory || report->mappings.out_of_memory;
+  if (code != SMEM_OK || failed) dispose(report);
+  r_check(code, error);
+  if (failed) Rf_error("no memory for the list of segments");
+  if (report->rows.used > 0)
+    qsort(report->rows.data, report->rows.used, report->rows.size,
+          compare_rows);
+  if (report->mappings.used > 0)
+    qsort(report->mappings.data, report->mappings.used, report->mappings.size,
+          compare_mappings);
+  return R_ExecWithCleanup(make_columns, report, dispose, report);
+}
+
+/* ---- entry points -------------------------------------------------------------------- */
+
+static smem_code find_mappings(struct report *report, smem_error *error) {
+  report->has_mappings = true;
+  smem_code code = smem_mapped_by(add_mapping, report, error);
+  report->knows_mappings = code == SMEM_OK;
+  return code == SMEM_UNSUPPORTED ? SMEM_OK : code;
+}
+
+SEXP r_list(SEXP end, SEXP start, SEXP mapped_by) {
+  const char *op = "list";
+  smem_error error;
+  struct report report = new_report();
+  report.start = r_limit(op, "start", start, R_NegInf);
+  report.end = r_limit(op, "end", end, R_PosInf);
+  bool with_mappings = r_flag(op, "mappedBy", mapped_by);
+  smem_code code = smem_list(list_row, &report, &error);
+  if (code == SMEM_OK && with_mappings) code = find_mappings(&report, &error);
+  return finish(&report, code, &error);
+}
+
+SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
+  const char *op = "reclaim";
+  smem_error error;
+  struct report report = new_report();
+  report.is_reclaim = true;
+  bool dry = r_flag(op, "dryRun", dry_run);
+  bool all = r_flag(op, "persistent", persistent);
+  smem_code code = smem_reclaim(dry, all, reclaim_row, &report, &error);
+  return finish(&report, code, &error);
+}
+
+SEXP r_inspect(SEXP id, SEXP n) {
+  const char *op = "inspect";
+  smem_error error;
+  char path[300];
+  SEXP ids = PROTECT(r_ids(op, "id", id, false));
+  if (XLENGTH(ids) != 1) r_fail_argument(op, "", "`id` must be one id");
+  double asked = r_limit(op, "n", n, 256);
+  if (!(asked >= 0 && asked <= INT32_MAX) || asked != (double)(int)asked)
+    r_fail_argument(op, "", "`n` must be a whole number of bytes, from 0 to "
+                    "2^31-1");
+  size_t length = (size_t)asked;
+  SEXP bytes = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)length));
+  struct report report = new_report();
+  smem_code code =
+      smem_inspect(CHAR(STRING_ELT(ids, 0)), RAW(bytes), &length, path,
+                   sizeof path, inspect_row, &report, &error);
+  if (code == SMEM_OK) code = find_mappings(&report, &error);
+  SEXP columns = PROTECT(finish(&report, code, &error));
+  SEXP result = PROTECT(Rf_allocVector(VECSXP, 3));
+  SET_VECTOR_ELT(result, 0, columns);
+  SET_VECTOR_ELT(result, 1, Rf_ScalarString(Rf_mkCharCE(path, CE_UTF8)));
+  SET_VECTOR_ELT(result, 2, Rf_xlengthgets(bytes, (R_xlen_t)length));
+  UNPROTECT(4);
+  return result;
+}
+
+struct share_row {
+  char space[24];
+  smem_share share;
+};
+
+static void add_share(const smem_share *share, void *context) {
+  struct share_row *row = add(context);
+  if (!row) return;
+  copy(row->space, sizeof row->space, share->space);
+  row->share = *share;
+}
+
+static SEXP make_shares(void *data) {
+  struct array *shares = data;
+  R_xlen_t n = (R_xlen_t)shares->used;
+  const char *names[] = {"namespace", "user", "state", "segments", "bytes", ""};
+  SEXP columns = PROTECT(Rf_mkNamed(VECSXP, names));
+  for (int k = 0; k < 5; k++)
+    SET_VECTOR_ELT(columns, k, Rf_allocVector(k < 3 ? STRSXP : REALSXP, n));
+  for (R_xlen_t i = 0; i < n; i++) {
+    const struct share_row *row = (const struct share_row *)shares->data + i;
+    char user[80];
+    smem_user_name(row->share.user, user, sizeof user);
+    fill_text(VECTOR_ELT(columns, 0), i, Rf_mkChar(row->space));
+    fill_text(VECTOR_ELT(columns, 1), i, utf8(user));
+    fill_text(VECTOR_ELT(columns, 2), i,
+              Rf_mkChar(smem_state_name(row->share.state)));
+    REAL(VECTOR_ELT(columns, 3))[i] = (double)row->share.segments;
+    REAL(VECTOR_ELT(columns, 4))[i] = (double)row->share.resident;
+  }
+  UNPROTECT(1);
+  return columns;
+}
+
+static void dispose_shares(void *data) { free(((struct array *)data)->data); }
+
+SEXP r_status(void) {
+  smem_error error;
+  smem_limits limits;
+  char space[SMEM_NAMESPACE_SIZE];
+  struct array shares = {.size = sizeof(struct share_row)};
+  smem_code code = smem_namespace(space, &error);
+  if (code == SMEM_OK) code = smem_shares(add_share, &shares, &error);
+  if (code != SMEM_OK) dispose_shares(&shares);
+  r_check(code, &error);
+  SEXP columns = PROTECT(
+      R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
+  smem_limits_get(&limits);
+  const char *names[] = {"namespace",    "capacity", "used",
+                         "free",         "shares",   "max_mappings",
+                         "mappings",     "cleaned_at_logout", ""};
+  SEXP result = PROTECT(Rf_mkNamed(VECSXP, names));
+  SET_VECTOR_ELT(result, 0, Rf_mkString(space));
+  SET_VECTOR_ELT(result, 1, Rf_ScalarReal(number_or_na(limits.capacity)));
+  SET_VECTOR_ELT(result, 2, Rf_ScalarReal(number_or_na(limits.used)));
+  SET_VECTOR_ELT(result, 3, Rf_ScalarReal(number_or_na(limits.free)));
+  SET_VECTOR_ELT(result, 4, columns);
+  SET_VECTOR_ELT(result, 5, Rf_ScalarReal(number_or_na(limits.max_mappings)));
+  SET_VECTOR_ELT(result, 6, Rf_ScalarReal(number_or_na(limits.mappings)));
+  SET_VECTOR_ELT(result, 7, Rf_ScalarLogical(limits.cleaned_at_logout));
+  UNPROTECT(2);
+  return result;
+}
+
+SEXP r_random(void) { return Rf_ScalarInteger((int)(smem_random() >> 33)); }
