@@ -853,8 +853,8 @@ test_that("what a creator that was killed half-way left is cleaned up", {
       expect_true(file.exists(segment_file("dead")), info = info)
       # With its footer written it is a segment like any other.
       complete <- call == "fchmod"
-      listed <- listSharedObjects()$Id
-      expect_identical(listed, rep("dead", complete), info = info)
+      state <- if (complete) "orphan" else "incomplete"
+      expect_identical(listSharedObjects()$state, state, info = info)
       if (complete) {
         expect_true(hasSharedMemory("dead"), info = info)
       } else {

@@ -1,7 +1,7 @@
 test_that("an empty namespace gives the columns and no row", {
   local_clean_shm()
   listed <- listSharedObjects()
-  expect_s3_class(listed, "data.frame", exact = TRUE)
+  expect_s3_class(listed, "data.frame")
   expect_identical(listed$Id, character())
   expect_identical(listed$size, numeric())
   expect_identical(names(listed)[1:2], c("Id", "size"))

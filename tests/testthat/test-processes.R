@@ -228,7 +228,7 @@ test_that("a forked child frees nothing of its parent's", {
   freeSharedMemory("childs")
 })
 
-test_that("what a killed process owned stays", {
+test_that("what a killed process owned stays until it is reclaimed", {
   local_clean_shm()
   skip_on_os("windows")
   session <- local_session()
@@ -240,7 +240,10 @@ test_that("what a killed process owned stays", {
   expect_identical(hasSharedMemory(c("own", id)), c(TRUE, TRUE))
   # Others that come and go do not remove it either.
   other <- local_session()
-  run_in(other, function() allocateSharedMemory(10, lifetime = "process"))
+  run_in(other, function() {
+    options(sharedmemory.reclaim = FALSE)
+    allocateSharedMemory(10, lifetime = "process")
+  })
   expect_true(end_session(other))
   expect_identical(hasSharedMemory(c("own", id)), c(TRUE, TRUE))
   # Nor does it keep anybody from going on.
