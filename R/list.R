@@ -73,6 +73,7 @@ state_meaning <- c(
   foreign = "another user's"
 )
 
+#' @rdname listSharedObjects
 #' @export
 print.sharedmemory_list <- function(x, n = 40, ...) {
   needed <- c("Id", "size", "resident", "state", "pid", "command", "created",

@@ -8,8 +8,9 @@
 #' namespace may still have to be chosen (see [sharedmemory]).
 #'
 #' `releaseSharedObjectPackageData()` leaves it; the next allocation joins again.
-#' As long as this process owns a segment that exists, it stays joined, since
-#' that is how others know that the owner is alive. Whoever leaves last, when no
+#' As long as this process owns a segment that exists, or has one mapped, it stays
+#' joined: that is how others know that the owner is alive, and what keeps the
+#' number of a mapped segment from being handed out again. Whoever leaves last, when no
 #' segment is left, removes the control object. This happens at the end of a
 #' process too.
 #'

@@ -25,6 +25,7 @@ int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
   char system[160] = "", element[40] = "";
   const char *advice = is_known(error->code) ? errors[error->code].advice : "";
   if (error->number != 0) os_error_text(error->number, system, sizeof system);
+  if (!smem_is_utf8(system)) system[0] = '\0'; /* translated, in Latin-1, say */
   if (error->element != 0)
     snprintf(element, sizeof element, " (element %llu)",
              (unsigned long long)error->element);
@@ -92,10 +93,12 @@ smem_code fail_owner(const struct call *call, const char *name, uint64_t user) {
   return fail(call, SMEM_PERMISSION, 0, "%s belongs to user %s", path, who);
 }
 
+bool os_stat_told(os_code code) {
+  return code == OS_OK || code == OS_INCOMPLETE || code == OS_NOT_REGULAR;
+}
+
 bool is_anothers(os_status status, const os_info *info) {
-  bool told = status.code == OS_OK || status.code == OS_INCOMPLETE ||
-              status.code == OS_NOT_REGULAR;
-  return told && info->user != os_user();
+  return os_stat_told(status.code) && info->user != os_user();
 }
 
 smem_code fail_object(const struct call *call, os_status status,

@@ -23,7 +23,8 @@
   X(NO_SPACE, "no_space",                                                      \
     "Free segments that are no longer needed, or enlarge the shared memory "   \
     "file system: as root `mount -o remount,size=4g /dev/shm`; in a container "\
-    "start it with `docker run --shm-size=4g`.")                               \
+    "start it with `docker run --shm-size=4g`. A limit on the size of files "     \
+    "(`ulimit -f`) counts too.")                               \
   X(NO_MEMORY, "no_memory",                                                    \
     "Free memory, or raise the limit on the address space (`ulimit -v`).")     \
   X(TOO_MANY_MAPS, "too_many_maps",                                            \
@@ -63,7 +64,7 @@ enum { SMEM_ID_MAX = 200 /* bytes of UTF-8 in an id, without the terminator */ }
 typedef struct smem_error {
   smem_code code;
   int number;          /* errno or GetLastError(), 0 if the system gave none */
-  const char *op;      /* allocate, map, free, find, measure, list, inspect,
+  const char *op;      /* allocate, map, unmap, free, find, measure, list, inspect,
                           reclaim, count, join, leave: a constant */
   uint64_t element;    /* which element of a vectorised call, from 1, or 0 */
   char id[SMEM_ID_MAX + 1]; /* empty if no segment is concerned */

@@ -29,6 +29,8 @@ smem_code fail_os(const struct call *call, os_status status, const char *what);
 /* For an object of the namespace: says whose it is, or what. */
 smem_code fail_object(const struct call *call, os_status status,
                       const char *name);
+/* Has os_object_stat() filled its os_info? */
+bool os_stat_told(os_code code);
 /* Of what os_object_stat() gave: does it say that another user is the owner? */
 bool is_anothers(os_status status, const os_info *info);
 smem_code fail_owner(const struct call *call, const char *name, uint64_t user);
@@ -268,6 +270,7 @@ smem_code list_free_owned(const struct call *call, struct control *control);
 void mapping_start(void);
 void mapping_before_fork(void);
 void mapping_after_fork(void);
+void mapping_in_child(void);
 bool mapping_any(void);
 
 #endif

@@ -117,8 +117,23 @@ static bool is_own(const char *name, const char *id, struct segment *segment) {
 static bool visit_owned(const char *name, void *context) {
   struct visit *visit = context;
   struct segment segment;
-  *(bool *)visit->context = is_own(name, name + visit->prefix, &segment);
-  return !*(bool *)visit->context;
+  smem_error ignored;
+  bool *any = visit->context;
+  switch (open_entry(name, name + visit->prefix, &segment, &ignored)) {
+  case SMEM_OK:
+    os_object_close(segment.object);
+    *any = segment.footer.token == process_self()->token;
+    break;
+  case SMEM_NOT_FOUND:
+  case SMEM_BUSY:
+  case SMEM_CORRUPT:
+  case SMEM_PERMISSION:
+    break;
+  default: /* it cannot be looked at now, for want of descriptors, say */
+    *any = true;
+    break;
+  }
+  return !*any;
 }
 
 smem_code list_owned(const struct call *call, bool *any) {
@@ -220,12 +235,17 @@ bool list_examine(const struct control *control, const char *name,
   case SMEM_PERMISSION:
     entry->state = SMEM_FOREIGN;
     break;
-  default:
+  case SMEM_CORRUPT:
+    entry->wrong = wrong.detail;
+    break;
+  default: /* it cannot be looked at now: no word on what it is */
+    entry->state = SMEM_UNKNOWN;
     entry->wrong = wrong.detail;
     break;
   }
   os_code code = os_object_stat(name, &info).code;
-  if (code != OS_NOT_FOUND) describe_object(&info, entry);
+  if (code == OS_NOT_FOUND) return false;
+  if (os_stat_told(code)) describe_object(&info, entry);
   return true;
 }
 

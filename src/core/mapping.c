@@ -27,8 +27,15 @@ static size_t used;
 
 void mapping_start(void) { os_mutex_init(&mutex); }
 void mapping_before_fork(void) { os_mutex_lock(&mutex); }
-/* In the child too: it inherits the mappings, so the table stays right. */
 void mapping_after_fork(void) { os_mutex_unlock(&mutex); }
+
+/* A child inherits the mappings, so the table stays right; but not the presence
+ * by which its numbers were kept from coming back. */
+void mapping_in_child(void) {
+  for (size_t i = 0; i < slots; i++)
+    for (struct record *at = table[i]; at; at = at->next) at->can_return = true;
+  os_mutex_unlock(&mutex);
+}
 
 /* ---- table, under the mutex ------------------------------------------------- */
 
@@ -104,7 +111,7 @@ static bool is_replaced(const struct call *call, const struct record *record) {
   if (!record->can_return || name_of_segment(call, &name) != SMEM_OK)
     return false;
   os_code code = os_object_stat(name.text, &info).code;
-  return (code == OS_OK || code == OS_INCOMPLETE || code == OS_NOT_REGULAR) &&
+  return os_stat_told(code) &&
          memcmp(info.identity, record->identity, sizeof info.identity) != 0;
 }
 
@@ -116,6 +123,10 @@ static smem_code enter(const struct call *call, smem_access access,
   void *address;
   if (record && record->generation != segment->footer.generation)
     return fail_replaced(call);
+  if (segment->info.size > SIZE_MAX / 2)
+    return fail(call, SMEM_NO_MEMORY, 0,
+                "its %llu bytes are more than this process can address",
+                (unsigned long long)segment->info.size);
   if (!record || !record->mapping.address[access]) {
     os_status status = os_object_map(segment->object, segment->info.size,
                                      access == SMEM_READ_WRITE, &address);
@@ -144,7 +155,7 @@ static smem_code enter(const struct call *call, smem_access access,
 static bool is_elsewhere(const struct segment *segment) {
   os_info now;
   os_code code = os_object_stat(segment->name.text, &now).code;
-  return code != OS_NOT_FOUND &&
+  return os_stat_told(code) &&
          memcmp(now.identity, segment->info.identity, sizeof now.identity) != 0;
 }
 

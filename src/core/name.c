@@ -100,6 +100,14 @@ static bool is_namespace(const char *text) {
                       "0123456789_-") == length;
 }
 
+static smem_code fail_namespace(const struct call *call, const char *asked) {
+  char shown[41];
+  copy_text(shown, sizeof shown, smem_is_utf8(asked) ? asked : "no UTF-8");
+  return fail(call, SMEM_ARGUMENT, 0,
+              "the environment variable SHAREDMEMORY_NAMESPACE is '%s'; it must "
+              "have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'", shown);
+}
+
 /* Under the mutex. */
 static smem_code read_environment(const struct call *call) {
   const char *asked = getenv("SHAREDMEMORY_NAMESPACE");
@@ -108,10 +116,7 @@ static smem_code read_environment(const struct call *call) {
   else if (is_namespace(asked))
     copy_text(current.text, sizeof current.text, asked);
   else
-    return fail(call, SMEM_ARGUMENT, 0,
-                "the environment variable SHAREDMEMORY_NAMESPACE is '%.40s'; it "
-                "must have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'",
-                asked);
+    return fail_namespace(call, asked);
   return SMEM_OK;
 }
 

@@ -82,7 +82,7 @@ static void in_child(void) {
   name_after_fork();
   lock_in_child();
   control_in_child();
-  mapping_after_fork();
+  mapping_in_child();
 }
 
 static void at_exit(void) {
@@ -106,8 +106,11 @@ void smem_start(bool (*interrupted)(void)) {
 void smem_stop(void) {
   smem_error error;
   struct call call = {"free", "", 0, &error, true};
+  os_process now;
+  os_process_self(&now);
   os_mutex_lock(&mutex);
-  bool free_owned = owes_free;
+  /* A child that was cloned past our fork handlers is not who allocated. */
+  bool free_owned = owes_free && now.pid == self.os.pid;
   owes_free = false;
   os_mutex_unlock(&mutex);
   struct control *control;

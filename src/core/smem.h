@@ -113,7 +113,8 @@ void smem_unmap_all(void (*gone)(smem_detached *detached));
 typedef enum smem_state {
   SMEM_LIVE,       /* complete, the owner is there */
   SMEM_ORPHAN,     /* complete, the owner is provably dead */
-  SMEM_UNKNOWN,    /* complete, neither can be proved */
+  SMEM_UNKNOWN,    /* neither can be proved, or it cannot be looked at now: then
+                      without generation */
   SMEM_INCOMPLETE, /* the creator died while making it */
   SMEM_DAMAGED,    /* no segment of ours, or its footer does not check */
   SMEM_FOREIGN,    /* another user's: not ours to judge */
@@ -137,7 +138,7 @@ typedef struct smem_entry {
   uint64_t generation;
   const char *tag;      /* SHAREDMEMORY_TAG of the owner's environment */
   const char *trace;    /* the call that allocated, if it was recorded */
-  const char *wrong;    /* what does not check; only of SMEM_DAMAGED */
+  const char *wrong;    /* what does not check, or why it cannot be looked at */
   uint64_t resident;    /* bytes of memory it takes; UINT64_MAX: not told */
   uint64_t user;
   uint64_t identity[2]; /* as in smem_users_of() */

@@ -24,6 +24,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { PATH_SIZE = 300 };
 
@@ -77,6 +78,11 @@ void os_object_path(const char *name, char *buffer, size_t length) {
 static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
   uint64_t chunk = (uint64_t)64 << 20;
   const uint64_t smallest = (uint64_t)64 << 10;
+  /* Beyond this limit the kernel sends SIGXFSZ, which ends the process. */
+  struct rlimit most;
+  if (getrlimit(RLIMIT_FSIZE, &most) == 0 &&
+      most.rlim_cur != RLIM_INFINITY && size > most.rlim_cur)
+    return (os_status){OS_NO_SPACE, EFBIG};
   /* Asked beforehand, or everybody else on the machine would meet a full file
    * system while we fill it only to find that it does not fit. */
   if (size > chunk && os_free_space() < size)
@@ -277,10 +283,16 @@ os_status os_control_open(const char *name, bool create, os_object *object,
 
 os_status os_control_resize(os_object object, uint64_t size) {
   int fd = (int)object;
-  if (os_sys.ftruncate(fd, 0) != 0) return posix_last();
+  static const char zeros[4096];
   os_status status = reserve(fd, size, NULL);
-  if (status.code != OS_OK) return status;
-  return os_sys.ftruncate(fd, (off_t)size) == 0 ? OS_SUCCESS : posix_last();
+  /* Never smaller: somebody may have the damaged one mapped and look at it. */
+  if (status.code == OS_OK && os_sys.ftruncate(fd, (off_t)size) != 0)
+    status = posix_last();
+  for (uint64_t at = 0; status.code == OS_OK && at < size; at += sizeof zeros)
+    status = posix_write_all(
+        fd, zeros, size - at < sizeof zeros ? (size_t)(size - at) : sizeof zeros,
+        (off_t)at);
+  return status;
 }
 
 os_status os_control_remove(const char *name) { return os_object_remove(name); }

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -118,18 +119,30 @@ void os_process_self(os_process *self) {
   if (!read_process("self", &state, &self->start, &gone)) self->start = 0;
 }
 
+/* Does /proc tell of our own pid namespace? A container may have its host's, and
+ * then the numbers in it are other processes. */
+static bool proc_is_ours(void) {
+  char self[24];
+  ssize_t length = readlink("/proc/self", self, sizeof self - 1);
+  if (length <= 0) return false;
+  self[length] = '\0';
+  return strtoull(self, NULL, 10) == (unsigned long long)getpid();
+}
+
 os_life os_process_life(const os_process *process) {
   char pid[24], state;
-  uint64_t start, self_start;
+  uint64_t start;
   bool gone;
   /* Somebody else's pids, a process that could not tell, or no /proc here. */
   if (process->start == 0 || process->pid_space == 0 ||
-      process->pid_space != pid_space() ||
-      !read_process("self", &state, &self_start, &gone))
+      process->pid_space != pid_space() || !proc_is_ours())
     return OS_LIFE_UNKNOWN;
   snprintf(pid, sizeof pid, "%" PRIu64, process->pid);
+  /* With hidepid a process may only be hidden: kill() knows. */
   if (!read_process(pid, &state, &start, &gone))
-    return gone ? OS_DEAD : OS_LIFE_UNKNOWN;
+    return gone && kill((pid_t)process->pid, 0) != 0 && errno == ESRCH
+               ? OS_DEAD
+               : OS_LIFE_UNKNOWN;
   /* A zombie has ended; only its parent has not asked yet. */
   return start == process->start && state != 'Z' && state != 'X' ? OS_ALIVE
                                                                  : OS_DEAD;

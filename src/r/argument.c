@@ -75,8 +75,12 @@ static SEXP id_of_string(const char *op, const char *argument, SEXP x,
 
 static SEXP id_at(const char *op, const char *argument, SEXP x, R_xlen_t i,
                   bool empty) {
-  if (TYPEOF(x) == STRSXP)
-    return id_of_string(op, argument, x, i, STRING_ELT(x, i), empty);
+  if (TYPEOF(x) == STRSXP) {
+    SEXP string = PROTECT(STRING_ELT(x, i));
+    SEXP id = id_of_string(op, argument, x, i, string, empty);
+    UNPROTECT(1);
+    return id;
+  }
   if (!Rf_isFactor(x)) return id_of_number(op, argument, x, i);
   /* The label is what as.character() and paste() make of a factor; the integer
    * code behind it would be the id of somebody else's segment. */
@@ -107,7 +111,9 @@ SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
   R_xlen_t n = Rf_xlength(x);
   if (TYPEOF(x) != STRSXP && !number) fail_ids(op, argument, x);
   PROTECT_INDEX index;
-  SEXP ids = number ? Rf_allocVector(STRSXP, n) : x;
+  /* The elements of an ALTREP vector may be new ones at each look, and nobody
+   * else's: they are kept in a vector of ours. */
+  SEXP ids = number || ALTREP(x) ? Rf_allocVector(STRSXP, n) : x;
   PROTECT_WITH_INDEX(ids, &index);
   for (R_xlen_t i = 0; i < n; i++) {
     SEXP id = PROTECT(id_at(op, argument, x, i, empty));

@@ -91,7 +91,12 @@ static void reclaim_once(void) {
   if (done) return;
   done = true;
   if (option_is("sharedmemory.reclaim", false)) return;
-  if (smem_join(&ignored) == SMEM_OK) smem_reclaim_some(NANOSECONDS);
+  smem_code code = smem_join(&ignored);
+  if (code == SMEM_INTERRUPTED) {
+    done = false;
+    r_check(code, &ignored);
+  }
+  if (code == SMEM_OK) smem_reclaim_some(NANOSECONDS);
 }
 
 SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
@@ -118,6 +123,7 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   reclaim_once();
   smem_code code =
       smem_allocate(result.requests, (size_t)n, life, only, &error);
+  if (code == SMEM_OK && r_interrupt_waits()) take_back(&result);
   r_check(code, &error);
   R_ExecWithCleanup(fill_ids, &result, take_back, &result);
   UNPROTECT(2);
@@ -162,7 +168,7 @@ SEXP r_map(SEXP id, SEXP readonly) {
     r_pointer_prepare();
     smem_code code =
         smem_map(CHAR(STRING_ELT(ids, i)), access, &mapping, &error);
-    bool stop = look_for_interrupt(i);
+    bool stop = look_for_interrupt(i) || r_interrupt_waits();
     if (code == SMEM_OK) {
       mapped.fresh[i] = !mapping->attached[access];
       SET_VECTOR_ELT(result, i, r_pointer(mapping, access, STRING_ELT(ids, i)));

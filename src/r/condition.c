@@ -57,6 +57,8 @@ SEXP r_package_call(const char *function) {
 
 /* ---- conditions ------------------------------------------------------------------ */
 
+bool r_interrupt_waits(void) { return jump_waits; }
+
 static SEXP utf8_string(const char *text) {
   return Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8));
 }

@@ -20,6 +20,9 @@ SEXP r_package_call(const char *function);
 /* For smem_start(). */
 bool r_interrupted(void);
 
+/* Has r_interrupted() met one that r_check() has yet to go on with? */
+bool r_interrupt_waits(void);
+
 /* Throw the error of a core call as an R condition, or go on with an interrupt
  * that r_interrupted() met. Returns if there is neither. */
 void r_check(smem_code code, const smem_error *error);

@@ -12,12 +12,15 @@ static SEXP list;  /* the cell before the first */
 static SEXP spare; /* a cell whose pointer is not in use yet, or R_NilValue */
 
 void r_pointer_prepare(void) {
-  if (!list) {
+  if (!spare) {
     SEXP end = PROTECT(Rf_cons(R_NilValue, R_NilValue));
-    R_PreserveObject(list = Rf_cons(R_NilValue, end));
-    SETCAR(end, list);
-    UNPROTECT(1);
-    R_PreserveObject(spare = Rf_cons(R_NilValue, R_NilValue));
+    SEXP start = PROTECT(Rf_cons(R_NilValue, end));
+    SEXP keeper = PROTECT(Rf_cons(R_NilValue, start));
+    SETCAR(end, start);
+    R_PreserveObject(keeper); /* the only one to be found by searching */
+    list = start;
+    spare = keeper;
+    UNPROTECT(3);
   }
   if (TAG(spare) != R_NilValue) return;
   SEXP id = PROTECT(Rf_allocVector(STRSXP, 1));

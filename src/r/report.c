@@ -124,8 +124,7 @@ static double number_or_na(uint64_t value) {
 }
 
 static bool is_complete(const smem_entry *entry) {
-  return entry->state == SMEM_LIVE || entry->state == SMEM_ORPHAN ||
-         entry->state == SMEM_UNKNOWN;
+  return entry->generation != 0;
 }
 
 /* Many rows have one owner: the last answer is kept, for this report. */
@@ -259,13 +258,19 @@ static struct report new_report(void) {
   return report;
 }
 
+static void fail_no_memory(void) {
+  smem_error error = {.code = SMEM_NO_MEMORY, .op = "list",
+                      .detail = "there is no memory for the table"};
+  r_check(error.code, &error);
+}
+
 /* The columns of a report, or the error of the call that made it. */
 static SEXP finish(struct report *report, smem_code code,
                    const smem_error *error) {
   bool failed = report->rows.out_of_memory || report->mappings.out_of_memory;
   if (code != SMEM_OK || failed) dispose(report);
   r_check(code, error);
-  if (failed) Rf_error("no memory for the list of segments");
+  if (failed) fail_no_memory();
   if (report->rows.used > 0)
     qsort(report->rows.data, report->rows.used, report->rows.size,
           compare_rows);
@@ -376,8 +381,9 @@ SEXP r_status(void) {
   struct array shares = {.size = sizeof(struct share_row)};
   smem_code code = smem_namespace(space, &error);
   if (code == SMEM_OK) code = smem_shares(add_share, &shares, &error);
-  if (code != SMEM_OK) dispose_shares(&shares);
+  if (code != SMEM_OK || shares.out_of_memory) dispose_shares(&shares);
   r_check(code, &error);
+  if (shares.out_of_memory) fail_no_memory();
   SEXP columns = PROTECT(
       R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
   smem_limits_get(&limits);

@@ -143,7 +143,7 @@ static const struct operation operations[] = {
     {"size", make_a, act_size, nothing},
     {"list", make_a, act_list, nothing},
     {"reclaim", make_a, act_reclaim, nothing},
-    {"reclaim incomplete", plant_a, act_reclaim, nothing},
+    {"reclaim incomplete", plant_a, act_reclaim, free_a}, /* if still there */
     {"inspect", make_a, act_inspect, nothing},
     {"shares", make_a, act_shares, nothing},
     {"index", make_a, act_index, nothing},

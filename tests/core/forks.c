@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sys/syscall.h>
 
 static void allocate_own(const char *name) {
   smem_request request = {1, name, 0};
@@ -139,6 +140,57 @@ TEST(a_child_forked_while_joining_does_not_either) {
     CHECK_OK(free_id("a"));
     clean_namespace();
   }
+}
+
+/* A child has the mapping, but no presence that keeps its number from coming
+ * back. */
+ROLE(parent_that_maps) {
+  CHECK_EQUAL(1, allocate_number(1));
+  *map("1") = 7;
+  pid_t child = fork();
+  CHECK(child >= 0);
+  if (child != 0) {
+    CHECK_OK(free_id("1"));
+    smem_stop();
+    raise_flag(0);
+    CHECK_EQUAL(0, finish(child));
+    host_exit(0);
+  }
+  smem_mapping *mapping;
+  await_flag(1, 1);
+  CHECK_CODE(SMEM_REPLACED, smem_map("1", SMEM_READ_WRITE, &mapping, &error));
+  _exit(0);
+}
+
+TEST(an_inherited_number_may_come_back) {
+  process_id parent = START(parent_that_maps, "");
+  await_flag(0, 1);
+  CHECK_EQUAL(1, allocate_number(1));
+  raise_flag(1);
+  FINISH(parent);
+  CHECK_OK(free_id("1"));
+  CHECK_OK(smem_leave(&error));
+}
+
+/* Past the handlers of pthread_atfork(). */
+TEST(a_child_that_forked_by_itself_frees_nothing) {
+#if !defined(__linux__) || defined(TEST_VALGRIND) || defined(TEST_ASAN) ||      \
+    defined(__SANITIZE_THREAD__)
+  test_skip("only on Linux, and not under tools that replace fork()");
+#else
+  smem_request request = {.size = 1, .name = "own"};
+  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+  pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+  CHECK(child >= 0);
+  if (child == 0) {
+    smem_stop();
+    _exit(0);
+  }
+  CHECK_EQUAL(0, finish(child));
+  CHECK_OK(find_id("own"));
+  CHECK_OK(free_id("own"));
+  CHECK_OK(smem_leave(&error));
+#endif
 }
 
 #else

@@ -126,6 +126,20 @@ TEST(no_address_space) {
   CHECK_OK(free_id("a"));
 }
 
+/* Beyond it the kernel would end the process by SIGXFSZ. */
+TEST(a_limit_on_the_size_of_files) {
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("macOS has no such limit for shared memory");
+#endif
+  struct rlimit limit = {1 << 20, 1 << 20};
+  CHECK_OK(smem_join(&error));
+  CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  CHECK_CODE(SMEM_NO_SPACE, allocate("a", 8 << 20));
+  CHECK_OK(allocate("a", 1000));
+  CHECK_OK(free_id("a"));
+  CHECK_OK(smem_leave(&error));
+}
+
 #else
 typedef int not_linux_at_all;
 #endif

@@ -3,6 +3,9 @@
 
 #include "test.h"
 
+#include <sched.h>
+#include <sys/resource.h>
+
 struct fates {
   unsigned count[SMEM_KEPT_CHANGED + 1];
 };
@@ -79,6 +82,7 @@ TEST(states_without_the_control_object) {
 TEST(what_cannot_be_proved_is_unknown) {
   uint64_t nobody_knows = 0;
   leave_orphans();
+  CHECK_OK(free_id("process"));
   CHECK(unlink(control_path()) == 0);
   struct footer footer;
   read_footer_of("freed", &footer);
@@ -136,6 +140,9 @@ TEST(reclaim_by_lifetime) {
 }
 
 TEST(reclaim_what_is_incomplete_or_damaged) {
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("lists only what was made through it");
+#endif
   plant_incomplete("half");
   plant_file(segment_path("junk"), "junk", 0600);
   CHECK_EQUAL(SMEM_INCOMPLETE, listed_state("half"));
@@ -163,6 +170,9 @@ ROLE(holder) {
 }
 
 TEST(a_creator_at_work_is_left_alone) {
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("lists only what was made through it");
+#endif
   process_id creator = START(holder, "");
   await_flag(0, 1);
   CHECK_EQUAL(-1, listed_state("half")); /* not there yet */
@@ -234,6 +244,9 @@ static void find_share(const smem_share *share, void *context) {
 }
 
 TEST(shares_by_state) {
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("lists only what was made through it");
+#endif
   uint64_t segments[SMEM_STATES] = {0};
   leave_orphans();
   CHECK_OK(allocate("own", 1));
@@ -244,4 +257,92 @@ TEST(shares_by_state) {
   CHECK_EQUAL(1, segments[SMEM_DAMAGED]);
   clean_namespace();
 }
+
+/* ---- what must not count as a proof --------------------------------------- */
+
+static void limit_descriptors(rlim_t count) {
+  struct rlimit limit;
+  CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  limit.rlim_cur = count;
+  CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+/* One is left for the folder, and none to look at the segments in it. */
+TEST(an_owner_short_of_descriptors_stays_joined) {
+#ifdef TEST_VALGRIND
+  test_skip("valgrind has some of its own");
+#endif
+  CHECK_OK(allocate("a", 1));
+  struct footer footer;
+  read_footer_of("a", &footer);
+  int lowest_free = dup(0);
+  CHECK(close(lowest_free) == 0);
+  for (rlim_t count = (rlim_t)lowest_free; count < (rlim_t)lowest_free + 3;
+       count++) {
+    pid_t child = fork(); /* for the limit; it owns a segment of its own */
+    CHECK(child >= 0);
+    if (child == 0) {
+      struct footer own;
+      CHECK_OK(allocate("b", 1));
+      read_footer_of("b", &own);
+      limit_descriptors(count);
+      smem_leave(&error); /* an error, or not: */
+      CHECK(control_descriptor() >= 0);
+      raise_flag(0);
+      _exit(0);
+    }
+    CHECK_EQUAL(0, finish(child));
+    CHECK_OK(free_id("b"));
+  }
+  CHECK_OK(free_id("a"));
+}
+
+TEST(what_cannot_be_looked_at_is_not_damaged) {
+#ifdef TEST_VALGRIND
+  test_skip("valgrind has some of its own");
+#endif
+  CHECK_OK(allocate("a", 1));
+  int lowest_free = dup(0);
+  CHECK(close(lowest_free) == 0);
+  struct rlimit before;
+  CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+  limit_descriptors((rlim_t)lowest_free + 1);
+  int state = listed_state("a");
+  limit_descriptors(before.rlim_cur);
+  CHECK_EQUAL(SMEM_UNKNOWN, state);
+  CHECK_OK(free_id("a"));
+  CHECK_OK(smem_leave(&error));
+}
+
+/* In a pid namespace of their own, but with the /proc of the one outside. */
+ROLE(owner_in_a_namespace) {
+  CHECK_OK(allocate("a", 1));
+  CHECK(unlink(control_path()) == 0);
+  raise_flag(0);
+  await_flag(1, 1);
+}
+
+ROLE(looker_in_a_namespace) {
+  CHECK_EQUAL(SMEM_UNKNOWN, listed_state("a"));
+  CHECK_EQUAL(0, reclaim(false, true).count[SMEM_REMOVED]);
+}
+
+TEST(anothers_proc_is_no_proof) {
+#if !defined(__linux__) || defined(SHAREDMEMORY_OS_PORTABLE)
+  test_skip("processes are not asked there");
+#elif defined(__SANITIZE_THREAD__)
+  test_skip("the sanitizer's thread forbids it");
+#else
+  if (unshare(CLONE_NEWPID) != 0) test_skip("may not make a pid namespace");
+  process_id owner = START(owner_in_a_namespace, "");
+  await_flag(0, 1);
+  PLAY(looker_in_a_namespace, "");
+  raise_flag(1);
+  FINISH(owner); /* with it the namespace: no more forks */
+  CHECK_OK(free_id("a"));
+#endif
+}
+
+#else
+typedef int not_posix;
 #endif

@@ -65,7 +65,7 @@ test_that("the command is the script of Rscript, as long as it runs", {
   listed <- listSharedObjects()
   expect_identical(basename(enc2utf8(listed$command)), basename(script))
   expect_identical(listed$state, "live")
-  expect_match(printed(listed)[2], paste(listed$pid, "my caf"), fixed = TRUE)
+  expect_match(printed(listed)[2], paste(listed$pid, "my c"), fixed = TRUE)
   tools::pskill(listed$pid, tools::SIGKILL)
   expect_true(eventually(function() listSharedObjects()$state == "orphan"))
   expect_identical(listSharedObjects()$command, NA_character_)
