@@ -216,16 +216,6 @@ static void begin(struct call *call, struct batch *batch, size_t at,
   call->id = id;
 }
 
-/* Remove the name if it still leads to this object: with the control object lost
- * our lock of it excludes nobody. */
-static void remove_unfinished(const struct name *name, os_object object) {
-  os_info ours, named;
-  if (os_control_stat(object, &ours).code == OS_OK &&
-      os_stat_told(os_object_stat(name->text, &named).code) &&
-      memcmp(ours.identity, named.identity, sizeof ours.identity) == 0)
-    os_object_remove(name->text);
-}
-
 /* Create call->id; the caller holds its lock. *exists instead of an error if
  * something bears the name. */
 static smem_code create(const struct call *call, struct batch *batch,
@@ -246,9 +236,11 @@ static smem_code create(const struct call *call, struct batch *batch,
   fill_footer(&footer, call, batch, size, total);
   status = os_object_publish(object, total, &footer, FOOTER_SIZE);
   if (status.code == OS_OK) status = os_object_keep(name->text, object);
-  if (status.code != OS_OK) remove_unfinished(name, object);
+  if (status.code != OS_OK) {
+    os_object_discard(name->text, object);
+    return fail_create(call, status, name->text, size);
+  }
   os_object_close(object);
-  if (status.code != OS_OK) return fail_create(call, status, name->text, size);
   batch->made[batch->at] = footer.generation;
   return SMEM_OK;
 }

@@ -101,14 +101,16 @@ static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
   return OS_SUCCESS;
 }
 
-/* Close, and remove the name if it still leads here. (Somebody may have removed
- * the control object, and then our lock of the name excludes nobody.) */
-static void discard(const struct path *path, int fd) {
+/* The name goes only if it still leads here: somebody may have removed the control
+ * object, and then our lock of the name excludes nobody. */
+void os_object_discard(const char *name, os_object object) {
+  struct path path = path_of(name);
   struct stat ours, named;
-  if (os_sys.fstat(fd, &ours) == 0 && os_sys.lstat(path->text, &named) == 0 &&
-      ours.st_ino == named.st_ino && ours.st_dev == named.st_dev)
-    os_sys.unlink(path->text);
-  posix_shut(fd);
+  if (os_sys.fstat((int)object, &ours) == 0 &&
+      os_sys.lstat(path.text, &named) == 0 && ours.st_ino == named.st_ino &&
+      ours.st_dev == named.st_dev)
+    os_sys.unlink(path.text);
+  posix_shut((int)object);
 }
 
 os_status os_object_create(const char *name, uint64_t size,
@@ -121,7 +123,7 @@ os_status os_object_create(const char *name, uint64_t size,
   if (status.code == OS_OK)
     *object = fd;
   else
-    discard(&path, fd);
+    os_object_discard(name, fd);
   return status;
 }
 

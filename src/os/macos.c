@@ -623,6 +623,11 @@ os_status os_object_stat(const char *name, os_info *info) {
   return status;
 }
 
+void os_object_discard(const char *name, os_object object) {
+  os_object_remove(name);
+  os_object_close(object);
+}
+
 os_status os_object_read(os_object object, uint64_t offset, void *buffer,
                          size_t length) {
   struct stat status;

@@ -67,6 +67,9 @@ os_status os_object_create(const char *name, uint64_t size,
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
                             size_t length);
 
+/* Close a created object that cannot be finished, and remove it. */
+void os_object_discard(const char *name, os_object object);
+
 /* Open a complete object. Never follows a link, never blocks. With OS_INCOMPLETE
  * info->user is filled. */
 os_status os_object_open(const char *name, bool writable, os_object *object,
