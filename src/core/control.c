@@ -374,6 +374,17 @@ struct control *control_peek_in(const struct call *call, const char *space) {
 
 /* ---- leaving -------------------------------------------------------------------- */
 
+/* The presence has to go while we hold the gate. Otherwise of two who leave at once
+ * the first sees the second, who waits for the gate, and the second still sees the
+ * first: nobody would remove the object. A thread that is using it keeps it. */
+static void drop_presence(struct control *control) {
+  forget_joined(control);
+  os_mutex_lock(&mutex);
+  bool unused = control->references == 1;
+  os_mutex_unlock(&mutex);
+  if (unused) os_unlock(control->file, LOCK_PRESENCE + control->presence, 1);
+}
+
 void control_leave(const struct call *call) {
   struct control *control = reference_joined();
   struct lock gate;
@@ -386,6 +397,7 @@ void control_leave(const struct call *call) {
       name_of_control(call, &name) == SMEM_OK &&
       lock_take(call, control->file, LOCK_GATE, 1, &gate) == SMEM_OK) {
     if (is_last(call, control)) os_control_remove(name.text);
+    drop_presence(control);
     lock_drop(&gate);
   }
   /* With the gate not to be had the object stays: the next to leave removes it. */
