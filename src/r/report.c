@@ -190,38 +190,34 @@ static SEXPTYPE column_type(enum column column) {
   }
 }
 
-static void fill_text(SEXP column, R_xlen_t i, SEXP text) {
-  SET_STRING_ELT(column, i, text);
-}
-
 static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   const struct row *row = (const struct row *)report->rows.data + i;
   const smem_entry *entry = &row->entry;
   bool complete = is_complete(entry);
   char user[80];
   smem_user_name(entry->user, user, sizeof user);
-  fill_text(VECTOR_ELT(columns, ID), i, utf8(row->id));
+  SET_STRING_ELT(VECTOR_ELT(columns, ID), i, utf8(row->id));
   REAL(VECTOR_ELT(columns, SIZE))[i] =
       complete ? (double)entry->capacity : NA_REAL;
   REAL(VECTOR_ELT(columns, RESIDENT))[i] = number_or_na(entry->resident);
-  fill_text(VECTOR_ELT(columns, STATE), i,
+  SET_STRING_ELT(VECTOR_ELT(columns, STATE), i,
             Rf_mkChar(smem_state_name(entry->state)));
   INTEGER(VECTOR_ELT(columns, PID))[i] = complete ? (int)entry->pid : NA_INTEGER;
-  fill_text(VECTOR_ELT(columns, COMMAND), i, command_of(report, entry));
+  SET_STRING_ELT(VECTOR_ELT(columns, COMMAND), i, command_of(report, entry));
   REAL(VECTOR_ELT(columns, CREATED))[i] =
       complete ? (double)entry->created / 1e9 : NA_REAL;
-  fill_text(VECTOR_ELT(columns, LIFETIME), i,
+  SET_STRING_ELT(VECTOR_ELT(columns, LIFETIME), i,
             !complete ? NA_STRING
                       : Rf_mkChar(entry->lifetime == SMEM_OF_PROCESS ? "process"
                                                                      : "freed"));
-  fill_text(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
-  fill_text(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
-  fill_text(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));
-  fill_text(VECTOR_ELT(columns, USER), i, utf8(user));
+  SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
+  SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
+  SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));
+  SET_STRING_ELT(VECTOR_ELT(columns, USER), i, utf8(user));
   if (report->has_mappings)
     SET_VECTOR_ELT(VECTOR_ELT(columns, MAPPED_BY), i, pids_of(report, entry));
   if (report->is_reclaim)
-    fill_text(VECTOR_ELT(columns, FATE), i, fate_name(row->fate));
+    SET_STRING_ELT(VECTOR_ELT(columns, FATE), i, fate_name(row->fate));
 }
 
 /* A named list of all columns; those that were not asked for are NULL. */
@@ -361,9 +357,9 @@ static SEXP make_shares(void *data) {
     const struct share_row *row = (const struct share_row *)shares->data + i;
     char user[80];
     smem_user_name(row->share.user, user, sizeof user);
-    fill_text(VECTOR_ELT(columns, 0), i, Rf_mkChar(row->space));
-    fill_text(VECTOR_ELT(columns, 1), i, utf8(user));
-    fill_text(VECTOR_ELT(columns, 2), i,
+    SET_STRING_ELT(VECTOR_ELT(columns, 0), i, Rf_mkChar(row->space));
+    SET_STRING_ELT(VECTOR_ELT(columns, 1), i, utf8(user));
+    SET_STRING_ELT(VECTOR_ELT(columns, 2), i,
               Rf_mkChar(smem_state_name(row->share.state)));
     REAL(VECTOR_ELT(columns, 3))[i] = (double)row->share.segments;
     REAL(VECTOR_ELT(columns, 4))[i] = (double)row->share.resident;
