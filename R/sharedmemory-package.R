@@ -8,6 +8,9 @@
 #' 3. [unmapSharedMemory()] gives the pointer back,
 #' 4. [freeSharedMemory()] removes the segment.
 #'
+#' From R, without native code, [viewSharedMemory()] gives vectors that are the
+#' segment itself, [readSharedMemory()] and [writeSharedMemory()] copy.
+#'
 #' [hasSharedMemory()], [getSharedMemorySize()], [getLastIndex()] and
 #' [listSharedObjects()] look at what there is. [sharedMemoryStatus()],
 #' [inspectSharedMemory()] and [reclaimSharedMemory()] are for a full machine,
@@ -21,7 +24,8 @@
 #' (`100000` means `"100000"`), and so is a factor, which gives its labels. A
 #' name is 1 to 200 bytes of text in any encoding, without `/` and without
 #' control characters; the same name in UTF-8 and in Latin-1 is the same
-#' segment. The numbers up to [getLastIndex()] cannot be given to new segments as
+#' segment. An id that begins with `/` is the system's name for another program's
+#' object, see [viewSharedMemory()]. The numbers up to [getLastIndex()] cannot be given to new segments as
 #' names.
 #'
 #' # Namespaces
@@ -41,8 +45,8 @@
 #'
 #' * `id`: the id concerned, or `NA`,
 #' * `op`: what was tried: `"allocate"`, `"map"`, `"unmap"`, `"free"`, `"find"`,
-#'   `"measure"`, `"list"`, `"inspect"`, `"reclaim"`, `"count"`, `"join"` or
-#'   `"leave"`,
+#'   `"measure"`, `"list"`, `"inspect"`, `"reclaim"`, `"count"`, `"join"`,
+#'   `"leave"`, `"read"`, `"write"` or `"view"`,
 #' * `errno`: the error number of the operating system, 0 if it gave none,
 #' * `element`: which element of a vectorised call failed, from 1, or `NA`.
 #'
@@ -62,6 +66,8 @@
 #' | `permission` | it belongs to another user |
 #' | `control` | the control object of the namespace cannot be used |
 #' | `unsupported` | the operating system cannot do this |
+#' | `bounds` | the segment has not the bytes that were asked for |
+#' | `elsewhere` | a reference was made where other shared memory is seen |
 #' | `system` | anything else that the operating system refused |
 #'
 #' A call that fails has changed nothing; a vectorised call that fails midway

@@ -4,7 +4,6 @@
 #include "r/glue.h"
 #include "os/os.h"
 
-#include <R_ext/Rdynload.h>
 #include <R_ext/Visibility.h>
 
 /* void (*)(void) is the one function type that compilers let any other be cast
@@ -18,7 +17,8 @@ static const R_CallMethodDef entries[] = {
     ENTRY(get_size, 1),   ENTRY(last_index, 0), ENTRY(join, 0),
     ENTRY(leave, 0),      ENTRY(unload, 0),   ENTRY(list, 3),
     ENTRY(reclaim, 2),    ENTRY(inspect, 2),  ENTRY(status, 0),
-    ENTRY(random, 0),
+    ENTRY(random, 0),     ENTRY(read, 4),     ENTRY(write, 3),
+    ENTRY(view, 5),       ENTRY(view_id, 1),
     {NULL, NULL, 0}};
 
 static void in_this_library(void) {}
@@ -27,6 +27,7 @@ void attribute_visible R_init_sharedmemory(DllInfo *dll) {
   R_registerRoutines(dll, NULL, entries, NULL, NULL);
   R_useDynamicSymbols(dll, FALSE);
   R_forceSymbols(dll, TRUE);
+  r_view_start(dll);
   /* Fork and exit handlers of this library may be called after an unload. */
   os_pin_library(in_this_library);
   smem_start(r_interrupted);

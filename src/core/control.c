@@ -136,7 +136,8 @@ static smem_code map_page(const struct call *call, struct control *control) {
   /* A mapping keeps the opening, and with it the locks, like a descriptor does:
    * a child must know of it. */
   os_mutex_lock(&mutex);
-  os_status status = os_object_map(control->file, PAGE_SIZE, true, &address);
+  os_status status = os_object_map(control->file, PAGE_SIZE,
+                                   OS_READ_WRITE, &address);
   control->page = address;
   os_mutex_unlock(&mutex);
   if (status.code == OS_OK) return SMEM_OK;

@@ -18,8 +18,8 @@
   X(TOO_SMALL, "too_small",                                                    \
     "Free the segment first, or choose another name.")                         \
   X(REPLACED, "replaced",                                                      \
-    "This process still maps the former segment. Unmap it, then map the name " \
-    "again to get the new one.")                                               \
+    "Unmap the former segment if it is mapped here; after that its id leads "  \
+    "to the new one.")                                                         \
   X(NO_SPACE, "no_space",                                                      \
     "Free segments that are no longer needed, or enlarge the shared memory "   \
     "file system: as root `mount -o remount,size=4g /dev/shm`; in a container "\
@@ -47,7 +47,11 @@
     "the first use.")                                                          \
   X(INTERRUPTED, "interrupted", "")                                            \
   X(UNSUPPORTED, "unsupported", "")                                            \
-  X(SYSTEM, "system", "")
+  X(SYSTEM, "system", "")                                                      \
+  X(BOUNDS, "bounds", "")                                                      \
+  X(ELSEWHERE, "elsewhere",                                                    \
+    "A reference is good for processes that see the same shared memory file "  \
+    "system. Send the values themselves: readSharedMemory() gets them.")
 
 typedef enum smem_code {
   SMEM_OK = 0,
@@ -65,7 +69,8 @@ typedef struct smem_error {
   smem_code code;
   int number;          /* errno or GetLastError(), 0 if the system gave none */
   const char *op;      /* allocate, map, unmap, free, find, measure, list, inspect,
-                          reclaim, count, join, leave: a constant */
+                          reclaim, count, join, leave, read, write, view: a
+                          constant */
   uint64_t element;    /* which element of a vectorised call, from 1, or 0 */
   char id[SMEM_ID_MAX + 1]; /* empty if no segment is concerned */
   char detail[400];    /* what happened, with the sizes */

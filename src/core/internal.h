@@ -60,6 +60,9 @@ smem_code name_of_control(const struct call *call, struct name *name);
 smem_code name_prefix(const struct call *call, struct name *name);
 /* The same for a namespace of choice. */
 void name_of_control_in(const char *space, struct name *name);
+void name_of_segment_in(const char *space, const char *id, struct name *name);
+/* Does it obey the grammar of namespaces? */
+bool name_is_space(const char *text);
 /* Take "smem.<namespace>.<id>" apart. False if that is not its form. */
 bool name_split(const char *name, struct space *space, const char **id);
 
@@ -231,6 +234,11 @@ smem_code segment_open(const struct call *call, bool writable,
  * OS_NOT_FOUND go to *status, with SMEM_OK and nothing open. */
 smem_code segment_try_open(const struct call *call, bool writable,
                            struct segment *segment, os_status *status);
+
+/* Map the whole object. SMEM_NO_MEMORY, SMEM_TOO_MANY_MAPS; SMEM_UNSUPPORTED
+ * where the system cannot map SMEM_PRIVATE. */
+smem_code segment_map(const struct call *call, const struct segment *segment,
+                      smem_access access, void **address);
 
 /* Remove call->id if it still is the segment of this generation. */
 void segment_remove_generation(const struct call *call,

@@ -123,19 +123,9 @@ static smem_code enter(const struct call *call, smem_access access,
   void *address;
   if (record && record->generation != segment->footer.generation)
     return fail_replaced(call);
-  if (segment->info.size > SIZE_MAX / 2)
-    return fail(call, SMEM_NO_MEMORY, 0,
-                "its %llu bytes are more than this process can address",
-                (unsigned long long)segment->info.size);
   if (!record || !record->mapping.address[access]) {
-    os_status status = os_object_map(segment->object, segment->info.size,
-                                     access == SMEM_READ_WRITE, &address);
-    if (status.code != OS_OK)
-      return fail(call, status.code == OS_NO_MEMORY ? SMEM_NO_MEMORY
-                        : status.code == OS_TOO_MANY_MAPS ? SMEM_TOO_MANY_MAPS
-                                                          : SMEM_SYSTEM,
-                  status.number, "its %llu bytes cannot be mapped",
-                  (unsigned long long)segment->info.size);
+    smem_code code = segment_map(call, segment, access, &address);
+    if (code != SMEM_OK) return code;
     if (!record && !(record = insert(call->id, hash))) {
       os_unmap(address, segment->info.size);
       return fail_no_memory(call);

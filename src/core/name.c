@@ -36,11 +36,27 @@ static bool is_control(const unsigned char *at) {
   return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] < 0xA0);
 }
 
+bool smem_id_is_raw(const char *id) { return id[0] == '/'; }
+
+/* To reach our own objects by their names in the system would go round all that
+ * is checked of them. */
+static const char *wrong_with_raw(const char *name) {
+  if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+    return "names no object";
+  if (os_is_own_name(name))
+    return "is the system's name for an object of this package; use its id";
+  return NULL;
+}
+
 bool smem_id_is_valid(const char *id, size_t length, const char **why) {
   const unsigned char *at = (const unsigned char *)id, *end = at + length;
   *why = NULL;
   if (length == 0) *why = "is empty";
   if (length > SMEM_ID_MAX) *why = "is longer than 200 bytes";
+  if (!*why && smem_id_is_raw(id)) {
+    *why = wrong_with_raw(id + 1);
+    at++;
+  }
   while (!*why && at < end) {
     size_t step = utf8_length(at, (size_t)(end - at));
     if (step == 0)
@@ -93,7 +109,7 @@ void name_start(void) { os_mutex_init(&mutex); }
 void name_before_fork(void) { os_mutex_lock(&mutex); }
 void name_after_fork(void) { os_mutex_unlock(&mutex); }
 
-static bool is_namespace(const char *text) {
+bool name_is_space(const char *text) {
   size_t length = strlen(text);
   return length >= 1 && length <= NAMESPACE_MAX &&
          strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -113,7 +129,7 @@ static smem_code read_environment(const struct call *call) {
   const char *asked = getenv("SHAREDMEMORY_NAMESPACE");
   if (!asked || !asked[0])
     os_default_namespace(current.text);
-  else if (is_namespace(asked))
+  else if (name_is_space(asked))
     copy_text(current.text, sizeof current.text, asked);
   else
     return fail_namespace(call, asked);
@@ -153,9 +169,18 @@ smem_code name_prefix(const struct call *call, struct name *name) {
 }
 
 smem_code name_of_segment(const struct call *call, struct name *name) {
-  smem_code code = name_prefix(call, name);
-  if (code == SMEM_OK) append(name->text + strlen(name->text), call->id);
+  struct space space;
+  if (smem_id_is_raw(call->id)) {
+    copy_text(name->text, sizeof name->text, call->id + 1);
+    return SMEM_OK;
+  }
+  smem_code code = namespace_get(call, &space);
+  if (code == SMEM_OK) name_of_segment_in(space.text, call->id, name);
   return code;
+}
+
+void name_of_segment_in(const char *space, const char *id, struct name *name) {
+  append(append(append(append(name->text, "smem."), space), "."), id);
 }
 
 void name_of_control_in(const char *space, struct name *name) {
@@ -177,7 +202,7 @@ bool name_split(const char *name, struct space *space, const char **id) {
   memcpy(space->text, name + 5, length);
   space->text[length] = '\0';
   *id = dot + 1;
-  return is_namespace(space->text);
+  return name_is_space(space->text);
 }
 
 smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error) {

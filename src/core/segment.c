@@ -15,10 +15,26 @@ uint64_t segment_capacity(const struct footer *footer) {
 
 /* ---- opening -------------------------------------------------------------------- */
 
+/* Another program's object has no footer: what can be said of it all the same.
+ * Its identity stands in for the generation. */
+static void make_up_footer(struct segment *segment) {
+  struct footer *footer = &segment->footer;
+  memset(footer, 0, sizeof *footer);
+  footer->flags = FOOTER_NAMED;
+  footer->requested = segment->info.size;
+  footer->total = segment->info.size + FOOTER_SIZE;
+  footer->generation = segment->info.identity[0] * 0x9E3779B97F4A7C15u ^
+                       segment->info.identity[1];
+}
+
 static smem_code read_footer(const struct call *call, struct segment *segment) {
   uint64_t total = segment->info.size;
   if (segment->info.user != os_user())
     return fail_owner(call, segment->name.text, segment->info.user);
+  if (smem_id_is_raw(call->id)) {
+    make_up_footer(segment);
+    return SMEM_OK;
+  }
   if (total < FOOTER_SIZE || total % os_page_size() != 0)
     return fail(call, SMEM_CORRUPT, 0,
                 "it is no segment of this package, or was truncated: it has "
@@ -96,6 +112,28 @@ smem_code segment_open(const struct call *call, bool writable,
   return code;
 }
 
+smem_code segment_map(const struct call *call, const struct segment *segment,
+                      smem_access access, void **address) {
+  static const os_access accesses[] = {[SMEM_READ_WRITE] = OS_READ_WRITE,
+                                       [SMEM_READ_ONLY] = OS_READ_ONLY,
+                                       [SMEM_PRIVATE] = OS_COPY_ON_WRITE};
+  unsigned long long size = segment->info.size;
+  if (size == 0)
+    return fail(call, SMEM_BOUNDS, 0,
+                "it is empty: the program that made it has given it no size");
+  if (size > SIZE_MAX / 2)
+    return fail(call, SMEM_NO_MEMORY, 0,
+                "its %llu bytes are more than this process can address", size);
+  os_status status = os_object_map(segment->object, segment->info.size,
+                                   accesses[access], address);
+  if (status.code == OS_OK) return SMEM_OK;
+  return fail(call, status.code == OS_NO_MEMORY       ? SMEM_NO_MEMORY
+                    : status.code == OS_TOO_MANY_MAPS ? SMEM_TOO_MANY_MAPS
+                    : status.code == OS_UNSUPPORTED   ? SMEM_UNSUPPORTED
+                                                      : SMEM_SYSTEM,
+              status.number, "its %llu bytes cannot be mapped", size);
+}
+
 smem_code smem_exists(const char *id, bool *exists, smem_error *error) {
   struct call call = {"find", id, 0, error, false};
   struct segment segment;
@@ -105,14 +143,21 @@ smem_code smem_exists(const char *id, bool *exists, smem_error *error) {
   return code == SMEM_NOT_FOUND ? SMEM_OK : code;
 }
 
-smem_code smem_size(const char *id, uint64_t *size, smem_error *error) {
+smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
+                      smem_error *error) {
   struct call call = {"measure", id, 0, error, false};
   struct segment segment;
   smem_code code = segment_open(&call, false, &segment);
   if (code != SMEM_OK) return code;
   os_object_close(segment.object);
-  *size = segment_capacity(&segment.footer);
+  *capacity = segment_capacity(&segment.footer);
+  *requested = segment.footer.requested;
   return SMEM_OK;
+}
+
+smem_code smem_size(const char *id, uint64_t *size, smem_error *error) {
+  uint64_t requested;
+  return smem_extent(id, size, &requested, error);
 }
 
 /* ---- removing ------------------------------------------------------------------- */
@@ -436,7 +481,15 @@ smem_code smem_allocate(smem_request *requests, size_t count,
   uint64_t single = 0;
   size_t unnamed = 0;
   if (count == 0) return SMEM_OK;
-  for (size_t i = 0; i < count; i++) unnamed += !requests[i].name;
+  for (size_t i = 0; i < count; i++) {
+    const char *name = requests[i].name;
+    unnamed += !name;
+    if (!name || !smem_id_is_raw(name)) continue;
+    begin(&call, &batch, i, name);
+    return fail(&call, SMEM_ARGUMENT, 0,
+                "names that begin with \"/\" are those of other programs' "
+                "objects, which can be mapped and not allocated");
+  }
   batch.made = count == 1 ? &single : os_allocate(count * sizeof *batch.made);
   if (!batch.made) return fail_no_memory(&call);
   smem_code code;

@@ -25,6 +25,12 @@ uint64_t smem_random(void);
 
 /* ---- ids ------------------------------------------------------------------- */
 
+/* An id that begins with "/" is raw: the system's name for an object of another
+ * program. It can be found, measured, read, written, mapped and freed. Nothing
+ * tells when it was replaced but its identity, and nothing that its creator will
+ * not truncate it: touching what is gone then ends this process. */
+bool smem_id_is_raw(const char *id);
+
 /* Does `id` obey the grammar of ids? Otherwise *why is a constant that says what
  * is wrong with it, to go on from "the id". */
 bool smem_id_is_valid(const char *id, size_t length, const char **why);
@@ -65,9 +71,17 @@ smem_code smem_exists(const char *id, bool *exists, smem_error *error);
 /* The usable capacity, at least what was requested. */
 smem_code smem_size(const char *id, uint64_t *size, smem_error *error);
 
+/* The same, and the bytes that were asked for at allocation; of a raw one, all. */
+smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
+                      smem_error *error);
+
 /* ---- mappings -------------------------------------------------------------- */
 
-typedef enum smem_access { SMEM_READ_WRITE = 0, SMEM_READ_ONLY = 1 } smem_access;
+typedef enum smem_access {
+  SMEM_READ_WRITE = 0,
+  SMEM_READ_ONLY = 1,
+  SMEM_PRIVATE = 2 /* of handles only: writable, and what is written stays there */
+} smem_access;
 
 /* A segment that is mapped in this process. One per id, with one count; each
  * access it was asked for has an address, the other is NULL. */
@@ -107,6 +121,72 @@ smem_code smem_can_free(const char *id, smem_error *error);
 
 /* Unmap everything; `gone` is called for each mapping. */
 void smem_unmap_all(void (*gone)(smem_detached *detached));
+
+/* ---- handles ---------------------------------------------------------------
+ *
+ * A mapping of its own, that no unmap and no free, from whatever thread, takes
+ * away: it stays until smem_close(), also when the segment is gone. Handles do
+ * not count as mapped, and nobody joins for them. */
+
+typedef struct smem_handle {
+  void *address;
+  uint64_t capacity;   /* bytes that may be used */
+  uint64_t requested;  /* bytes that were asked for; of a raw one all of them */
+  uint64_t generation;
+  smem_access access;  /* SMEM_READ_ONLY for SMEM_PRIVATE where the system cannot */
+} smem_handle;
+
+smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
+                    smem_error *error);
+void smem_close(smem_handle *handle); /* may be NULL */
+
+/* Was its memory written to? True also where the system does not tell. */
+bool smem_handle_is_written(const smem_handle *handle);
+
+/* ---- references --------------------------------------------------------------
+ *
+ * What another process needs to find the same memory, and to notice that it is
+ * not the same any more: of plain bytes, to be sent to it. */
+
+typedef struct smem_reference {
+  uint64_t place[2];   /* the machine, and its shared memory file system */
+  uint64_t generation;
+  uint64_t offset;     /* bytes; this and the following are the client's */
+  uint64_t length;     /* in units of its own */
+  uint8_t form;        /* what it reads there */
+  char space[17];      /* namespace; "" for a raw id */
+  char id[SMEM_ID_MAX + 1];
+} smem_reference;
+
+/* Of what a handle has open; the client's parts are 0. */
+void smem_refer(const smem_handle *handle, smem_reference *reference);
+
+/* Open what it refers to: SMEM_NOT_FOUND, SMEM_REPLACED by a successor of its
+ * name, SMEM_ELSEWHERE if it was made where other shared memory is seen. Does not
+ * look at the client's parts: check them against the capacity. */
+smem_code smem_open_reference(const smem_reference *reference,
+                              smem_access access, smem_handle **handle,
+                              smem_error *error);
+
+/* As bytes, the same on every machine. Returns how many: below 60 and what
+ * namespace and id have. */
+enum { SMEM_REFERENCE_SIZE = 60 + 16 + SMEM_ID_MAX };
+size_t smem_reference_write(const smem_reference *reference,
+                            unsigned char bytes[SMEM_REFERENCE_SIZE]);
+
+/* NULL, or a constant that says what is wrong with the bytes, whatever they are. */
+const char *smem_reference_read(const unsigned char *bytes, size_t length,
+                                smem_reference *reference);
+
+/* ---- bytes ------------------------------------------------------------------------ */
+
+/* Copy from or to a segment, without mapping it. SMEM_BOUNDS if it has not so
+ * many bytes there, and then nothing is copied. Interruptible: some of them are
+ * copied then. */
+smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
+                    smem_error *error);
+smem_code smem_write(const char *id, uint64_t offset, const void *from,
+                     uint64_t length, smem_error *error);
 
 /* ---- the namespace ----------------------------------------------------------- */
 

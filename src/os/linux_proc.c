@@ -223,6 +223,47 @@ os_status os_mappings(const char *prefix,
   return OS_SUCCESS;
 }
 
+/* ---- copied pages ---------------------------------------------------------- */
+
+/* /proc/self/pagemap has 64 bits per page: 63 present, 62 swapped, 61 the page is
+ * the file's. What is there and not the file's was copied. */
+os_status os_mapping_written(const void *address, uint64_t size,
+                             bool *written) {
+  const uint64_t mapped = (uint64_t)3 << 62, of_file = (uint64_t)1 << 61;
+  uint64_t entries[2048], page = os_page_size();
+  uint64_t at = (uint64_t)(uintptr_t)address / page;
+  uint64_t end = at + (size + page - 1) / page;
+  os_status status = OS_SUCCESS;
+  *written = false;
+  int fd = os_sys.open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return (os_status){OS_UNSUPPORTED, errno};
+  while (at < end && !*written && status.code == OS_OK) {
+    size_t room = sizeof entries / sizeof *entries;
+    size_t count = end - at < room ? (size_t)(end - at) : room;
+    status = posix_read_all(fd, entries, count * sizeof *entries,
+                            (off_t)(at * sizeof *entries));
+    for (size_t i = 0; i < count && status.code == OS_OK; i++)
+      if ((entries[i] & mapped) && !(entries[i] & of_file)) *written = true;
+    at += count;
+  }
+  posix_shut(fd);
+  if (status.code != OS_OK) status.code = OS_UNSUPPORTED;
+  return status;
+}
+
+/* ---- the machine ------------------------------------------------------------- */
+
+void os_place(uint64_t place[2]) {
+  static _Atomic uint64_t boot_hash; /* does not change while we run */
+  char boot[64];
+  struct stat directory;
+  if (boot_hash == 0)
+    boot_hash = posix_hash(
+        boot, read_text("/proc/sys/kernel/random/boot_id", boot, sizeof boot), 1);
+  place[0] = boot_hash;
+  place[1] = stat(DIRECTORY, &directory) == 0 ? (uint64_t)directory.st_dev : 0;
+}
+
 /* systemd's logind removes a user's shared memory when his last session ends,
  * unless that is switched off or he is a system user. */
 static bool removed_at_logout(void) {

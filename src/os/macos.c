@@ -42,7 +42,6 @@
 #include <sys/sysctl.h>
 #endif
 
-#define OBJECT_PREFIX "smem"
 #define RECORD_PREFIX "smem-names."
 #define CONTROL_PREFIX "smem-control."
 
@@ -95,42 +94,24 @@ const
         .lock = real_lock,   .calloc = calloc,
 };
 
-/* ---- names and hashes ---------------------------------------------------- */
-
-static uint64_t hash(const void *data, size_t length, uint64_t state) {
-  const char *at = data;
-  while (length > 0) {
-    uint64_t word = 0;
-    size_t step = length < sizeof word ? length : sizeof word;
-    memcpy(&word, at, step);
-    state = (state ^ word) * 0x9E3779B97F4A7C15u;
-    state ^= state >> 29;
-    at += step;
-    length -= step;
-  }
-  state *= 0xBF58476D1CE4E5B9u;
-  return state ^ (state >> 32);
-}
+/* ---- names --------------------------------------------------------------- */
 
 struct path {
   char text[PATH_SIZE];
 };
-
-static bool has_footer(const char *name) {
-  return strncmp(name, OBJECT_PREFIX, sizeof OBJECT_PREFIX - 1) == 0;
-}
 
 /* What shm_open() wants: "/name", or "/smem" and 104 bits in hexadecimal, which
  * are 31 bytes again and no name that anybody gives. */
 static struct path shm_name(const char *name) {
   struct path path;
   size_t length = strlen(name);
-  if (length < NAME_LIMIT || !has_footer(name))
+  if (length < NAME_LIMIT || !os_is_own_name(name))
     snprintf(path.text, sizeof path.text, "/%s", name);
   else
     snprintf(path.text, sizeof path.text,
-             "/" OBJECT_PREFIX "%016" PRIx64 "%010" PRIx64,
-             hash(name, length, 1), hash(name, length, 2) >> 24);
+             "/" OS_OWN_PREFIX "%016" PRIx64 "%010" PRIx64,
+             posix_hash(name, length, 1),
+             posix_hash(name, length, 2) >> 24);
   return path;
 }
 
@@ -468,8 +449,8 @@ static os_status inspect_footer(int fd, os_info *info) {
       window_open(fd, info->size - FOOTER, FOOTER, PROT_READ, &window);
   if (status.code != OS_OK) return status;
   if (atomic_load_explicit(last_word(&window, FOOTER), memory_order_acquire)) {
-    info->identity[0] = hash(window.at, FOOTER, 1);
-    info->identity[1] = hash(window.at, FOOTER, 2);
+    info->identity[0] = posix_hash(window.at, FOOTER, 1);
+    info->identity[1] = posix_hash(window.at, FOOTER, 2);
   } else {
     status.code = OS_INCOMPLETE;
   }
@@ -486,7 +467,7 @@ static os_status inspect(int fd, const char *name, os_info *info) {
   info->unlinked = false;
   if ((status.st_mode & S_IFMT) != 0 && !S_ISREG(status.st_mode))
     return (os_status){OS_NOT_REGULAR, 0};
-  return has_footer(name) ? inspect_footer(fd, info) : OS_SUCCESS;
+  return os_is_own_name(name) ? inspect_footer(fd, info) : OS_SUCCESS;
 }
 
 /* ---- objects ------------------------------------------------------------- */
@@ -645,15 +626,33 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
   return OS_SUCCESS;
 }
 
-os_status os_object_map(os_object object, uint64_t size, bool writable,
+os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
+                          size_t length) {
+  struct window window;
+  if (length == 0) return OS_SUCCESS;
+  os_status status = window_open((int)object, offset, length,
+                                 PROT_READ | PROT_WRITE, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(window.at, buffer, length);
+  window_close(&window);
+  return OS_SUCCESS;
+}
+
+/* Darwin's shared memory objects cannot be mapped privately. */
+os_status os_object_map(os_object object, uint64_t size, os_access access,
                         void **address) {
-  int protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  *address =
-      os_sys.mmap(NULL, (size_t)size, protection, MAP_SHARED, (int)object, 0);
-  if (*address != MAP_FAILED) return OS_SUCCESS;
-  os_status failure = posix_last();
-  *address = NULL;
-  return failure;
+  os_status status = posix_map((int)object, 0, size, access, address);
+  if (status.code != OS_OK && access == OS_COPY_ON_WRITE)
+    status.code = OS_UNSUPPORTED;
+  return status;
+}
+
+os_status os_mapping_written(const void *address, uint64_t size,
+                             bool *written) {
+  (void)address;
+  (void)size;
+  (void)written;
+  return (os_status){OS_UNSUPPORTED, 0};
 }
 
 /* shm_unlink() lets root, and on some systems whoever may write, remove what
@@ -865,6 +864,19 @@ os_status os_mappings(const char *prefix,
   (void)visit;
   (void)context;
   return (os_status){OS_UNSUPPORTED, 0};
+}
+
+void os_place(uint64_t place[2]) {
+  char text[256] = "";
+  size_t length = sizeof text - 1;
+#ifdef __APPLE__
+  if (sysctlbyname("kern.bootsessionuuid", text, &length, NULL, 0) != 0)
+    text[0] = '\0';
+#else
+  gethostname(text, length);
+#endif
+  place[0] = posix_hash(text, strlen(text), 1);
+  place[1] = 0;
 }
 
 /* Shared memory is swapped like any other; nothing of the list is limited. */

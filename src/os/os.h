@@ -5,13 +5,21 @@
  * otherwise, never prints and never exits. Sizes and offsets are bytes.
  *
  * Names are UTF-8 without a leading "/", for example "smem.1000.42"; each
- * implementation makes of them what its system accepts. */
+ * implementation makes of them what its system accepts. A name that does not
+ * begin with OS_OWN_PREFIX is that of another program's object: it is taken as it
+ * is, is never incomplete, and nothing about it is put right. */
 #ifndef SHAREDMEMORY_OS_H
 #define SHAREDMEMORY_OS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#define OS_OWN_PREFIX "smem"
+static inline bool os_is_own_name(const char *name) {
+  return strncmp(name, OS_OWN_PREFIX, sizeof OS_OWN_PREFIX - 1) == 0;
+}
 
 typedef enum os_code {
   OS_OK = 0,
@@ -81,10 +89,31 @@ os_status os_object_stat(const char *name, os_info *info);
 os_status os_object_read(os_object object, uint64_t offset, void *buffer,
                          size_t length);
 
-/* Map all `size` bytes, shared. The mapping outlives os_object_close(). */
-os_status os_object_map(os_object object, uint64_t size, bool writable,
+/* Write into an object that was opened writable, within its size. Memory that
+ * nobody has touched yet is filled at the system's full speed, several times that
+ * of touching it through a mapping. */
+os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
+                          size_t length);
+
+typedef enum os_access {
+  OS_READ_WRITE,
+  OS_READ_ONLY,
+  OS_COPY_ON_WRITE /* writable; what is written stays in this mapping, page by
+                      page. OS_UNSUPPORTED where the system cannot do it. */
+} os_access;
+
+/* Map all `size` bytes. The mapping outlives os_object_close(). */
+os_status os_object_map(os_object object, uint64_t size, os_access access,
                         void **address);
 void os_unmap(void *address, uint64_t size);
+
+/* Was any page of a mapping with OS_COPY_ON_WRITE written to? OS_UNSUPPORTED
+ * where the system does not tell. */
+os_status os_mapping_written(const void *address, uint64_t size, bool *written);
+
+/* Numbers that tell where objects are to be found: [0] this run of this machine,
+ * [1] its shared memory file system, of which each container may have its own. */
+void os_place(uint64_t place[2]);
 
 /* Keep the object alive in this process until os_object_remove(). Where the
  * kernel keeps named objects by itself this does nothing. */

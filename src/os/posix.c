@@ -43,6 +43,23 @@ void os_error_text(int number, char *buffer, size_t length) {
   snprintf(buffer, length, "%s", strerror(number));
 }
 
+/* ---- hash --------------------------------------------------------------- */
+
+uint64_t posix_hash(const void *data, size_t length, uint64_t state) {
+  const char *at = data;
+  while (length > 0) {
+    uint64_t word = 0;
+    size_t step = length < sizeof word ? length : sizeof word;
+    memcpy(&word, at, step);
+    state = (state ^ word) * 0x9E3779B97F4A7C15u;
+    state ^= state >> 29;
+    at += step;
+    length -= step;
+  }
+  state *= 0xBF58476D1CE4E5B9u;
+  return state ^ (state >> 32);
+}
+
 /* ---- objects ----------------------------------------------------------- */
 
 void posix_shut(int fd) {
@@ -96,6 +113,20 @@ os_status posix_write_all(int fd, const void *buffer, size_t length,
     length -= (size_t)done;
   }
   return OS_SUCCESS;
+}
+
+os_status posix_map(int fd, uint64_t offset, uint64_t size, os_access access,
+                    void **address) {
+  int protection = access == OS_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
+  /* Memory for the pages that will be copied is not set aside: they are few. */
+  int flags = access == OS_COPY_ON_WRITE ? MAP_PRIVATE | MAP_NORESERVE
+                                         : MAP_SHARED;
+  *address = os_sys.mmap(NULL, (size_t)size, protection, flags, fd,
+                         (off_t)offset);
+  if (*address != MAP_FAILED) return OS_SUCCESS;
+  os_status failure = posix_last();
+  *address = NULL;
+  return failure;
 }
 
 void os_unmap(void *address, uint64_t size) {

@@ -206,7 +206,6 @@ static os_status status_of_nt(NTSTATUS status) {
 
 /* ---- names --------------------------------------------------------------- */
 
-#define OBJECT_PREFIX "smem"
 #define SESSION L"Local\\"
 
 /* A backslash separates directories of kernel objects: its place in the private
@@ -216,10 +215,6 @@ static os_status status_of_nt(NTSTATUS status) {
 struct wide {
   WCHAR text[NAME_SIZE];
 };
-
-static bool has_footer(const char *name) {
-  return strncmp(name, OBJECT_PREFIX, sizeof OBJECT_PREFIX - 1) == 0;
-}
 
 static bool to_wide(const char *name, struct wide *wide) {
   enum { BEFORE = sizeof SESSION / sizeof(WCHAR) - 1 };
@@ -591,7 +586,7 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   if (status.code != OS_OK) return status;
   info->size = made->size;
   info->resident = made->size;
-  if (has_footer(name)) status = inspect_footer(made, info);
+  if (os_is_own_name(name)) status = inspect_footer(made, info);
   if (status.code == OS_OK)
     *object = (os_object)made;
   else
@@ -623,13 +618,27 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
   return status;
 }
 
-os_status os_object_map(os_object object, uint64_t size, bool writable,
+os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
+                          size_t length) {
+  struct window window = {0};
+  if (length == 0) return SUCCESS;
+  os_status status =
+      window_open(object_of(object), offset, length, FILE_MAP_WRITE, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(window.at, buffer, length);
+  UnmapViewOfFile(window.base);
+  return status;
+}
+
+os_status os_object_map(os_object object, uint64_t size, os_access access,
                         void **address) {
+  static const DWORD rights[] = {[OS_READ_WRITE] = FILE_MAP_WRITE,
+                                 [OS_READ_ONLY] = FILE_MAP_READ,
+                                 [OS_COPY_ON_WRITE] = FILE_MAP_COPY};
   struct window window = {0};
   *address = NULL;
-  os_status status =
-      window_open(object_of(object), 0, (size_t)size,
-                  writable ? FILE_MAP_WRITE : FILE_MAP_READ, &window);
+  os_status status = window_open(object_of(object), 0, (size_t)size,
+                                 rights[access], &window);
   if (status.code != OS_OK) return status;
   if (!enter_view(object_of(object), window.base)) {
     UnmapViewOfFile(window.base);
@@ -1080,6 +1089,24 @@ os_status os_mappings(const char *prefix,
 }
 
 /* Sections are charged to the page file, as all memory is. */
+os_status os_mapping_written(const void *address, uint64_t size,
+                             bool *written) {
+  (void)address;
+  (void)size;
+  (void)written;
+  return (os_status){OS_UNSUPPORTED, 0};
+}
+
+/* Objects end with the processes that hold them, at the latest with the session. */
+void os_place(uint64_t place[2]) {
+  char host[MAX_COMPUTERNAME_LENGTH + 1] = "";
+  DWORD length = sizeof host, session = 0;
+  GetComputerNameA(host, &length);
+  ProcessIdToSessionId(GetCurrentProcessId(), &session);
+  place[0] = hash(host, strlen(host));
+  place[1] = session;
+}
+
 void os_limits_get(os_limits *limits) {
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
   *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(), UINT64_MAX,

@@ -190,6 +190,64 @@ double r_limit(const char *op, const char *argument, SEXP x, double otherwise) {
   return value;
 }
 
+SEXP r_id(const char *op, SEXP x) {
+  SEXP ids = PROTECT(r_ids(op, "id", x, false));
+  if (XLENGTH(ids) != 1)
+    r_fail_argument(op, "", "`id` must be one id, not %.0f",
+                    (double)XLENGTH(ids));
+  SEXP id = STRING_ELT(ids, 0);
+  UNPROTECT(1);
+  return id;
+}
+
+int64_t r_whole(const char *op, const char *argument, SEXP x,
+                int64_t otherwise) {
+  if (x == R_NilValue) return otherwise;
+  if (is_disguised(x)) fail_disguised(op, argument);
+  bool number = (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) &&
+                !Rf_isFactor(x) && XLENGTH(x) == 1;
+  double value = number ? Rf_asReal(x) : NA_REAL;
+  if (ISNAN(value))
+    r_fail_argument(op, "", "`%s` must be one whole number", argument);
+  if (!(fabs(value) <= largest) || value != floor(value))
+    r_fail_argument(op, "", "`%s` is %s; it must be a whole number, up to 2^53",
+                    argument, number_text(value));
+  return (int64_t)value;
+}
+
+int64_t r_count(const char *op, const char *argument, SEXP x) {
+  int64_t count = r_whole(op, argument, x, 0);
+  if (count < 0)
+    r_fail_argument(op, "", "`%s` is %.0f; it must not be negative", argument,
+                    (double)count);
+  return count;
+}
+
+/* ---- types ---------------------------------------------------------------------------- */
+
+const struct r_type r_types[R_TYPES] = {
+    {"raw", RAWSXP, 1},     {"logical", LGLSXP, sizeof(int)},
+    {"integer", INTSXP, sizeof(int)}, {"double", REALSXP, sizeof(double)},
+    {"complex", CPLXSXP, sizeof(Rcomplex)}};
+
+int r_type_of(SEXP x) {
+  for (int i = 0; i < R_TYPES; i++)
+    if ((int)r_types[i].type == TYPEOF(x)) return i;
+  return -1;
+}
+
+int r_type_named(const char *op, const char *argument, SEXP x) {
+  const char *name = "";
+  if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING)
+    name = Rf_translateCharUTF8(STRING_ELT(x, 0));
+  for (int i = 0; i < R_TYPES; i++)
+    if (strcmp(name, r_types[i].name) == 0) return i;
+  r_fail_argument(op, "", "`%s` must be one of \"raw\", \"logical\", "
+                  "\"integer\", \"double\", \"complex\"%s%.40s%s", argument,
+                  name[0] ? ", not \"" : "", smem_is_utf8(name) ? name : "?",
+                  name[0] ? "\"" : "");
+}
+
 SEXP r_number(uint64_t value) {
   if (value <= INT32_MAX) return Rf_ScalarInteger((int)value);
   return Rf_ScalarReal((double)value);

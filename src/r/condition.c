@@ -95,13 +95,27 @@ void r_check_element(smem_code code, smem_error *error, R_xlen_t i,
   r_check(code, error);
 }
 
-void r_fail_argument(const char *op, const char *id, const char *format, ...) {
-  smem_error error = {.code = SMEM_ARGUMENT, .op = op};
-  va_list arguments;
+static void fail(smem_code code, const char *op, const char *id,
+                 const char *format, va_list arguments) {
+  smem_error error = {.code = code, .op = op};
   snprintf(error.id, sizeof error.id, "%s", id);
-  va_start(arguments, format);
   vsnprintf(error.detail, sizeof error.detail, format, arguments);
-  va_end(arguments);
   throw_condition(&error);
+}
+
+void r_fail(smem_code code, const char *op, const char *id, const char *format,
+            ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fail(code, op, id, format, arguments);
+  va_end(arguments);
+  Rf_error("unreachable: the condition was not thrown");
+}
+
+void r_fail_argument(const char *op, const char *id, const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  fail(SMEM_ARGUMENT, op, id, format, arguments);
+  va_end(arguments);
   Rf_error("unreachable: the condition was not thrown");
 }

@@ -6,6 +6,7 @@
 #define R_NO_REMAP
 #include <R.h>
 #include <Rinternals.h>
+#include <R_ext/Rdynload.h>
 
 #include "../core/smem.h"
 
@@ -30,7 +31,15 @@ void r_check(smem_code code, const smem_error *error);
 /* The same for element i of a loop over n. */
 void r_check_element(smem_code code, smem_error *error, R_xlen_t i, R_xlen_t n);
 
-/* Throw sharedmemory_error_argument. `id` may be "". */
+/* Throw an error that the glue itself has found. `id` may be "". */
+void r_fail(smem_code code, const char *op, const char *id, const char *format,
+            ...)
+#if defined(__GNUC__)
+    __attribute__((noreturn, format(printf, 4, 5)))
+#endif
+    ;
+
+/* The same for SMEM_ARGUMENT. */
 void r_fail_argument(const char *op, const char *id, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((noreturn, format(printf, 3, 4)))
@@ -54,6 +63,29 @@ smem_lifetime r_lifetime(const char *op, SEXP x);
 /* One number, also as an id; NULL: `otherwise`. */
 double r_limit(const char *op, const char *argument, SEXP x, double otherwise);
 
+/* One id, as r_ids() makes it. */
+SEXP r_id(const char *op, SEXP x);
+
+/* One whole number, not beyond 2^53 in either direction. NULL: `otherwise`. */
+int64_t r_whole(const char *op, const char *argument, SEXP x,
+                int64_t otherwise);
+
+/* The same, not negative; NULL: 0. */
+int64_t r_count(const char *op, const char *argument, SEXP x);
+
+/* The vector types whose elements are plain bytes. */
+struct r_type {
+  const char *name;
+  SEXPTYPE type;
+  size_t size; /* bytes of an element */
+};
+enum { R_TYPES = 5 };
+extern const struct r_type r_types[R_TYPES];
+
+/* By the name in `x`; by the type of a vector, -1 if it is none of them. */
+int r_type_named(const char *op, const char *argument, SEXP x);
+int r_type_of(SEXP x);
+
 /* A whole number: integer while it fits, else double. */
 SEXP r_number(uint64_t value);
 
@@ -67,6 +99,29 @@ SEXP r_pointer(smem_mapping *mapping, smem_access access, SEXP id);
 
 /* Set the pointers of what is no longer mapped to NULL. */
 void r_pointer_clear(smem_detached *detached);
+
+/* ---- bytes.c: copying --------------------------------------------------------------- */
+
+SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset);
+SEXP r_write(SEXP id, SEXP x, SEXP offset);
+
+/* How many elements of the type, at `offset` (bytes, may be negative): `count`, or
+ * if the argument `asked` is NULL as many as there are in the `requested` bytes.
+ * Throws SMEM_BOUNDS if the segment has not so many. */
+int64_t r_fit(const char *op, const char *id, const struct r_type *type,
+              SEXP asked, int64_t count, int64_t offset, uint64_t capacity,
+              uint64_t requested);
+
+/* The bytes of a vector of one of the types, to fill a new one. */
+void *r_vector_bytes(SEXP x);
+
+/* ---- view.c ------------------------------------------------------------------------- */
+
+void r_view_start(DllInfo *dll);
+SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly);
+
+/* The id of the segment that `x` is a view of, NA if it is no view. */
+SEXP r_view_id(SEXP x);
 
 /* ---- calls.c: the .Call entry points ---------------------------------------------- */
 

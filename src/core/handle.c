@@ -1,0 +1,118 @@
+/* Handles: mappings that stand for themselves. */
+#include "internal.h"
+
+#include <string.h>
+
+/* The client sees the first member only. */
+struct opened {
+  smem_handle handle;
+  uint64_t total; /* bytes mapped */
+  smem_reference reference;
+};
+
+/* Map `segment`, whose object is closed in any case. */
+static smem_code open_segment(const struct call *call, struct segment *segment,
+                              smem_access access, const char *space,
+                              smem_handle **handle) {
+  struct opened *opened = os_allocate(sizeof *opened);
+  void *address = NULL;
+  smem_code code = opened ? segment_map(call, segment, access, &address)
+                          : fail_no_memory(call);
+  if (code == SMEM_UNSUPPORTED && access == SMEM_PRIVATE) {
+    access = SMEM_READ_ONLY;
+    code = segment_map(call, segment, access, &address);
+  }
+  os_object_close(segment->object);
+  if (code != SMEM_OK) {
+    os_release(opened);
+    return code;
+  }
+  opened->handle = (smem_handle){
+      address, segment_capacity(&segment->footer), segment->footer.requested,
+      segment->footer.generation, access};
+  opened->total = segment->info.size;
+  os_place(opened->reference.place);
+  opened->reference.generation = segment->footer.generation;
+  copy_text(opened->reference.space, sizeof opened->reference.space, space);
+  copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
+  *handle = &opened->handle;
+  return SMEM_OK;
+}
+
+smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
+                    smem_error *error) {
+  struct call call = {"map", id, 0, error, false};
+  struct segment segment;
+  struct space space = {""};
+  smem_code code = SMEM_OK;
+  if (!smem_id_is_raw(id)) code = namespace_get(&call, &space);
+  if (code == SMEM_OK)
+    code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
+  if (code != SMEM_OK) return code;
+  return open_segment(&call, &segment, access, space.text, handle);
+}
+
+static bool is_here(const uint64_t place[2]) {
+  uint64_t here[2];
+  os_place(here);
+  return memcmp(place, here, sizeof here) == 0;
+}
+
+/* What is incomplete under this name now is younger than the reference. */
+static smem_code open_referred(const struct call *call,
+                               const smem_reference *reference, bool writable,
+                               struct segment *segment) {
+  os_status status;
+  smem_code code = segment_try_open(call, writable, segment, &status);
+  if (code != SMEM_OK) return code;
+  if (status.code == OS_NOT_FOUND)
+    return fail(call, SMEM_NOT_FOUND, 0,
+                "the segment was freed since the reference to it was made");
+  if (status.code == OS_OK &&
+      segment->footer.generation == reference->generation)
+    return SMEM_OK;
+  if (status.code == OS_OK) os_object_close(segment->object);
+  return fail(call, SMEM_REPLACED, 0,
+              "the segment was freed since the reference to it was made, and "
+              "another one has taken its id");
+}
+
+smem_code smem_open_reference(const smem_reference *reference,
+                              smem_access access, smem_handle **handle,
+                              smem_error *error) {
+  struct call call = {"map", reference->id, 0, error, false};
+  struct segment segment;
+  if (!is_here(reference->place))
+    return fail(&call, SMEM_ELSEWHERE, 0,
+                "the reference to it was made on another machine, in a container "
+                "with shared memory of its own, or before the machine was last "
+                "started");
+  if (smem_id_is_raw(reference->id))
+    copy_text(segment.name.text, sizeof segment.name.text, reference->id + 1);
+  else
+    name_of_segment_in(reference->space, reference->id, &segment.name);
+  smem_code code = open_referred(&call, reference, access == SMEM_READ_WRITE,
+                                 &segment);
+  if (code != SMEM_OK) return code;
+  return open_segment(&call, &segment, access, reference->space, handle);
+}
+
+void smem_close(smem_handle *handle) {
+  if (!handle) return;
+  os_unmap(handle->address, ((struct opened *)handle)->total);
+  os_release(handle);
+}
+
+bool smem_handle_is_written(const smem_handle *handle) {
+  bool written = true;
+  uint64_t total = ((const struct opened *)handle)->total;
+  if (handle->access == SMEM_READ_ONLY) return false;
+  if (handle->access == SMEM_READ_WRITE ||
+      os_mapping_written(handle->address, total, &written).code != OS_OK)
+    return true;
+  return written;
+}
+
+void smem_refer(const smem_handle *handle, smem_reference *reference) {
+  *reference = ((const struct opened *)handle)->reference;
+}

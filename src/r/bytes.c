@@ -1,0 +1,97 @@
+/* Reading and writing: vectors copied from and to segments. */
+#include "glue.h"
+
+#include <string.h>
+
+void *r_vector_bytes(SEXP x) {
+  switch (TYPEOF(x)) {
+  case RAWSXP:  return RAW(x);
+  case LGLSXP:  return LOGICAL(x);
+  case INTSXP:  return INTEGER(x);
+  case REALSXP: return REAL(x);
+  default:      return COMPLEX(x);
+  }
+}
+
+static const void *bytes_to_read(SEXP x) {
+  switch (TYPEOF(x)) {
+  case RAWSXP:  return RAW_RO(x);
+  case LGLSXP:  return LOGICAL_RO(x);
+  case INTSXP:  return INTEGER_RO(x);
+  case REALSXP: return REAL_RO(x);
+  default:      return COMPLEX_RO(x);
+  }
+}
+
+int64_t r_fit(const char *op, const char *id, const struct r_type *type,
+              SEXP asked, int64_t count, int64_t offset, uint64_t capacity,
+              uint64_t requested) {
+  uint64_t end = asked == R_NilValue ? requested : capacity;
+  bool inside = offset >= 0 && (uint64_t)offset <= end;
+  uint64_t room = inside ? (end - (uint64_t)offset) / type->size : 0;
+  if (inside && asked == R_NilValue) return (int64_t)room;
+  if (inside && (uint64_t)count <= room) return count;
+  r_fail(SMEM_BOUNDS, op, id,
+         "%.0f elements of type %s at offset %.0f (bytes) need bytes %.0f to "
+         "%.0f, the segment has %.0f", (double)count, type->name,
+         (double)offset, (double)offset,
+         (double)offset + (double)count * (double)type->size, (double)end);
+}
+
+SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
+  const char *op = "read";
+  smem_error error;
+  uint64_t requested = 0, capacity = 0;
+  id = PROTECT(r_id(op, id));
+  const struct r_type *type = &r_types[r_type_named(op, "what", what)];
+  int64_t at = r_whole(op, "offset", offset, 0), count = r_count(op, "n", n);
+  smem_code code = smem_extent(CHAR(id), &capacity, &requested, &error);
+  error.op = op;
+  r_check(code, &error);
+  count = r_fit(op, CHAR(id), type, n, count, at, capacity, requested);
+  SEXP x = PROTECT(Rf_allocVector(type->type, (R_xlen_t)count));
+  code = smem_read(CHAR(id), (uint64_t)at, r_vector_bytes(x),
+                   (uint64_t)count * type->size, &error);
+  r_check(code, &error);
+  UNPROTECT(2);
+  return x;
+}
+
+/* A view of the same segment would change under us while it is written. */
+static SEXP apart_from(const char *id, SEXP x) {
+  SEXP view = PROTECT(r_view_id(x)), copy = x;
+  if (STRING_ELT(view, 0) != NA_STRING &&
+      strcmp(CHAR(STRING_ELT(view, 0)), id) == 0) {
+    copy = PROTECT(Rf_allocVector(TYPEOF(x), XLENGTH(x)));
+    memcpy(r_vector_bytes(copy), bytes_to_read(x),
+           (size_t)XLENGTH(x) * r_types[r_type_of(x)].size);
+    UNPROTECT(1);
+  }
+  UNPROTECT(1);
+  return copy;
+}
+
+SEXP r_write(SEXP id, SEXP x, SEXP offset) {
+  const char *op = "write";
+  smem_error error;
+  id = PROTECT(r_id(op, id));
+  int index = r_type_of(x);
+  if (index < 0)
+    r_fail_argument(op, CHAR(id), "`x` must be raw, logical, integer, double or "
+                    "complex, not of type %s", Rf_type2char(TYPEOF(x)));
+  const struct r_type *type = &r_types[index];
+  int64_t at = r_whole(op, "offset", offset, 0);
+  if (at < 0) { /* the core, which counts without signs, cannot say it */
+    uint64_t capacity = 0;
+    smem_code code = smem_size(CHAR(id), &capacity, &error);
+    error.op = op;
+    r_check(code, &error);
+    r_fit(op, CHAR(id), type, x, XLENGTH(x), at, capacity, capacity);
+  }
+  x = PROTECT(apart_from(CHAR(id), x));
+  smem_code code = smem_write(CHAR(id), (uint64_t)at, bytes_to_read(x),
+                              (uint64_t)XLENGTH(x) * type->size, &error);
+  r_check(code, &error);
+  UNPROTECT(2);
+  return R_NilValue;
+}

@@ -1,0 +1,340 @@
+/* Views: R vectors whose elements are a segment's bytes.
+ *
+ * Most of base R asks a vector for a writable pointer even where it only reads, so
+ * what may be written cannot be refused there. Hence two kinds:
+ *
+ * - A read-only view has a private mapping of its own. A write copies the page and
+ *   stays with this view; nothing else is ever copied. A shallow duplicate, as
+ *   made for an assignment, is a view with another fresh mapping.
+ * - A writable view has a shared mapping. R writes into a vector in place when it
+ *   believes that nobody else refers to it, also into temporaries, and duplicates
+ *   otherwise. So it is marked as not mutable, which makes R always duplicate; a
+ *   shallow duplicate is the view once more, on the same mapping.
+ *
+ * Deep duplicates are made for results and scratch space (-x, sort(), median()), all
+ * of which will be written: they are ordinary vectors.
+ *
+ * data1 is an external pointer to a struct view, which aliases share; data2 is an
+ * ordinary vector that took the place of the memory, or R_NilValue. */
+#include "glue.h"
+
+#include <R_ext/Altrep.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct view {
+  smem_reference reference; /* form: index of the type, and WRITABLE */
+  smem_handle *handle;      /* NULL if it could not be opened */
+  bool exposed;             /* somebody was given a pointer to write through */
+};
+
+enum { WRITABLE = 0x80 };
+
+static R_altrep_class_t classes[R_TYPES];
+
+static struct view *view_of(SEXP x) {
+  return R_ExternalPtrAddr(R_altrep_data1(x));
+}
+
+static const struct r_type *type_of(const struct view *view) {
+  return &r_types[view->reference.form & ~WRITABLE];
+}
+
+static bool is_writable(const struct view *view) {
+  return view->reference.form & WRITABLE;
+}
+
+/* ---- making ------------------------------------------------------------------------- */
+
+static void finalize(SEXP pointer) {
+  struct view *view = R_ExternalPtrAddr(pointer);
+  if (!view) return;
+  R_ClearExternalPtr(pointer);
+  smem_close(view->handle);
+  free(view);
+}
+
+/* An external pointer to a view that has nothing open yet. */
+static SEXP new_pointer(const smem_reference *reference) {
+  SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
+  R_RegisterCFinalizer(pointer, finalize);
+  struct view *view = calloc(1, sizeof *view);
+  if (!view) r_fail(SMEM_NO_MEMORY, "view", "", "no memory for its record");
+  if (reference) view->reference = *reference;
+  R_SetExternalPtrAddr(pointer, view);
+  UNPROTECT(1);
+  return pointer;
+}
+
+static SEXP new_view(SEXP pointer) {
+  struct view *view = R_ExternalPtrAddr(pointer);
+  return R_new_altrep(classes[view->reference.form & ~WRITABLE], pointer,
+                      R_NilValue);
+}
+
+static smem_access access_of(const struct view *view) {
+  return is_writable(view) ? SMEM_READ_WRITE : SMEM_PRIVATE;
+}
+
+/* A reference may come from anywhere. */
+static bool is_inside(const smem_reference *range, const struct r_type *type,
+                      uint64_t capacity) {
+  return range->offset <= capacity && range->offset % type->size == 0 &&
+         range->length <= (capacity - range->offset) / type->size;
+}
+
+static smem_code open_view(struct view *view, smem_error *error) {
+  const smem_reference *reference = &view->reference;
+  smem_code code =
+      smem_open_reference(reference, access_of(view), &view->handle, error);
+  if (code != SMEM_OK ||
+      is_inside(reference, type_of(view), view->handle->capacity))
+    return code;
+  smem_close(view->handle);
+  view->handle = NULL;
+  *error = (smem_error){.code = SMEM_BOUNDS, .op = "view"};
+  strcpy(error->id, reference->id);
+  strcpy(error->detail, "the reference names bytes that the segment has not");
+  return error->code;
+}
+
+/* ---- what R asks of a vector ---------------------------------------------------------- */
+
+static R_xlen_t view_length(SEXP x) {
+  return (R_xlen_t)view_of(x)->reference.length;
+}
+
+/* The memory as it is: NULL if there is none. */
+static char *peek(SEXP x) {
+  if (R_altrep_data2(x) != R_NilValue)
+    return r_vector_bytes(R_altrep_data2(x));
+  const struct view *view = view_of(x);
+  return view->handle ? (char *)view->handle->address + view->reference.offset
+                      : NULL;
+}
+
+/* The memory; or an error that says why there is none. What could not be opened
+ * when the reference came in may be there now. */
+static char *bytes(SEXP x) {
+  char *at = peek(x);
+  if (at) return at;
+  smem_error error;
+  struct view *view = view_of(x);
+  smem_code code = open_view(view, &error);
+  error.op = "view";
+  r_check(code, &error);
+  return peek(x);
+}
+
+static SEXP ordinary_copy(SEXP x) {
+  const char *from = bytes(x);
+  SEXP copy = PROTECT(Rf_allocVector(TYPEOF(x), view_length(x)));
+  memcpy(r_vector_bytes(copy), from,
+         (size_t)view_length(x) * type_of(view_of(x))->size);
+  UNPROTECT(1);
+  return copy;
+}
+
+static void *view_pointer(SEXP x, Rboolean writable) {
+  char *at = bytes(x);
+  struct view *view = view_of(x);
+  if (!writable || R_altrep_data2(x) != R_NilValue) return at;
+  view->exposed = true;
+  if (is_writable(view) || view->handle->access == SMEM_PRIVATE) return at;
+  /* A system without private mappings of shared memory. */
+  R_set_altrep_data2(x, ordinary_copy(x));
+  return peek(x);
+}
+
+static const void *view_pointer_or_null(SEXP x) { return peek(x); }
+
+static Rbyte raw_element(SEXP x, R_xlen_t i) { return ((Rbyte *)bytes(x))[i]; }
+static int int_element(SEXP x, R_xlen_t i) { return ((int *)bytes(x))[i]; }
+static double real_element(SEXP x, R_xlen_t i) {
+  return ((double *)bytes(x))[i];
+}
+static Rcomplex complex_element(SEXP x, R_xlen_t i) {
+  return ((Rcomplex *)bytes(x))[i];
+}
+
+/* Is it, to all that anybody can see, what is in the segment? */
+static bool is_pristine(SEXP x) {
+  const struct view *view = view_of(x);
+  if (R_altrep_data2(x) != R_NilValue) return false;
+  return is_writable(view) || !view->exposed || !view->handle ||
+         !smem_handle_is_written(view->handle);
+}
+
+/* NULL: R makes an ordinary copy. Attributes are R's business. */
+static SEXP view_duplicate(SEXP x, Rboolean deep) {
+  struct view *view = view_of(x);
+  smem_error ignored;
+  if (deep || !is_pristine(x)) return NULL;
+  if (is_writable(view)) {
+    SEXP alias = new_view(R_altrep_data1(x));
+    MARK_NOT_MUTABLE(alias);
+    return alias;
+  }
+  SEXP pointer = PROTECT(new_pointer(&view->reference));
+  smem_code code = open_view(R_ExternalPtrAddr(pointer), &ignored);
+  /* A copy of what is not there is not there either. */
+  SEXP copy = code == SMEM_OK || !view->handle ? new_view(pointer) : NULL;
+  UNPROTECT(1);
+  return copy;
+}
+
+static Rboolean view_inspect(SEXP x, int before, int deep, int vectors,
+                             void (*subtree)(SEXP, int, int, int)) {
+  const struct view *view = view_of(x);
+  (void)before;
+  (void)deep;
+  (void)vectors;
+  (void)subtree;
+  Rprintf(" %s view of shared memory '%s'%s\n",
+          is_writable(view) ? "writable" : "read-only", view->reference.id,
+          view->handle ? "" : " (not there)");
+  return TRUE;
+}
+
+/* ---- travelling ------------------------------------------------------------------------- */
+
+/* NULL: by value. */
+static SEXP view_state(SEXP x) {
+  if (!is_pristine(x)) return NULL;
+  unsigned char bytes_out[SMEM_REFERENCE_SIZE];
+  size_t length = smem_reference_write(&view_of(x)->reference, bytes_out);
+  SEXP state = Rf_allocVector(RAWSXP, (R_xlen_t)length);
+  memcpy(RAW(state), bytes_out, length);
+  return state;
+}
+
+/* The class that R has found by its name must be that of the type in the state,
+ * or elements would be read as what they are not. */
+static const char *wrong_state(SEXP class, SEXP state,
+                               smem_reference *reference) {
+  if (TYPEOF(state) != RAWSXP) return "this is no reference to shared memory";
+  const char *wrong =
+      smem_reference_read(RAW(state), (size_t)XLENGTH(state), reference);
+  if (wrong) return wrong;
+  int index = reference->form & ~WRITABLE;
+  if (index >= R_TYPES || R_SEXP(classes[index]) != class ||
+      reference->length > R_XLEN_T_MAX)
+    return "the reference is damaged";
+  return NULL;
+}
+
+static SEXP view_from_state(SEXP class, SEXP state) {
+  smem_reference reference;
+  smem_error ignored;
+  const char *wrong = wrong_state(class, state, &reference);
+  if (wrong) r_fail_argument("view", "", "%s", wrong);
+  SEXP pointer = PROTECT(new_pointer(&reference));
+  /* If that fails, the first use will say why. */
+  open_view(R_ExternalPtrAddr(pointer), &ignored);
+  SEXP x = new_view(pointer);
+  MARK_NOT_MUTABLE(x);
+  UNPROTECT(1);
+  return x;
+}
+
+/* ---- classes ---------------------------------------------------------------------------- */
+
+static void set_methods(R_altrep_class_t class) {
+  R_set_altrep_Length_method(class, view_length);
+  R_set_altrep_Duplicate_method(class, view_duplicate);
+  R_set_altrep_Inspect_method(class, view_inspect);
+  R_set_altrep_Serialized_state_method(class, view_state);
+  R_set_altrep_Unserialize_method(class, view_from_state);
+  R_set_altvec_Dataptr_method(class, view_pointer);
+  R_set_altvec_Dataptr_or_null_method(class, view_pointer_or_null);
+}
+
+void r_view_start(DllInfo *dll) {
+  const char *package = "sharedmemory";
+  R_altrep_class_t made[R_TYPES] = {
+      R_make_altraw_class("view_raw", package, dll),
+      R_make_altlogical_class("view_logical", package, dll),
+      R_make_altinteger_class("view_integer", package, dll),
+      R_make_altreal_class("view_double", package, dll),
+      R_make_altcomplex_class("view_complex", package, dll)};
+  R_set_altraw_Elt_method(made[0], raw_element);
+  R_set_altlogical_Elt_method(made[1], int_element);
+  R_set_altinteger_Elt_method(made[2], int_element);
+  R_set_altreal_Elt_method(made[3], real_element);
+  R_set_altcomplex_Elt_method(made[4], complex_element);
+  for (int i = 0; i < R_TYPES; i++) set_methods(made[i]);
+  memcpy(classes, made, sizeof classes);
+}
+
+/* ---- for the user ----------------------------------------------------------------------- */
+
+struct opening {
+  SEXP pointer, length;
+  int64_t count, offset;
+  bool done;
+};
+
+static SEXP make_view(void *data) {
+  struct opening *opening = data;
+  struct view *view = R_ExternalPtrAddr(opening->pointer);
+  view->reference.offset = (uint64_t)opening->offset;
+  view->reference.length = (uint64_t)r_fit(
+      "view", view->reference.id, type_of(view), opening->length,
+      opening->count, opening->offset, view->handle->capacity,
+      view->handle->requested);
+  SEXP x = new_view(opening->pointer);
+  opening->done = true;
+  return x;
+}
+
+static void close_undone(void *data) {
+  struct opening *opening = data;
+  if (!opening->done) finalize(opening->pointer);
+}
+
+SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly) {
+  const char *op = "view";
+  smem_error error;
+  id = PROTECT(r_id(op, id));
+  int index = r_type_named(op, "type", type);
+  int64_t at = r_whole(op, "offset", offset, 0);
+  int64_t count = r_count(op, "length", length);
+  bool writable = !r_flag(op, "readonly", readonly);
+  if (at % (int64_t)r_types[index].size != 0)
+    r_fail_argument(op, CHAR(id), "`offset` is %.0f; for a view of type %s it must "
+                    "be a multiple of %d (readSharedMemory() takes any)",
+                    (double)at, r_types[index].name, (int)r_types[index].size);
+  SEXP pointer = PROTECT(new_pointer(NULL));
+  struct view *view = R_ExternalPtrAddr(pointer);
+  smem_code code = smem_open(CHAR(id), writable ? SMEM_READ_WRITE : SMEM_PRIVATE,
+                             &view->handle, &error);
+  error.op = op;
+  r_check(code, &error);
+  smem_refer(view->handle, &view->reference);
+  view->reference.form = (uint8_t)(index | (writable ? WRITABLE : 0));
+  struct opening opening = {pointer, length, count, at, false};
+  SEXP x = PROTECT(
+      R_ExecWithCleanup(make_view, &opening, close_undone, &opening));
+  MARK_NOT_MUTABLE(x);
+  UNPROTECT(3);
+  return x;
+}
+
+/* R wraps a large vector in one of its own to set attributes. */
+static SEXP view_behind(SEXP x) {
+  while (ALTREP(x)) {
+    int index = r_type_of(x);
+    if (index < 0) return NULL;
+    if (R_altrep_inherits(x, classes[index])) return x;
+    SEXP inner = R_altrep_data1(x);
+    if (TYPEOF(inner) != TYPEOF(x)) return NULL;
+    x = inner;
+  }
+  return NULL;
+}
+
+SEXP r_view_id(SEXP x) {
+  SEXP view = view_behind(x);
+  return Rf_ScalarString(
+      view ? Rf_mkCharCE(view_of(view)->reference.id, CE_UTF8) : NA_STRING);
+}
