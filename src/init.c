@@ -28,6 +28,7 @@ void attribute_visible R_init_sharedmemory(DllInfo *dll) {
   R_useDynamicSymbols(dll, FALSE);
   R_forceSymbols(dll, TRUE);
   r_view_start(dll);
+  r_api_start();
   /* Fork and exit handlers of this library may be called after an unload. */
   os_pin_library(in_this_library);
   smem_start(r_interrupted);

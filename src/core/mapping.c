@@ -5,6 +5,7 @@
  * for another process. */
 #include "internal.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 /* The client sees the first member only. */
@@ -24,6 +25,7 @@ static os_mutex mutex; /* guards the table */
 static struct record **table;
 static size_t slots; /* a power of two, or 0 */
 static size_t used;
+static struct record *_Atomic left; /* by smem_free_later() */
 
 void mapping_start(void) { os_mutex_init(&mutex); }
 void mapping_before_fork(void) { os_mutex_lock(&mutex); }
@@ -225,12 +227,12 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
   if (address) os_unmap(address, total);
 }
 
-smem_code smem_free(const char *id, smem_detached *detached,
-                    smem_error *error) {
+/* Remove the segment; its record, NULL if it was not mapped, is the caller's. */
+static smem_code remove_segment(const char *id, struct record **gone,
+                                smem_error *error) {
   struct call call = {"free", id, 0, error, false};
   struct name name;
-  struct record *gone = NULL;
-  memset(detached, 0, sizeof *detached);
+  *gone = NULL;
   smem_code code = name_of_segment(&call, &name);
   if (code != SMEM_OK) return code;
   os_status status = os_object_remove(name.text);
@@ -238,10 +240,39 @@ smem_code smem_free(const char *id, smem_detached *detached,
     return fail_object(&call, status, name.text);
   os_mutex_lock(&mutex);
   struct record **at = find(id, hash_text(id));
-  if (*at) gone = take_out(at);
+  if (*at) *gone = take_out(at);
   os_mutex_unlock(&mutex);
-  if (gone) destroy(gone, detached);
   return SMEM_OK;
+}
+
+smem_code smem_free(const char *id, smem_detached *detached,
+                    smem_error *error) {
+  struct record *gone;
+  memset(detached, 0, sizeof *detached);
+  smem_code code = remove_segment(id, &gone, error);
+  if (code == SMEM_OK && gone) destroy(gone, detached);
+  return code;
+}
+
+smem_code smem_free_later(const char *id, smem_error *error) {
+  struct record *gone;
+  smem_code code = remove_segment(id, &gone, error);
+  if (code != SMEM_OK || !gone) return code;
+  os_mutex_lock(&mutex);
+  gone->next = left;
+  atomic_store(&left, gone);
+  os_mutex_unlock(&mutex);
+  return SMEM_OK;
+}
+
+bool smem_collect(smem_detached *detached) {
+  if (!atomic_load(&left)) return false;
+  os_mutex_lock(&mutex);
+  struct record *record = left;
+  if (record) atomic_store(&left, record->next);
+  os_mutex_unlock(&mutex);
+  if (record) destroy(record, detached);
+  return record != NULL;
 }
 
 void smem_unmap_all(void (*gone)(smem_detached *detached)) {

@@ -116,6 +116,14 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
  * exist is no error. On an error nothing has changed, also not the mapping. */
 smem_code smem_free(const char *id, smem_detached *detached, smem_error *error);
 
+/* The same from a thread that cannot tell the client what is gone: that stays mapped
+ * until smem_collect(). */
+smem_code smem_free_later(const char *id, smem_error *error);
+
+/* Unmap what smem_free_later() left, one mapping at each call; false: none is left.
+ * Costs nothing when there is none. */
+bool smem_collect(smem_detached *detached);
+
 /* Could smem_free() remove it? SMEM_OK also for what does not exist. */
 smem_code smem_can_free(const char *id, smem_error *error);
 

@@ -13,6 +13,7 @@ SEXP r_load(SEXP environment) {
 
 /* Loaded again, the library finds its state as it is left here. */
 SEXP r_unload(void) {
+  r_pointer_collect();
   smem_unmap_all(r_pointer_clear);
   smem_stop();
   return R_NilValue;
@@ -102,6 +103,7 @@ static void reclaim_once(void) {
 SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   const char *op = "allocate";
   smem_error error;
+  r_pointer_collect();
   r_sizes_check(op, size);
   name = PROTECT(r_ids(op, "name", name, true));
   smem_lifetime life = r_lifetime(op, lifetime);
@@ -155,6 +157,7 @@ static void undo_maps(const struct mapped *mapped, R_xlen_t n) {
 SEXP r_map(SEXP id, SEXP readonly) {
   const char *op = "map";
   smem_error error;
+  r_pointer_collect();
   SEXP ids = PROTECT(r_ids(op, "id", id, false));
   smem_access access =
       r_flag(op, "readonly", readonly) ? SMEM_READ_ONLY : SMEM_READ_WRITE;
@@ -181,6 +184,7 @@ SEXP r_map(SEXP id, SEXP readonly) {
 }
 
 SEXP r_unmap(SEXP id) {
+  r_pointer_collect();
   SEXP ids = PROTECT(r_ids("unmap", "id", id, false));
   for (R_xlen_t i = 0; i < XLENGTH(ids); i++) {
     smem_detached detached;
@@ -194,6 +198,7 @@ SEXP r_unmap(SEXP id) {
 SEXP r_free(SEXP id) {
   smem_error error;
   smem_detached detached;
+  r_pointer_collect();
   SEXP ids = PROTECT(r_ids("free", "id", id, false));
   R_xlen_t n = XLENGTH(ids);
   /* What is freed cannot be brought back: so first see that all of them can be,
@@ -216,6 +221,7 @@ SEXP r_free(SEXP id) {
 
 SEXP r_has(SEXP id) {
   smem_error error;
+  r_pointer_collect();
   SEXP ids = PROTECT(r_ids("find", "id", id, false));
   R_xlen_t n = XLENGTH(ids);
   SEXP result = PROTECT(Rf_allocVector(LGLSXP, n));
@@ -232,6 +238,7 @@ SEXP r_has(SEXP id) {
 
 SEXP r_get_size(SEXP id) {
   smem_error error;
+  r_pointer_collect();
   SEXP ids = PROTECT(r_ids("measure", "id", id, false));
   R_xlen_t n = XLENGTH(ids);
   SEXP result = PROTECT(Rf_allocVector(REALSXP, n));

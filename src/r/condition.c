@@ -36,16 +36,23 @@ static void stop_jump(void *target, Rboolean jumping) {
   if (jumping) longjmp(*(jmp_buf *)target, 1);
 }
 
-bool r_interrupted(void) {
+bool r_without_jump(SEXP (*run)(void *), void *data) {
   jmp_buf here;
+  if (setjmp(here)) return false;
+  R_UnwindProtect(run, data, stop_jump, &here, unwinding);
+  return true;
+}
+
+bool r_interrupted(void) {
   if (!is_main_thread || !unwinding) return false;
-  if (jump_waits) return true;
-  if (setjmp(here)) {
-    jump_waits = true;
-    return true;
-  }
-  R_UnwindProtect(check_interrupt, NULL, stop_jump, &here, unwinding);
-  return false;
+  if (!jump_waits) jump_waits = !r_without_jump(check_interrupt, NULL);
+  return jump_waits;
+}
+
+bool r_interrupt_waits(void) { return jump_waits; }
+
+void r_interrupt_forget(void) {
+  if (is_main_thread) jump_waits = false;
 }
 
 SEXP r_package_call(const char *function) {
@@ -56,8 +63,6 @@ SEXP r_package_call(const char *function) {
 }
 
 /* ---- conditions ------------------------------------------------------------------ */
-
-bool r_interrupt_waits(void) { return jump_waits; }
 
 static SEXP utf8_string(const char *text) {
   return Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8));

@@ -24,6 +24,13 @@ bool r_interrupted(void);
 /* Has r_interrupted() met one that r_check() has yet to go on with? */
 bool r_interrupt_waits(void);
 
+/* Take no notice of it: the caller has told of it in another way. On any thread. */
+void r_interrupt_forget(void);
+
+/* Call `run`; false if R wanted to jump out of it, for an error or an interrupt. On
+ * R's main thread. */
+bool r_without_jump(SEXP (*run)(void *), void *data);
+
 /* Throw the error of a core call as an R condition, or go on with an interrupt
  * that r_interrupted() met. Returns if there is neither. */
 void r_check(smem_code code, const smem_error *error);
@@ -100,6 +107,10 @@ SEXP r_pointer(smem_mapping *mapping, smem_access access, SEXP id);
 /* Set the pointers of what is no longer mapped to NULL. */
 void r_pointer_clear(smem_detached *detached);
 
+/* The same for what other packages have freed since the last call, perhaps on other
+ * threads, where R's objects cannot be touched. */
+void r_pointer_collect(void);
+
 /* ---- bytes.c: copying --------------------------------------------------------------- */
 
 SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset);
@@ -120,8 +131,18 @@ void *r_vector_bytes(SEXP x);
 void r_view_start(DllInfo *dll);
 SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly);
 
+/* A view of what the reference leads to; its form is r_view_form(). Not protected.
+ * May jump for want of memory. */
+uint8_t r_view_form(int type, bool writable);
+SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
+                         smem_error *error);
+
 /* The id of the segment that `x` is a view of, NA if it is no view. */
 SEXP r_view_id(SEXP x);
+
+/* ---- api.c: the functions for other packages ---------------------------------------- */
+
+void r_api_start(void);
 
 /* ---- calls.c: the .Call entry points ---------------------------------------------- */
 

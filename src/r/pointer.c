@@ -61,3 +61,8 @@ void r_pointer_clear(smem_detached *detached) {
     SETCAR(CDR(cell), CAR(cell));
   }
 }
+
+void r_pointer_collect(void) {
+  smem_detached detached;
+  while (smem_collect(&detached)) r_pointer_clear(&detached);
+}

@@ -98,6 +98,21 @@ static smem_code open_view(struct view *view, smem_error *error) {
   return error->code;
 }
 
+uint8_t r_view_form(int type, bool writable) {
+  return (uint8_t)(type | (writable ? WRITABLE : 0));
+}
+
+SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
+                         smem_error *error) {
+  SEXP pointer = PROTECT(new_pointer(reference));
+  *code = open_view(R_ExternalPtrAddr(pointer), error);
+  error->op = "view";
+  SEXP x = PROTECT(new_view(pointer));
+  MARK_NOT_MUTABLE(x);
+  UNPROTECT(2);
+  return x;
+}
+
 /* ---- what R asks of a vector ---------------------------------------------------------- */
 
 static R_xlen_t view_length(SEXP x) {
@@ -228,13 +243,9 @@ static SEXP view_from_state(SEXP class, SEXP state) {
   smem_error ignored;
   const char *wrong = wrong_state(class, state, &reference);
   if (wrong) r_fail_argument("view", "", "%s", wrong);
-  SEXP pointer = PROTECT(new_pointer(&reference));
-  /* If that fails, the first use will say why. */
-  open_view(R_ExternalPtrAddr(pointer), &ignored);
-  SEXP x = new_view(pointer);
-  MARK_NOT_MUTABLE(x);
-  UNPROTECT(1);
-  return x;
+  /* If it cannot be opened, the first use will say why. */
+  smem_code code;
+  return r_view_of_reference(&reference, &code, &ignored);
 }
 
 /* ---- classes ---------------------------------------------------------------------------- */
@@ -311,7 +322,7 @@ SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly) {
   error.op = op;
   r_check(code, &error);
   smem_refer(view->handle, &view->reference);
-  view->reference.form = (uint8_t)(index | (writable ? WRITABLE : 0));
+  view->reference.form = r_view_form(index, writable);
   struct opening opening = {pointer, length, count, at, false};
   SEXP x = PROTECT(
       R_ExecWithCleanup(make_view, &opening, close_undone, &opening));

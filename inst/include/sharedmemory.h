@@ -1,0 +1,237 @@
+/* sharedmemory: operating system shared memory for R packages, from C and C++.
+ *
+ * A client has in its DESCRIPTION
+ *
+ *     LinkingTo: sharedmemory
+ *     Imports: sharedmemory
+ *
+ * imports any function of the package in its NAMESPACE, so that it is loaded, and
+ * asks once for the table of functions, in the R_init_ of its own library:
+ *
+ *     #include <sharedmemory.h>
+ *     const sharedmemory_api *shm;
+ *
+ *     void R_init_client(DllInfo *dll) { shm = sharedmemory_init("client"); }
+ *
+ * From then on `shm->allocate(...)` and so on may be called, from any thread. Ids
+ * are those of the R functions: what is allocated here is listed, viewed and freed
+ * there, and the other way round.
+ *
+ * This header is C99 and C++11. */
+#ifndef SHAREDMEMORY_H
+#define SHAREDMEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <R_ext/Error.h>
+#include <R_ext/Rdynload.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- errors ------------------------------------------------------------------
+ *
+ * Every function that can fail returns one of these codes, 0 if it went well, and
+ * never jumps out of the call. What failed has changed nothing. New codes may be
+ * appended: treat an unknown one as SHAREDMEMORY_SYSTEM. */
+typedef enum sharedmemory_code {
+  SHAREDMEMORY_OK = 0,
+  SHAREDMEMORY_ARGUMENT,       /* an argument is not what it must be */
+  SHAREDMEMORY_NOT_FOUND,      /* no segment has this id */
+  SHAREDMEMORY_EXISTS,         /* the name is taken, and `exclusive` */
+  SHAREDMEMORY_TOO_SMALL,      /* ... by a segment too small for the request */
+  SHAREDMEMORY_REPLACED,       /* another segment took its name */
+  SHAREDMEMORY_NO_SPACE,       /* the shared memory file system is full */
+  SHAREDMEMORY_NO_MEMORY,      /* the address space or the heap is full */
+  SHAREDMEMORY_TOO_MANY_MAPS,  /* the kernel's limit of mappings per process */
+  SHAREDMEMORY_TOO_MANY_FILES, /* the limit of open files */
+  SHAREDMEMORY_BUSY,           /* its creator does not get done */
+  SHAREDMEMORY_CORRUPT,        /* what bears the name is no segment, or damaged */
+  SHAREDMEMORY_PERMISSION,     /* it belongs to another user */
+  SHAREDMEMORY_CONTROL,        /* the namespace's control object is unusable */
+  SHAREDMEMORY_INTERRUPTED,    /* Ctrl-C, which has thereby been dealt with:
+                                  return to R. Only on R's main thread. */
+  SHAREDMEMORY_UNSUPPORTED,    /* the system cannot do this */
+  SHAREDMEMORY_SYSTEM,         /* anything else, see os_error */
+  SHAREDMEMORY_BOUNDS,         /* the segment has not so many bytes */
+  SHAREDMEMORY_ELSEWHERE       /* a reference from where other memory is seen */
+} sharedmemory_code;
+
+/* Bytes of an id, with the terminator. */
+#define SHAREDMEMORY_ID_SIZE 201
+
+/* What went wrong, filled by a function that returns a code other than 0 and left
+ * alone otherwise. Strings are UTF-8, terminated, cut if they do not fit. Each
+ * thread has its own. Initialise with SHAREDMEMORY_ERROR_INIT. */
+typedef struct sharedmemory_error {
+  size_t size; /* of this struct, as the client knows it */
+  int code;
+  int os_error;                   /* errno or GetLastError(), or 0 */
+  char id[SHAREDMEMORY_ID_SIZE];  /* "" if no segment is concerned */
+  char message[1024];             /* one or two sentences, with what to do */
+} sharedmemory_error;
+
+#define SHAREDMEMORY_ERROR_INIT {sizeof(sharedmemory_error), 0, 0, {0}, {0}}
+
+/* ---- segments ------------------------------------------------------------------- */
+
+/* Who frees it? */
+enum {
+  SHAREDMEMORY_UNTIL_FREED = 0, /* somebody who calls free() */
+  SHAREDMEMORY_OF_PROCESS = 1   /* also this process, when it ends normally */
+};
+
+/* Initialise with SHAREDMEMORY_REQUEST_INIT, then set what differs. */
+typedef struct sharedmemory_request {
+  size_t size;       /* of this struct, as the client knows it */
+  uint64_t bytes;    /* how many are needed: 1 to 2^53 */
+  const char *name;  /* UTF-8; NULL: none, the id will be a number */
+  int lifetime;      /* SHAREDMEMORY_UNTIL_FREED or SHAREDMEMORY_OF_PROCESS */
+  int exclusive;     /* not 0: a name that exists is an error. Otherwise it is
+                        opened if it is large enough */
+} sharedmemory_request;
+
+#define SHAREDMEMORY_REQUEST_INIT {sizeof(sharedmemory_request), 0, NULL, 0, 0}
+
+/* What a process knows of a segment. */
+enum {
+  SHAREDMEMORY_LIVE = 0,       /* complete, its owner is there */
+  SHAREDMEMORY_ORPHAN = 1,     /* complete, its owner is provably dead */
+  SHAREDMEMORY_UNKNOWN = 2,    /* neither can be proved */
+  SHAREDMEMORY_INCOMPLETE = 3, /* its creator died while making it */
+  SHAREDMEMORY_DAMAGED = 4     /* no segment, or it cannot be believed */
+};
+
+/* Initialise with SHAREDMEMORY_INFO_INIT. Of damaged and incomplete ones most is 0;
+ * on Windows `resident` is the whole segment and `user` is 0. */
+typedef struct sharedmemory_info {
+  size_t size;         /* of this struct, as the client knows it */
+  int state;           /* SHAREDMEMORY_LIVE ... */
+  int lifetime;
+  uint64_t capacity;   /* bytes that may be used */
+  uint64_t requested;  /* bytes that were asked for */
+  uint64_t resident;   /* bytes of memory it takes; UINT64_MAX: not known */
+  uint64_t generation; /* no two segments have the same */
+  uint64_t pid;        /* of the owner, in its own pid namespace */
+  uint64_t user;       /* of the owner */
+  uint64_t created;    /* nanoseconds since 1970 */
+  char tag[64];        /* SHAREDMEMORY_TAG of the owner's environment */
+  char trace[256];     /* the R call that allocated it, if that was recorded */
+} sharedmemory_info;
+
+#define SHAREDMEMORY_INFO_INIT                                                 \
+  {sizeof(sharedmemory_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}}
+
+/* A mapping that belongs to whoever holds the handle: no unmap and no free, by
+ * whomever, in R or in C, takes its memory away before unmap() of this handle. */
+typedef struct sharedmemory_handle sharedmemory_handle;
+
+/* Element types of a view. */
+enum {
+  SHAREDMEMORY_RAW = 0,
+  SHAREDMEMORY_LOGICAL = 1,
+  SHAREDMEMORY_INTEGER = 2,
+  SHAREDMEMORY_DOUBLE = 3,
+  SHAREDMEMORY_COMPLEX = 4
+};
+
+struct SEXPREC;
+
+/* ---- the functions ------------------------------------------------------------
+ *
+ * All of them are thread-safe and may be called from any thread, but for view().
+ * Ids are UTF-8 and terminated: a number as text, a name, or "/" and the system's
+ * name for another program's object (which cannot be allocated). `error` may be
+ * NULL. Nothing is changed by a call that fails. After fork() a child may call all
+ * of them; its handles are its own from then on. */
+#define SHAREDMEMORY_API_VERSION 1
+
+typedef struct sharedmemory_api {
+  size_t size; /* of this table in the package that is installed */
+  int version; /* SHAREDMEMORY_API_VERSION likewise */
+
+  /* Allocate `request->bytes`, zeroed and reserved: no later access can fail for
+   * want of memory. The id is written to `id`. Errors: ARGUMENT, EXISTS, TOO_SMALL,
+   * NO_SPACE, BUSY, CORRUPT, PERMISSION, CONTROL, INTERRUPTED ... On Windows a
+   * segment ends with the last process that holds it. */
+  int (*allocate)(const sharedmemory_request *request,
+                  char id[SHAREDMEMORY_ID_SIZE], sharedmemory_error *error);
+
+  /* Map a segment into this process. `readonly` not 0: writing through the address
+   * ends the process. *handle is the caller's until unmap(). Errors: NOT_FOUND,
+   * TOO_MANY_MAPS, NO_MEMORY, BOUNDS (an empty object of another program) ... */
+  int (*map)(const char *id, int readonly, sharedmemory_handle **handle,
+             sharedmemory_error *error);
+
+  /* Give up a handle and its memory. NULL does nothing. No other thread may use the
+   * handle or its memory any more. Cannot fail. */
+  void (*unmap)(sharedmemory_handle *handle);
+
+  /* The first byte, and how many bytes may be used from there on: at least what was
+   * asked for at allocation. Cannot fail. */
+  void *(*address)(const sharedmemory_handle *handle);
+  uint64_t (*capacity)(const sharedmemory_handle *handle);
+
+  /* Remove the segment. Handles and views stay good. The pointers of R's
+   * mapSharedMemory() stay good until the next call of an R function of this
+   * package, and are NULL then. What does not exist is no error. On Windows the
+   * memory goes with the last process that holds it. */
+  int (*free)(const char *id, sharedmemory_error *error);
+
+  /* *exists = 1 if there is a complete segment, otherwise 0. */
+  int (*exists)(const char *id, int *exists, sharedmemory_error *error);
+
+  /* Bytes that may be used, and bytes that were asked for. Either pointer may be
+   * NULL. */
+  int (*size_of)(const char *id, uint64_t *capacity, uint64_t *requested,
+                 sharedmemory_error *error);
+
+  /* All that is known of it. `info->size` must be set. */
+  int (*info)(const char *id, sharedmemory_info *info,
+              sharedmemory_error *error);
+
+  /* The number of the last segment without a name, 0 if there was none. */
+  int (*last_index)(uint64_t *index, sharedmemory_error *error);
+
+  /* Copy `length` bytes to `offset` (bytes) without mapping the segment: the fast
+   * way to fill a new one. BOUNDS if it has not so many there, and then none is
+   * copied. */
+  int (*fill)(const char *id, uint64_t offset, const void *data,
+              uint64_t length, sharedmemory_error *error);
+
+  /* An R vector on `length` elements from `offset` (bytes, a multiple of the
+   * element's size) on, as by viewSharedMemory(). It has a mapping of its own: the
+   * handle may be unmapped. *view is not protected from R's garbage collector.
+   * ONLY on R's main thread. Errors: BOUNDS, ARGUMENT, NO_MEMORY; NOT_FOUND or
+   * REPLACED if the segment was freed since it was mapped. */
+  int (*view)(const sharedmemory_handle *handle, int type, uint64_t offset,
+              uint64_t length, int readonly, struct SEXPREC **view,
+              sharedmemory_error *error);
+
+  /* "not_found" and so on, as in R's condition classes; a constant. */
+  const char *(*kind)(int code);
+} sharedmemory_api;
+
+/* ---- the table ------------------------------------------------------------------ */
+
+/* The functions of the installed package. Call it in R_init_<client>(), or anywhere
+ * on R's main thread; it is an R error, with a message for the user, if the installed
+ * package is older than this header. A newer one serves clients of older headers. */
+static inline const sharedmemory_api *sharedmemory_init(const char *client) {
+  typedef const sharedmemory_api *(*getter)(void);
+  const sharedmemory_api *api =
+      ((getter)R_GetCCallable("sharedmemory", "sharedmemory_api"))();
+  if (api->version < SHAREDMEMORY_API_VERSION ||
+      api->size < sizeof(sharedmemory_api))
+    Rf_error("%s was built for version %d of the C interface of sharedmemory, "
+             "the installed package has version %d: update sharedmemory",
+             client, SHAREDMEMORY_API_VERSION, api->version);
+  return api;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

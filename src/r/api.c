@@ -1,0 +1,272 @@
+/* The functions of inst/include/sharedmemory.h: the core, for other packages.
+ *
+ * Called from any thread, so nothing here touches R but view(). */
+#include "glue.h"
+
+#include "../../inst/include/sharedmemory.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- what both sides must agree on --------------------------------------------------- */
+
+#define X(name, kind, advice)                                                  \
+  _Static_assert((int)SHAREDMEMORY_##name == (int)SMEM_##name, "codes differ");
+SMEM_ERRORS(X)
+#undef X
+_Static_assert(SHAREDMEMORY_ID_SIZE == SMEM_ID_MAX + 1, "sizes differ");
+_Static_assert((int)SHAREDMEMORY_LIVE == (int)SMEM_LIVE &&
+                   (int)SHAREDMEMORY_ORPHAN == (int)SMEM_ORPHAN &&
+                   (int)SHAREDMEMORY_UNKNOWN == (int)SMEM_UNKNOWN &&
+                   (int)SHAREDMEMORY_INCOMPLETE == (int)SMEM_INCOMPLETE &&
+                   (int)SHAREDMEMORY_DAMAGED == (int)SMEM_DAMAGED,
+               "states differ");
+
+/* Structs of clients may be shorter (older) or longer (newer) than ours: copy what
+ * both have. `size`, the first member, is the client's and stays. */
+static void give(void *to, const void *ours, size_t size) {
+  size_t theirs;
+  memcpy(&theirs, to, sizeof theirs);
+  if (theirs > size) theirs = size;
+  if (theirs > sizeof theirs)
+    memcpy((char *)to + sizeof theirs, (const char *)ours + sizeof theirs,
+           theirs - sizeof theirs);
+}
+
+/* ---- errors ------------------------------------------------------------------------- */
+
+/* Never half a character. */
+static void cut(char *to, size_t room, const char *from) {
+  size_t length = strlen(from);
+  if (length >= room) length = room - 1;
+  memcpy(to, from, length);
+  to[length] = '\0';
+  while (length > 0 && !smem_is_utf8(to)) to[--length] = '\0';
+}
+
+static int report(smem_code code, const smem_error *error,
+                  sharedmemory_error *to) {
+  /* The jump of an interrupt was stopped on its way through the core. Here it ends:
+   * the client is told by the code. */
+  r_interrupt_forget();
+  if (code == SMEM_OK || !to) return code;
+  char message[2048];
+  sharedmemory_error ours = SHAREDMEMORY_ERROR_INIT;
+  smem_error_message(error, message, sizeof message);
+  ours.code = code;
+  ours.os_error = error->number;
+  cut(ours.id, sizeof ours.id, error->id);
+  cut(ours.message, sizeof ours.message, message);
+  give(to, &ours, sizeof ours);
+  return code;
+}
+
+static int refuse(smem_code code, const char *op, const char *id,
+                  const char *why, sharedmemory_error *to) {
+  smem_error error = {.code = code, .op = op};
+  cut(error.id, sizeof error.id, id);
+  cut(error.detail, sizeof error.detail, why);
+  return report(code, &error, to);
+}
+
+/* Does `id` obey the grammar? Otherwise the error is filled. */
+static bool is_good(const char *op, const char *id, sharedmemory_error *error) {
+  char why[100];
+  const char *wrong = "is NULL";
+  if (id && smem_id_is_valid(id, strlen(id), &wrong)) return true;
+  snprintf(why, sizeof why, "the id %s", wrong);
+  refuse(SMEM_ARGUMENT, op, "", why, error);
+  return false;
+}
+
+/* ---- segments ------------------------------------------------------------------------- */
+
+static int api_allocate(const sharedmemory_request *from,
+                        char id[SHAREDMEMORY_ID_SIZE],
+                        sharedmemory_error *error) {
+  const char *op = "allocate";
+  sharedmemory_request asked = SHAREDMEMORY_REQUEST_INIT;
+  smem_error failure;
+  if (!from || !id)
+    return refuse(SMEM_ARGUMENT, op, "", "a pointer is NULL", error);
+  memcpy((char *)&asked + sizeof asked.size,
+         (const char *)from + sizeof asked.size,
+         (from->size < sizeof asked ? from->size : sizeof asked) -
+             sizeof asked.size);
+  if (asked.bytes < 1 || asked.bytes > SMEM_MAX_NUMBER)
+    return refuse(SMEM_ARGUMENT, op, "",
+                  "the size must be from 1 to 2^53 bytes", error);
+  if (asked.lifetime != SHAREDMEMORY_UNTIL_FREED &&
+      asked.lifetime != SHAREDMEMORY_OF_PROCESS)
+    return refuse(SMEM_ARGUMENT, op, "", "there is no such lifetime", error);
+  if (asked.name && !is_good(op, asked.name, error)) return SMEM_ARGUMENT;
+  smem_request request = {asked.bytes, asked.name, 0, NULL};
+  smem_code code = smem_allocate(&request, 1, (smem_lifetime)asked.lifetime,
+                                 asked.exclusive != 0, &failure);
+  if (code == SMEM_OK && asked.name)
+    memmove(id, asked.name, strlen(asked.name) + 1);
+  else if (code == SMEM_OK)
+    smem_id_of_number(request.number, id);
+  return report(code, &failure, error);
+}
+
+static int api_map(const char *id, int readonly, sharedmemory_handle **handle,
+                   sharedmemory_error *error) {
+  smem_error failure;
+  smem_handle *opened;
+  if (!is_good("map", id, error)) return SMEM_ARGUMENT;
+  if (!handle) return refuse(SMEM_ARGUMENT, "map", id, "a pointer is NULL", error);
+  smem_code code = smem_open(id, readonly ? SMEM_READ_ONLY : SMEM_READ_WRITE,
+                             &opened, &failure);
+  if (code == SMEM_OK) *handle = (sharedmemory_handle *)opened;
+  return report(code, &failure, error);
+}
+
+static const smem_handle *core_handle(const sharedmemory_handle *handle) {
+  return (const smem_handle *)handle;
+}
+
+static void api_unmap(sharedmemory_handle *handle) {
+  smem_close((smem_handle *)handle);
+}
+
+static void *api_address(const sharedmemory_handle *handle) {
+  return core_handle(handle)->address;
+}
+
+static uint64_t api_capacity(const sharedmemory_handle *handle) {
+  return core_handle(handle)->capacity;
+}
+
+static int api_free(const char *id, sharedmemory_error *error) {
+  smem_error failure;
+  if (!is_good("free", id, error)) return SMEM_ARGUMENT;
+  return report(smem_free_later(id, &failure), &failure, error);
+}
+
+static int api_exists(const char *id, int *exists, sharedmemory_error *error) {
+  smem_error failure;
+  bool found = false;
+  if (!is_good("find", id, error)) return SMEM_ARGUMENT;
+  if (!exists)
+    return refuse(SMEM_ARGUMENT, "find", id, "a pointer is NULL", error);
+  smem_code code = smem_exists(id, &found, &failure);
+  if (code == SMEM_OK) *exists = found;
+  return report(code, &failure, error);
+}
+
+static int api_size_of(const char *id, uint64_t *capacity, uint64_t *requested,
+                       sharedmemory_error *error) {
+  smem_error failure;
+  uint64_t usable = 0, asked = 0;
+  if (!is_good("measure", id, error)) return SMEM_ARGUMENT;
+  smem_code code = smem_extent(id, &usable, &asked, &failure);
+  if (code == SMEM_OK && capacity) *capacity = usable;
+  if (code == SMEM_OK && requested) *requested = asked;
+  return report(code, &failure, error);
+}
+
+static void fill_info(const smem_entry *entry, void *context) {
+  sharedmemory_info *info = context;
+  info->state = (int)entry->state;
+  info->lifetime = (int)entry->lifetime;
+  info->capacity = entry->capacity;
+  info->requested = entry->requested;
+  info->resident = entry->resident;
+  info->generation = entry->generation;
+  info->pid = entry->pid;
+  info->user = entry->user;
+  info->created = entry->created;
+  cut(info->tag, sizeof info->tag, entry->tag);
+  cut(info->trace, sizeof info->trace, entry->trace);
+}
+
+static int api_info(const char *id, sharedmemory_info *info,
+                    sharedmemory_error *error) {
+  smem_error failure;
+  sharedmemory_info ours = SHAREDMEMORY_INFO_INIT;
+  char path[300];
+  size_t none = 0;
+  if (!is_good("inspect", id, error)) return SMEM_ARGUMENT;
+  if (!info)
+    return refuse(SMEM_ARGUMENT, "inspect", id, "a pointer is NULL", error);
+  smem_code code = smem_inspect(id, NULL, &none, path, sizeof path, fill_info,
+                                &ours, &failure);
+  if (code == SMEM_OK) give(info, &ours, sizeof ours);
+  return report(code, &failure, error);
+}
+
+static int api_last_index(uint64_t *index, sharedmemory_error *error) {
+  smem_error failure;
+  uint64_t last = 0;
+  if (!index)
+    return refuse(SMEM_ARGUMENT, "count", "", "a pointer is NULL", error);
+  smem_code code = smem_last_index(&last, &failure);
+  if (code == SMEM_OK) *index = last;
+  return report(code, &failure, error);
+}
+
+static int api_fill(const char *id, uint64_t offset, const void *data,
+                    uint64_t length, sharedmemory_error *error) {
+  smem_error failure;
+  if (!is_good("write", id, error)) return SMEM_ARGUMENT;
+  if (!data && length > 0)
+    return refuse(SMEM_ARGUMENT, "write", id, "a pointer is NULL", error);
+  return report(smem_write(id, offset, data, length, &failure), &failure,
+                error);
+}
+
+/* ---- views --------------------------------------------------------------------------- */
+
+struct making {
+  const smem_reference *reference;
+  SEXP view;
+  smem_code code;
+  smem_error *error;
+};
+
+static SEXP make_view(void *data) {
+  struct making *making = data;
+  making->view =
+      r_view_of_reference(making->reference, &making->code, making->error);
+  return R_NilValue;
+}
+
+static int api_view(const sharedmemory_handle *handle, int type,
+                    uint64_t offset, uint64_t length, int readonly,
+                    SEXP *view, sharedmemory_error *error) {
+  smem_reference reference;
+  smem_error failure = {.code = SMEM_NO_MEMORY, .op = "view"};
+  if (!handle || !view)
+    return refuse(SMEM_ARGUMENT, "view", "", "a pointer is NULL", error);
+  smem_refer(core_handle(handle), &reference);
+  if (type < 0 || type >= R_TYPES)
+    return refuse(SMEM_ARGUMENT, "view", reference.id,
+                  "there is no such type", error);
+  reference.form = r_view_form(type, !readonly);
+  reference.offset = offset;
+  reference.length = length;
+  strcpy(failure.id, reference.id);
+  strcpy(failure.detail, "R has no memory for the vector");
+  struct making making = {&reference, NULL, SMEM_NO_MEMORY, &failure};
+  r_without_jump(make_view, &making); /* one is R's lack of memory */
+  if (making.code == SMEM_OK) *view = making.view;
+  return report(making.code, &failure, error);
+}
+
+static const char *api_kind(int code) {
+  return smem_error_kind((smem_code)code);
+}
+
+static const sharedmemory_api api = {
+    sizeof api,    SHAREDMEMORY_API_VERSION,
+    api_allocate,  api_map,     api_unmap, api_address, api_capacity,
+    api_free,      api_exists,  api_size_of, api_info,  api_last_index,
+    api_fill,      api_view,    api_kind};
+
+static const sharedmemory_api *get_api(void) { return &api; }
+
+void r_api_start(void) {
+  R_RegisterCCallable("sharedmemory", "sharedmemory_api",
+                      (DL_FUNC)(void (*)(void))get_api);
+}
