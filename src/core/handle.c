@@ -13,7 +13,7 @@ struct opened {
 /* Map `segment`, whose object is closed in any case. */
 static smem_code open_segment(const struct call *call, struct segment *segment,
                               smem_access access, const char *space,
-                              smem_handle **handle) {
+                              const uint64_t place[2], smem_handle **handle) {
   struct opened *opened = os_allocate(sizeof *opened);
   void *address = NULL;
   smem_code code = opened ? segment_map(call, segment, access, &address)
@@ -31,7 +31,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
       address, segment_capacity(&segment->footer), segment->footer.requested,
       segment->footer.generation, access};
   opened->total = segment->info.size;
-  os_place(opened->reference.place);
+  memcpy(opened->reference.place, place, sizeof opened->reference.place);
   opened->reference.generation = segment->footer.generation;
   copy_text(opened->reference.space, sizeof opened->reference.space, space);
   copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
@@ -44,12 +44,14 @@ smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
   struct call call = {"map", id, 0, error, false};
   struct segment segment;
   struct space space = {""};
+  uint64_t place[2];
   smem_code code = SMEM_OK;
   if (!smem_id_is_raw(id)) code = namespace_get(&call, &space);
   if (code == SMEM_OK)
     code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
   if (code != SMEM_OK) return code;
-  return open_segment(&call, &segment, access, space.text, handle);
+  os_place(place);
+  return open_segment(&call, &segment, access, space.text, place, handle);
 }
 
 static bool is_here(const uint64_t place[2]) {
@@ -94,7 +96,8 @@ smem_code smem_open_reference(const smem_reference *reference,
   smem_code code = open_referred(&call, reference, access == SMEM_READ_WRITE,
                                  &segment);
   if (code != SMEM_OK) return code;
-  return open_segment(&call, &segment, access, reference->space, handle);
+  return open_segment(&call, &segment, access, reference->space,
+                      reference->place, handle);
 }
 
 void smem_close(smem_handle *handle) {
