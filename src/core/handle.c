@@ -7,6 +7,7 @@
 struct opened {
   smem_handle handle;
   uint64_t total; /* bytes mapped */
+  uint64_t identity[2];
   smem_reference reference;
 };
 
@@ -31,6 +32,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
       address, segment_capacity(&segment->footer), segment->footer.requested,
       segment->footer.generation, access};
   opened->total = segment->info.size;
+  memcpy(opened->identity, segment->info.identity, sizeof opened->identity);
   memcpy(opened->reference.place, place, sizeof opened->reference.place);
   opened->reference.generation = segment->footer.generation;
   copy_text(opened->reference.space, sizeof opened->reference.space, space);
@@ -58,6 +60,13 @@ static bool is_here(const uint64_t place[2]) {
   uint64_t here[2];
   os_place(here);
   return memcmp(place, here, sizeof here) == 0;
+}
+
+static void name_referred(const smem_reference *reference, struct name *name) {
+  if (smem_id_is_raw(reference->id))
+    copy_text(name->text, sizeof name->text, reference->id + 1);
+  else
+    name_of_segment_in(reference->space, reference->id, name);
 }
 
 /* What is incomplete under this name now is younger than the reference. */
@@ -89,10 +98,7 @@ smem_code smem_open_reference(const smem_reference *reference,
                 "the reference to it was made on another machine, in a container "
                 "with shared memory of its own, or before the machine was last "
                 "started");
-  if (smem_id_is_raw(reference->id))
-    copy_text(segment.name.text, sizeof segment.name.text, reference->id + 1);
-  else
-    name_of_segment_in(reference->space, reference->id, &segment.name);
+  name_referred(reference, &segment.name);
   smem_code code = open_referred(&call, reference, access == SMEM_READ_WRITE,
                                  &segment);
   if (code != SMEM_OK) return code;
@@ -104,6 +110,15 @@ void smem_close(smem_handle *handle) {
   if (!handle) return;
   os_unmap(handle->address, ((struct opened *)handle)->total);
   os_release(handle);
+}
+
+bool smem_handle_is_findable(const smem_handle *handle) {
+  const struct opened *opened = (const struct opened *)handle;
+  struct name name;
+  os_info info;
+  name_referred(&opened->reference, &name);
+  return os_object_stat(name.text, &info).code == OS_OK &&
+         memcmp(info.identity, opened->identity, sizeof info.identity) == 0;
 }
 
 bool smem_handle_is_written(const smem_handle *handle) {

@@ -285,13 +285,15 @@ smem_code smem_list(bool (*visit_one)(const smem_entry *entry, void *context),
   return code;
 }
 
-smem_code smem_mapped_by(bool (*visit)(uint64_t pid,
+smem_code smem_mapped_by(const char *id,
+                         bool (*visit)(uint64_t pid,
                                        const uint64_t identity[2],
                                        void *context),
                          void *context, smem_error *error) {
-  struct call call = {"list", "", 0, error, false};
+  struct call call = {"list", id ? id : "", 0, error, false};
   struct name prefix;
-  smem_code code = name_prefix(&call, &prefix);
+  smem_code code =
+      id ? name_of_segment(&call, &prefix) : name_prefix(&call, &prefix);
   if (code != SMEM_OK) return code;
   os_status status = os_mappings(prefix.text, visit, context);
   if (status.code == OS_OK) return SMEM_OK;

@@ -148,6 +148,9 @@ smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
                     smem_error *error);
 void smem_close(smem_handle *handle); /* may be NULL */
 
+/* Would a reference to it lead anywhere: does the segment still have its name? */
+bool smem_handle_is_findable(const smem_handle *handle);
+
 /* Was its memory written to? True also where the system does not tell. */
 bool smem_handle_is_written(const smem_handle *handle);
 
@@ -237,9 +240,11 @@ typedef struct smem_entry {
 smem_code smem_list(bool (*visit)(const smem_entry *entry, void *context),
                     void *context, smem_error *error);
 
-/* Call `visit` for each mapping of an object of the namespace by a process that
- * we may look into. SMEM_UNSUPPORTED where the system does not tell. */
-smem_code smem_mapped_by(bool (*visit)(uint64_t pid,
+/* Call `visit` for each mapping of this object, with NULL of any object of the
+ * namespace, by a process that we may look into; perhaps of others whose names begin
+ * alike. SMEM_UNSUPPORTED where the system does not tell. */
+smem_code smem_mapped_by(const char *id,
+                         bool (*visit)(uint64_t pid,
                                        const uint64_t identity[2],
                                        void *context),
                          void *context, smem_error *error);

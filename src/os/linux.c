@@ -221,6 +221,7 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
 
 os_status os_object_map(os_object object, uint64_t size, os_access access,
                         void **address) {
+  if (linux_mappings_run_out()) return (os_status){OS_TOO_MANY_MAPS, ENOMEM};
   os_status status = posix_map((int)object, 0, size, access, address);
   if (status.code == OS_NO_MEMORY && linux_mappings_used_up())
     status.code = OS_TOO_MANY_MAPS;

@@ -77,6 +77,15 @@ bool linux_mappings_used_up(void) {
   return most != UINT64_MAX && mappings != UINT64_MAX && mappings + 2 >= most;
 }
 
+bool linux_mappings_run_out(void) {
+  enum { SHARE = 64 }; /* the others' part of the limit: 1 in 64, some 1,000 */
+  static _Atomic uint64_t most; /* as it was when we last came near it */
+  uint64_t mapped = posix_mapped;
+  if (mapped < most - most / SHARE) return false;
+  most = read_number("/proc/sys/vm/max_map_count");
+  return mapped >= most - most / SHARE;
+}
+
 /* ---- process ----------------------------------------------------------- */
 
 static uint64_t inode_of(const char *path) {

@@ -206,11 +206,14 @@ static Rboolean view_inspect(SEXP x, int before, int deep, int vectors,
 
 /* ---- travelling ------------------------------------------------------------------------- */
 
-/* NULL: by value. */
+/* NULL: by value, as when the values are nowhere else any more. */
 static SEXP view_state(SEXP x) {
-  if (!is_pristine(x)) return NULL;
+  const struct view *view = view_of(x);
+  if (!is_pristine(x) ||
+      (view->handle && !smem_handle_is_findable(view->handle)))
+    return NULL;
   unsigned char bytes_out[SMEM_REFERENCE_SIZE];
-  size_t length = smem_reference_write(&view_of(x)->reference, bytes_out);
+  size_t length = smem_reference_write(&view->reference, bytes_out);
   SEXP state = Rf_allocVector(RAWSXP, (R_xlen_t)length);
   memcpy(RAW(state), bytes_out, length);
   return state;
