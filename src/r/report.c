@@ -47,6 +47,8 @@ struct report {
   double start, end;
   uint64_t asked; /* the pid whose command this is */
   char command[256];
+  uint64_t named; /* the user whose name this is, if there is one */
+  char user[80];
   bool is_reclaim, has_mappings, knows_mappings;
 };
 
@@ -137,6 +139,15 @@ static SEXP command_of(struct report *report, const smem_entry *entry) {
   return utf8(report->command);
 }
 
+/* Likewise: the system looks users up in a file. */
+static SEXP user_of(struct report *report, const smem_entry *entry) {
+  if (!report->user[0] || entry->user != report->named) {
+    report->named = entry->user;
+    smem_user_name(entry->user, report->user, sizeof report->user);
+  }
+  return utf8(report->user);
+}
+
 /* The pids of one object: sorted, each once. */
 static SEXP pids_of(const struct report *report, const smem_entry *entry) {
   const struct mapping *all = report->mappings.data;
@@ -195,8 +206,6 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   const smem_entry *entry = &row->entry;
   bool complete = is_complete(entry);
   bool owned = complete && entry->pid != 0; /* another program's object is not */
-  char user[80];
-  smem_user_name(entry->user, user, sizeof user);
   SET_STRING_ELT(VECTOR_ELT(columns, ID), i, utf8(row->id));
   REAL(VECTOR_ELT(columns, SIZE))[i] =
       complete ? (double)entry->capacity : NA_REAL;
@@ -214,7 +223,7 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
   SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));
-  SET_STRING_ELT(VECTOR_ELT(columns, USER), i, utf8(user));
+  SET_STRING_ELT(VECTOR_ELT(columns, USER), i, user_of(report, entry));
   if (report->has_mappings)
     SET_VECTOR_ELT(VECTOR_ELT(columns, MAPPED_BY), i, pids_of(report, entry));
   if (report->is_reclaim)
