@@ -866,7 +866,7 @@ os_status os_mappings(const char *prefix,
   return (os_status){OS_UNSUPPORTED, 0};
 }
 
-void os_place(uint64_t place[2]) {
+os_status os_place(uint64_t place[2]) {
   char text[256] = "";
   size_t length = sizeof text - 1;
 #ifdef __APPLE__
@@ -877,6 +877,7 @@ void os_place(uint64_t place[2]) {
 #endif
   place[0] = posix_hash(text, strlen(text), 1);
   place[1] = 0;
+  return OS_SUCCESS;
 }
 
 /* Shared memory is swapped like any other; nothing of the list is limited. */
