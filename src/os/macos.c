@@ -458,16 +458,19 @@ static os_status inspect_footer(int fd, os_info *info) {
   return status;
 }
 
-/* macOS tells neither type nor links of a shared memory object: both are 0. */
+/* macOS tells neither type nor links of a shared memory object, and not which one
+ * it is: all are 0. The identity of our own is in the footer; that another
+ * program's was replaced goes unnoticed there. */
 static os_status inspect(int fd, const char *name, os_info *info) {
   struct stat status;
   if (os_sys.fstat(fd, &status) != 0) return posix_last();
   posix_info(&status, info);
-  info->identity[0] = info->identity[1] = 0;
   info->unlinked = false;
   if ((status.st_mode & S_IFMT) != 0 && !S_ISREG(status.st_mode))
     return (os_status){OS_NOT_REGULAR, 0};
-  return os_is_own_name(name) ? inspect_footer(fd, info) : OS_SUCCESS;
+  if (!os_is_own_name(name)) return OS_SUCCESS;
+  info->identity[0] = info->identity[1] = 0;
+  return inspect_footer(fd, info);
 }
 
 /* ---- objects ------------------------------------------------------------- */
