@@ -128,6 +128,31 @@ TEST(raw_and_empty) {
   }
 }
 
+/* Sparse, as large as files can be: what cannot be mapped can still be read. */
+TEST(raw_and_huge) {
+  const uint64_t sizes[] = {(uint64_t)1 << 48, (uint64_t)1 << 62, INT64_MAX};
+  const char *id = raw_id("a");
+  uint64_t size;
+  char byte;
+  for (int i = 0; i < 3; i++) {
+    plant_file(raw_path("a"), "", 0600);
+    if (truncate(raw_path("a"), (off_t)sizes[i]) != 0)
+      test_skip("files cannot be so large");
+    CHECK_OK(smem_size(id, &size, &error));
+    CHECK_EQUAL(sizes[i], size);
+    CHECK_CODE(SMEM_NO_MEMORY, try_map(id));
+    CHECK_CODE(SMEM_NO_MEMORY, try_open(id, SMEM_PRIVATE));
+    CHECK_OK(read_bytes(id, 1, &byte, 1));
+    CHECK_OK(write_bytes(id, size / 2, "x", 1));
+    CHECK_OK(read_bytes(id, size / 2, &byte, 1));
+    CHECK_EQUAL('x', byte);
+    CHECK_CODE(SMEM_BOUNDS, read_bytes(id, size, &byte, 1));
+    CHECK_CODE(SMEM_BOUNDS, write_bytes(id, size - 1, "xy", 2));
+    CHECK_CODE(SMEM_BOUNDS, write_bytes(id, 1, "x", size));
+    CHECK_OK(free_id(id));
+  }
+}
+
 TEST(handles_of_raw_objects) {
   const char *id = raw_id("a");
   make_raw(id, 5000);
