@@ -117,26 +117,50 @@ static bool is_replaced(const struct call *call, const struct record *record) {
          memcmp(info.identity, record->identity, sizeof info.identity) != 0;
 }
 
+/* A raw object can have got another size since its other access was mapped: then
+ * this one gets as much of it as that one. */
+static smem_code fit_to_mapped(const struct call *call,
+                               const struct record *record,
+                               struct segment *segment) {
+  if (record->generation != segment->footer.generation)
+    return fail_replaced(call);
+  if (segment->info.size < record->total)
+    return fail(call, SMEM_BOUNDS, 0,
+                "%llu bytes of it are mapped here, and it was cut to %llu",
+                (unsigned long long)record->total,
+                (unsigned long long)segment->info.size);
+  segment->info.size = record->total;
+  return SMEM_OK;
+}
+
+static struct record *insert_segment(const struct call *call, uint64_t hash,
+                                     const struct segment *segment) {
+  struct record *record = insert(call->id, hash);
+  if (!record) return NULL;
+  record->mapping.capacity = segment_capacity(&segment->footer);
+  record->total = segment->info.size;
+  memcpy(record->identity, segment->info.identity, sizeof record->identity);
+  record->generation = segment->footer.generation;
+  return record;
+}
+
 /* Map `segment` with this access, and enter it. Under the mutex. */
 static smem_code enter(const struct call *call, smem_access access,
-                       const struct segment *segment, uint64_t hash,
-                       bool can_return, struct record **result) {
-  struct record **at = find(call->id, hash), *record = *at;
-  void *address;
-  if (record && record->generation != segment->footer.generation)
-    return fail_replaced(call);
+                       struct segment *segment, uint64_t hash, bool can_return,
+                       struct record **result) {
+  struct record *record = *find(call->id, hash);
+  smem_code code = record ? fit_to_mapped(call, record, segment) : SMEM_OK;
+  if (code != SMEM_OK) return code;
   if (!record || !record->mapping.address[access]) {
-    smem_code code = segment_map(call, segment, access, &address);
+    void *address;
+    code = segment_map(call, segment, access, &address);
     if (code != SMEM_OK) return code;
-    if (!record && !(record = insert(call->id, hash))) {
+    if (!record) record = insert_segment(call, hash, segment);
+    if (!record) {
       os_unmap(address, segment->info.size);
       return fail_no_memory(call);
     }
     record->mapping.address[access] = address;
-    record->mapping.capacity = segment_capacity(&segment->footer);
-    record->total = segment->info.size;
-    memcpy(record->identity, segment->info.identity, sizeof record->identity);
-    record->generation = segment->footer.generation;
     record->can_return = can_return;
   }
   record->count++;

@@ -27,8 +27,9 @@ uint64_t smem_random(void);
 
 /* An id that begins with "/" is raw: the system's name for an object of another
  * program. It can be found, measured, read, written, mapped and freed. Nothing
- * tells when it was replaced but its identity, and nothing that its creator will
- * not truncate it: touching what is gone then ends this process. */
+ * tells when it was replaced but its identity, which macOS and Windows keep to
+ * themselves, and nothing that its creator will not truncate it: touching what is
+ * gone then ends this process. */
 bool smem_id_is_raw(const char *id);
 
 /* Does `id` obey the grammar of ids? Otherwise *why is a constant that says what

@@ -219,13 +219,18 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
   return posix_read_all((int)object, buffer, length, (off_t)offset);
 }
 
-os_status os_object_map(os_object object, uint64_t size, os_access access,
-                        void **address) {
+static os_status map_range(os_object object, uint64_t offset, uint64_t size,
+                           os_access access, void **address) {
   if (linux_mappings_run_out()) return (os_status){OS_TOO_MANY_MAPS, ENOMEM};
-  os_status status = posix_map((int)object, 0, size, access, address);
+  os_status status = posix_map((int)object, offset, size, access, address);
   if (status.code == OS_NO_MEMORY && linux_mappings_used_up())
     status.code = OS_TOO_MANY_MAPS;
   return status;
+}
+
+os_status os_object_map(os_object object, uint64_t size, os_access access,
+                        void **address) {
+  return map_range(object, 0, size, access, address);
 }
 
 /* write() fills fresh pages of a tmpfs more than twice as fast as a mapping, where
@@ -239,7 +244,7 @@ os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
       offset + length <= most.rlim_cur)
     return posix_write_all((int)object, buffer, length, (off_t)offset);
   uint64_t before = offset % os_page_size();
-  os_status status = posix_map((int)object, offset - before, before + length,
+  os_status status = map_range(object, offset - before, before + length,
                                OS_READ_WRITE, &window);
   if (status.code != OS_OK) return status;
   memcpy((char *)window + before, buffer, length);

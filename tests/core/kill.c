@@ -104,6 +104,24 @@ TEST(killed_while_freeing_its_own) {
   kill_at_each_call(allocate_own, smem_stop);
 }
 
+/* What he only looks at, or writes into, stays whole. */
+static void open_and_close(void) {
+  smem_reference reference;
+  smem_handle *handle;
+  CHECK_OK(smem_open("a", SMEM_PRIVATE, &handle, &error));
+  smem_refer(handle, &reference);
+  smem_close(handle);
+  CHECK_OK(smem_open_reference(&reference, SMEM_READ_WRITE, &handle, &error));
+  smem_close(handle);
+}
+static void write_and_read(void) {
+  static char zeros[5000];
+  CHECK_OK(smem_write("a", 0, zeros, sizeof zeros, &error));
+  CHECK_OK(smem_read("a", 0, zeros, sizeof zeros, &error));
+}
+TEST(killed_while_opening) { kill_at_each_call(allocate_a, open_and_close); }
+TEST(killed_while_writing) { kill_at_each_call(allocate_a, write_and_read); }
+
 /* ---- stopped, not dead --------------------------------------------------- */
 
 ROLE(slow_creator) {

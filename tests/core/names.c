@@ -47,9 +47,8 @@ TEST(invalid_ids) {
     size_t length;
   } bad[] = {
       {"", 0},
-      {"/", 1},
       {"a/b", 3},
-      {"/raw", 4},
+      {"a/", 2},
       {"a\0b", 3},
       {"a\n", 2},
       {"\x1F", 1},
@@ -78,6 +77,41 @@ TEST(invalid_ids) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (is_valid(bad[i].id, bad[i].length))
       test_fail(__FILE__, __LINE__, "accepted: number %d", (int)i);
+}
+
+/* Names of other programs' objects: one level, none of ours. */
+TEST(raw_ids) {
+  static char long_id[SMEM_ID_MAX + 2];
+  const char *good[] = {"/a",     "/ ",    "/...", "/.a",   "/a.b",
+                        "/psm_1", "/sme",  "/1",   "/Smem", "/ smem",
+                        "/sem.x", "/%s",   "/\\",  "/na\xC3\xAFve"};
+  const struct {
+    const char *id;
+    size_t length;
+  } bad[] = {
+      {"/", 1},       {"/.", 2},          {"/..", 3},
+      {"//", 2},      {"//a", 3},         {"/a/", 3},
+      {"/a/b", 4},    {"/../a", 5},       {"/smem", 5},
+      {"/smem.", 6},  {"/smem.1000.a", 12}, {"/smem-control.1000", 18},
+      {"/smemory", 8}, {"/a\n", 3},        {"/\x7F", 2},
+      {"/\xC2\x80", 3}, {"/\xFF", 2},     {"/a\xC3", 3},
+      {"/a\0b", 4},   {"/\0", 2},
+  };
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    CHECK(smem_id_is_raw(good[i]));
+    if (!is_valid(good[i], strlen(good[i])))
+      test_fail(__FILE__, __LINE__, "refused: %s", good[i]);
+  }
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    if (is_valid(bad[i].id, bad[i].length))
+      test_fail(__FILE__, __LINE__, "accepted: number %d", (int)i);
+  CHECK(!smem_id_is_raw("a") && !smem_id_is_raw("") && !smem_id_is_raw("a/"));
+  memset(long_id, 'x', sizeof long_id);
+  long_id[0] = '/';
+  CHECK(is_valid(long_id, SMEM_ID_MAX));
+  CHECK(!is_valid(long_id, SMEM_ID_MAX + 1));
+  memcpy(long_id + SMEM_ID_MAX - 1, "\xC3\xA9", 2);
+  CHECK(!is_valid(long_id, SMEM_ID_MAX));
 }
 
 TEST(numbers_as_ids) {
