@@ -235,15 +235,15 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
   if (address) os_unmap(address, total);
 }
 
-smem_code smem_free(const char *id, smem_detached *detached,
-                    smem_error *error) {
+static smem_code free_by(os_status (*remove)(const char *name), const char *id,
+                         smem_detached *detached, smem_error *error) {
   struct call call = {"free", id, 0, error, false};
   struct name name;
   struct record *gone = NULL;
   memset(detached, 0, sizeof *detached);
   smem_code code = name_of_segment(&call, &name);
   if (code != SMEM_OK) return code;
-  os_status status = os_object_remove(name.text);
+  os_status status = remove(name.text);
   if (status.code != OS_OK && status.code != OS_NOT_FOUND)
     return fail_object(&call, status, name.text);
   os_mutex_lock(&mutex);
@@ -252,6 +252,22 @@ smem_code smem_free(const char *id, smem_detached *detached,
   os_mutex_unlock(&mutex);
   if (gone) destroy(gone, detached);
   return SMEM_OK;
+}
+
+smem_code smem_free(const char *id, smem_detached *detached,
+                    smem_error *error) {
+  return free_by(os_object_remove, id, detached, error);
+}
+
+static os_status remove_nothing(const char *name) {
+  (void)name;
+  return (os_status){OS_NOT_FOUND, 0};
+}
+
+smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
+                         smem_error *error) {
+  return free_by(exists ? os_object_remove_own : remove_nothing, id, detached,
+                 error);
 }
 
 void smem_unmap_all(void (*gone)(smem_detached *detached)) {

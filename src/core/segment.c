@@ -117,13 +117,14 @@ smem_code smem_size(const char *id, uint64_t *size, smem_error *error) {
 
 /* ---- removing ------------------------------------------------------------------- */
 
-smem_code smem_can_free(const char *id, smem_error *error) {
+smem_code smem_can_free(const char *id, bool *exists, smem_error *error) {
   struct call call = {"free", id, 0, error, false};
   struct name name;
   os_info info;
   smem_code code = name_of_segment(&call, &name);
   if (code != SMEM_OK) return code;
   os_status status = os_object_stat(name.text, &info);
+  *exists = status.code != OS_NOT_FOUND;
   if (is_anothers(status, &info))
     return fail_owner(&call, name.text, info.user);
   if (status.code == OS_DENIED) /* where the owner cannot be asked */

@@ -103,7 +103,12 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
 smem_code smem_free(const char *id, smem_detached *detached, smem_error *error);
 
 /* Could smem_free() remove it? SMEM_OK also for what does not exist. */
-smem_code smem_can_free(const char *id, smem_error *error);
+smem_code smem_can_free(const char *id, bool *exists, smem_error *error);
+
+/* smem_free() right after that, without looking again: what did not exist then
+ * counts as freed. */
+smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
+                         smem_error *error);
 
 /* Unmap everything; `gone` is called for each mapping. */
 void smem_unmap_all(void (*gone)(smem_detached *detached));

@@ -174,7 +174,7 @@ TEST(invalid_namespaces) {
     CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
     CHECK_CODE(SMEM_ARGUMENT, try_map("a"));
     CHECK_CODE(SMEM_ARGUMENT, free_id("a"));
-    CHECK_CODE(SMEM_ARGUMENT, smem_can_free("a", &error));
+    CHECK_CODE(SMEM_ARGUMENT, can_free_id("a"));
     CHECK_CODE(SMEM_ARGUMENT, smem_last_index(&index, &error));
     CHECK_CODE(SMEM_ARGUMENT, smem_join(&error));
   }
