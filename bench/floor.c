@@ -31,7 +31,7 @@ static const char *own_name(void) {
 
 static void must(int good, const char *what) {
   if (good) return;
-  shm_unlink(own_name());
+  shm_unlink(name);
   Rf_error("the floor's %s failed", what);
 }
 
@@ -43,11 +43,18 @@ static int make_segment(const char *path) {
   return fd;
 }
 
+/* As of unnamed segments: each name is a new one. */
+static const char *next_name(void) {
+  static unsigned long count;
+  snprintf(name, sizeof name, "/floor.%ld.%lu", (long)getpid(), ++count);
+  return name;
+}
+
 SEXP floor_allocate_free(SEXP rounds) {
-  const char *path = own_name();
   int n = Rf_asInteger(rounds);
   double start = now();
   for (int i = 0; i < n; i++) {
+    const char *path = next_name();
     close(make_segment(path));
     shm_unlink(path);
   }
