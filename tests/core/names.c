@@ -152,8 +152,8 @@ TEST(the_counter_skips_names) {
   CHECK_OK(allocate("6", 1));
   CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, false, &error));
   CHECK_EQUAL(5, requests[0].number);
-  CHECK_EQUAL(8, requests[1].number);
-  CHECK_EQUAL(7, requests[2].number);
+  CHECK_EQUAL(7, requests[1].number);
+  CHECK_EQUAL(8, requests[2].number);
   CHECK_OK(smem_last_index(&index, &error));
   CHECK_EQUAL(8, index);
   CHECK_EQUAL(8, count_listed());
