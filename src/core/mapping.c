@@ -252,14 +252,15 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
 }
 
 /* Remove the segment; its record, NULL if it was not mapped, is the caller's. */
-static smem_code remove_segment(const char *id, struct record **gone,
-                                smem_error *error) {
+static smem_code remove_by(os_status (*remove)(const char *name),
+                           const char *id, struct record **gone,
+                           smem_error *error) {
   struct call call = {"free", id, 0, error, false};
   struct name name;
   *gone = NULL;
   smem_code code = name_of_segment(&call, &name);
   if (code != SMEM_OK) return code;
-  os_status status = os_object_remove(name.text);
+  os_status status = remove(name.text);
   if (status.code != OS_OK && status.code != OS_NOT_FOUND)
     return fail_object(&call, status, name.text);
   os_mutex_lock(&mutex);
@@ -273,14 +274,14 @@ smem_code smem_free(const char *id, smem_detached *detached,
                     smem_error *error) {
   struct record *gone;
   memset(detached, 0, sizeof *detached);
-  smem_code code = remove_segment(id, &gone, error);
+  smem_code code = remove_by(os_object_remove, id, &gone, error);
   if (code == SMEM_OK && gone) destroy(gone, detached);
   return code;
 }
 
 smem_code smem_free_later(const char *id, smem_error *error) {
   struct record *gone;
-  smem_code code = remove_segment(id, &gone, error);
+  smem_code code = remove_by(os_object_remove, id, &gone, error);
   if (code != SMEM_OK || !gone) return code;
   os_mutex_lock(&mutex);
   gone->next = left;
@@ -297,6 +298,21 @@ bool smem_collect(smem_detached *detached) {
   os_mutex_unlock(&mutex);
   if (record) destroy(record, detached);
   return record != NULL;
+}
+
+static os_status remove_nothing(const char *name) {
+  (void)name;
+  return (os_status){OS_NOT_FOUND, 0};
+}
+
+smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
+                         smem_error *error) {
+  struct record *gone;
+  memset(detached, 0, sizeof *detached);
+  smem_code code = remove_by(exists ? os_object_remove_own : remove_nothing, id,
+                             &gone, error);
+  if (code == SMEM_OK && gone) destroy(gone, detached);
+  return code;
 }
 
 void smem_unmap_all(void (*gone)(smem_detached *detached)) {

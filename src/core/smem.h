@@ -126,7 +126,12 @@ smem_code smem_free_later(const char *id, smem_error *error);
 bool smem_collect(smem_detached *detached);
 
 /* Could smem_free() remove it? SMEM_OK also for what does not exist. */
-smem_code smem_can_free(const char *id, smem_error *error);
+smem_code smem_can_free(const char *id, bool *exists, smem_error *error);
+
+/* smem_free() right after that, without looking again: what did not exist then
+ * counts as freed. */
+smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
+                         smem_error *error);
 
 /* Unmap everything; `gone` is called for each mapping. */
 void smem_unmap_all(void (*gone)(smem_detached *detached));

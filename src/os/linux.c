@@ -185,9 +185,9 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   struct path path = path_of(name);
   struct stat status;
   int fd;
-  info->user = os_user(); /* of what cannot be opened and is incomplete */
   enum kind kind = os_is_own_name(name) ? SEGMENT : ANOTHERS;
   os_status result = open_own(&path, kind, writable ? O_RDWR : O_RDONLY, &fd);
+  if (result.code == OS_INCOMPLETE) info->user = os_user(); /* see open_own() */
   if (result.code != OS_OK) return result;
   if (os_sys.fstat(fd, &status) != 0) {
     result = posix_last();
@@ -253,14 +253,19 @@ os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
 }
 
 os_status os_object_remove(const char *name) {
-  struct path path = path_of(name);
   /* The sticky bit of /dev/shm protects other users' files from everybody but
    * root, so root looks first. */
   if (geteuid() == 0) {
+    struct path path = path_of(name);
     struct stat status;
     if (os_sys.lstat(path.text, &status) != 0) return posix_last();
     if (status.st_uid != 0) return (os_status){OS_DENIED, EPERM};
   }
+  return os_object_remove_own(name);
+}
+
+os_status os_object_remove_own(const char *name) {
+  struct path path = path_of(name);
   return os_sys.unlink(path.text) == 0 ? OS_SUCCESS : posix_last();
 }
 

@@ -673,6 +673,10 @@ os_status os_object_remove(const char *name) {
   return os_sys.shm_unlink(path.text) == 0 ? OS_SUCCESS : posix_last();
 }
 
+os_status os_object_remove_own(const char *name) {
+  return os_object_remove(name);
+}
+
 /* ---- listing ------------------------------------------------------------- */
 
 struct search {

@@ -125,6 +125,11 @@ os_status os_object_keep(const char *name, os_object object);
  * root. OS_NOT_FOUND where there is nothing. */
 os_status os_object_remove(const char *name);
 
+/* The same for what os_object_stat() has just shown to be our own. Only we could
+ * have removed that since, so that nobody else's can have come into its place
+ * unless another process of ours is freeing it too. */
+os_status os_object_remove_own(const char *name);
+
 void os_object_close(os_object object);
 
 /* Call `visit` with each name that begins with `prefix`, in no order, until it

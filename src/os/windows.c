@@ -672,6 +672,10 @@ os_status os_object_remove(const char *name) {
   return status;
 }
 
+os_status os_object_remove_own(const char *name) {
+  return os_object_remove(name);
+}
+
 /* ---- listing ------------------------------------------------------------- */
 
 /* Objects of one type in the session's directory, by the beginning of their

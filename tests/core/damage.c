@@ -31,7 +31,7 @@ static void check_damaged(const char *id) {
 }
 
 static void check_freed(const char *id) {
-  CHECK_OK(smem_can_free(id, &error));
+  CHECK_OK(can_free_id(id));
   CHECK_OK(free_id(id));
   CHECK(!path_exists(segment_path(id)));
 }
@@ -189,7 +189,7 @@ TEST(planted_directory) {
   CHECK_CODE(SMEM_CORRUPT, find_id("a"));
   CHECK_CODE(SMEM_CORRUPT, try_map("a"));
   CHECK_CODE(SMEM_CORRUPT, allocate("a", 1));
-  CHECK_CODE(SMEM_CORRUPT, smem_can_free("a", &error));
+  CHECK_CODE(SMEM_CORRUPT, can_free_id("a"));
   CHECK_CODE(SMEM_CORRUPT, free_id("a"));
   CHECK(rmdir(segment_path("a")) == 0);
 }

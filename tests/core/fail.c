@@ -71,7 +71,7 @@ static smem_code act_unmap(void) {
   return SMEM_OK;
 }
 static smem_code act_free(void) { return free_id("a"); }
-static smem_code act_can_free(void) { return smem_can_free("a", &error); }
+static smem_code act_can_free(void) { return can_free_id("a"); }
 static smem_code act_exists(void) {
   bool exists;
   return smem_exists("a", &exists, &error);

@@ -186,8 +186,8 @@ TEST(the_counter_skips_names) {
   CHECK_OK(allocate("6", 1));
   CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, false, &error));
   CHECK_EQUAL(5, requests[0].number);
-  CHECK_EQUAL(8, requests[1].number);
-  CHECK_EQUAL(7, requests[2].number);
+  CHECK_EQUAL(7, requests[1].number);
+  CHECK_EQUAL(8, requests[2].number);
   CHECK_OK(smem_last_index(&index, &error));
   CHECK_EQUAL(8, index);
   CHECK_EQUAL(8, count_listed());
@@ -208,7 +208,7 @@ TEST(invalid_namespaces) {
     CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
     CHECK_CODE(SMEM_ARGUMENT, try_map("a"));
     CHECK_CODE(SMEM_ARGUMENT, free_id("a"));
-    CHECK_CODE(SMEM_ARGUMENT, smem_can_free("a", &error));
+    CHECK_CODE(SMEM_ARGUMENT, can_free_id("a"));
     CHECK_CODE(SMEM_ARGUMENT, smem_last_index(&index, &error));
     CHECK_CODE(SMEM_ARGUMENT, smem_join(&error));
   }

@@ -132,6 +132,11 @@ smem_code free_id(const char *id) {
   return smem_free(id, &detached, &error);
 }
 
+smem_code can_free_id(const char *id) {
+  bool exists;
+  return smem_can_free(id, &exists, &error);
+}
+
 smem_code find_id(const char *id) {
   bool exists = false;
   smem_code code = smem_exists(id, &exists, &error);

@@ -125,6 +125,7 @@ uint64_t allocate_number(uint64_t size); /* must go well */
 unsigned char *map(const char *id);      /* must go well, writable */
 smem_code try_map(const char *id);       /* and unmap */
 smem_code free_id(const char *id);
+smem_code can_free_id(const char *id);
 smem_code find_id(const char *id); /* SMEM_OK or, if absent, SMEM_NOT_FOUND */
 const char *number_id(uint64_t number); /* good for some calls */
 const char *message(void);              /* of `error` */

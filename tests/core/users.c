@@ -46,7 +46,7 @@ static void check_all_refused(const char *id, const char *user) {
   check_refused(try_map(id), user);
   check_not_opened(id, user);
   check_refused(free_id(id), user);
-  check_refused(smem_can_free(id, &error), user);
+  check_refused(can_free_id(id), user);
   CHECK(path_exists(segment_path(id)));
 }
 
@@ -186,7 +186,7 @@ TEST(anothers_incomplete_segment) {
   PLAY(nobody_plants, "a");
   CHECK_OK(smem_join(&error));
   check_refused(free_id("a"), "65534");
-  check_refused(smem_can_free("a", &error), "65534");
+  check_refused(can_free_id("a"), "65534");
   check_refused(find_id("a"), "65534");
   check_refused(allocate("a", 1), "65534");
   CHECK_EQUAL(SMEM_FOREIGN, listed_state("a"));
