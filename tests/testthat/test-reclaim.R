@@ -216,7 +216,11 @@ test_that("a pid that is used again does not make an orphan live", {
     pid <- owner$pid
     # Dead, but a zombie until its parent asks.
     wait_for("b")
-    Sys.sleep(0.1)
+    end <- Sys.time() + 20
+    stat <- file.path("/proc", pid, "stat")
+    while (!grepl(") Z ", readLines(stat), fixed = TRUE) && Sys.time() < end) {
+      Sys.sleep(0.01)
+    }
     zombie <- states()
     file.rename(control, paste0(control, "~"))
     zombie <- c(zombie, states())
