@@ -109,8 +109,8 @@ TEST(copies_in_a_storm_of_signals) {
   char *from = malloc(size), *to = malloc(size);
   CHECK(from && to);
   CHECK_OK(allocate("a", size));
-  storm(100);
-  for (int i = 0; i < 10; i++) {
+  storm(100 * TEST_SLOWNESS);
+  for (int i = 0; i < ROUNDS(10); i++) {
     memset(from, i, size);
     CHECK_OK(write_bytes("a", 0, from, size));
     CHECK_OK(read_bytes("a", 0, to, size));

@@ -141,7 +141,7 @@ TEST(segments_on_a_read_only_file_system) {
   smem_handle *handle;
   mount_own(0, "mode=1777,size=1m");
   PLAY(fills_in, "");
-  CHECK(mount("none", SHM, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
+  CHECK(mount("tmpfs", SHM, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) == 0);
   CHECK_OK(read_bytes("a", 0, text, 6));
   CHECK(strcmp(text, "hello") == 0);
   CHECK(write_bytes("a", 0, "world", 6) != SMEM_OK);
@@ -155,7 +155,7 @@ TEST(segments_on_a_read_only_file_system) {
   CHECK(strcmp(text, "hello") == 0);
   smem_close(handle);
   CHECK(free_id("a") != SMEM_OK);
-  CHECK(mount("none", SHM, NULL, MS_REMOUNT, "mode=1777,size=1m") == 0);
+  CHECK(mount("tmpfs", SHM, "tmpfs", MS_REMOUNT, "size=1m") == 0);
   clean_namespace();
 }
 
