@@ -503,6 +503,7 @@ smem_code smem_allocate(smem_request *requests, size_t count,
     code = allocate_all(&call, &batch, unnamed);
     again = code == SMEM_OK && lost_any(&call, &batch);
     if (code != SMEM_OK || again) undo(&call, &batch);
+    control_used();
     control_release(batch.control);
   }
   if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) process_owes_free();
