@@ -243,23 +243,45 @@ static SEXP make_view(void *data) {
   return R_NilValue;
 }
 
+/* SMEM_OK if there is such a range of elements. */
+static int check_range(const smem_handle *handle, const smem_reference *range,
+                     int type, sharedmemory_error *error) {
+  char why[200];
+  if (type < 0 || type >= R_TYPES)
+    return refuse(SMEM_ARGUMENT, "view", range->id, "there is no such type",
+                  error);
+  uint64_t size = r_types[type].size, capacity = handle->capacity;
+  if (range->offset % size != 0)
+    return refuse(SMEM_ARGUMENT, "view", range->id,
+                  "the offset must be a multiple of the size of an element",
+                  error);
+  if (range->offset <= capacity &&
+      range->length <= (capacity - range->offset) / size)
+    return SMEM_OK;
+  snprintf(why, sizeof why,
+           "%llu elements of type %s at offset %llu were asked for, the segment "
+           "has %llu bytes", (unsigned long long)range->length,
+           r_types[type].name, (unsigned long long)range->offset,
+           (unsigned long long)capacity);
+  return refuse(SMEM_BOUNDS, "view", range->id, why, error);
+}
+
 static int api_view(const sharedmemory_handle *handle, int type,
                     uint64_t offset, uint64_t length, int readonly,
                     SEXP *view, sharedmemory_error *error) {
   smem_reference reference;
   smem_error failure = {.code = SMEM_NO_MEMORY, .op = "view"};
+  if (!r_is_main_thread())
+    return refuse(SMEM_ARGUMENT, "view", "",
+                  "only R's main thread can make R vectors", error);
   if (!handle || !view)
     return refuse(SMEM_ARGUMENT, "view", "", no_pointer, error);
   smem_refer(core_handle(handle), &reference);
-  if (!r_is_main_thread())
-    return refuse(SMEM_ARGUMENT, "view", reference.id,
-                  "only R's main thread can make R vectors", error);
-  if (type < 0 || type >= R_TYPES)
-    return refuse(SMEM_ARGUMENT, "view", reference.id,
-                  "there is no such type", error);
-  reference.form = r_view_form(type, !readonly);
   reference.offset = offset;
   reference.length = length;
+  int code = check_range(core_handle(handle), &reference, type, error);
+  if (code != SMEM_OK) return code;
+  reference.form = r_view_form(type, !readonly);
   strcpy(failure.id, reference.id);
   strcpy(failure.detail, "R has no memory for the vector");
   struct making making = {&reference, NULL, SMEM_NO_MEMORY, &failure};
