@@ -58,13 +58,13 @@ windows valgrind musl portable: %: setup-%
 
 #: make strict     compile all C, warnings are errors
 #: make check      R CMD check --as-cran
-#: make bench      time per call, against the bare system calls
+#: make bench      time of everything, against the bare system calls and others
 strict: setup-demo
 	@tools/test strict
 check: setup-check
 	@tools/test check
-bench: setup-demo $(INSTALLED)
-	@bench/latency
+bench: setup-bench $(INSTALLED)
+	@bench/run
 
 #: make document   help pages and NAMESPACE from the comments in R/
 #: make clean      remove build/

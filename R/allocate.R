@@ -50,3 +50,7 @@ allocateSharedMemory <- function(size, name = "",
                                  exclusive = FALSE) {
   .Call(C_allocate, size, name, lifetime, exclusive)
 }
+
+# The default as a value: evaluating the call to c() anew costs each allocation as
+# much as two system calls.
+formals(allocateSharedMemory)$lifetime <- c("freed", "process")

@@ -16,7 +16,8 @@
 #' All of R works on them. Assigning to elements of such a view changes a private
 #' copy of the pages of memory that are written (4 KiB each): the segment and other
 #' views keep their values. What other processes write into these pages later does
-#' no longer show.
+#' no longer show. Where R duplicates a view that was written to, or whose segment was
+#' freed, the duplicate is an ordinary vector; so is every result of a computation.
 #'
 #' @section Writable views:
 #' With `readonly = FALSE`, an assignment within the length whose value can be stored
@@ -27,15 +28,20 @@
 #' changed a copy of its own. Results of arithmetic, `sort()`, `median()` and the like
 #' are ordinary vectors.
 #'
-#' Assigning a value of a type that the view cannot hold (`x[1] <- "a"`), or behind
-#' its end, gives an ordinary vector, as R does elsewhere, and leaves the segment
-#' alone. Where this would be a mistake, [writeSharedMemory()] is the checked way:
-#' it is an error there.
+#' Every other assignment gives an ordinary vector, as R does elsewhere, and leaves the
+#' segment alone: of a value that the type of the view cannot hold (`x[1] <- "a"`),
+#' behind its end, by name (`x["a"] <- 1`; `x[["a"]] <- 1` does go into the segment),
+#' and of levels (`levels(x) <-`; `attr(x, "levels") <-` keeps the view). Where that
+#' would be a mistake, use [writeSharedMemory()], which writes or fails.
 #'
 #' @section Sending views to other processes:
 #' [base::serialize()], [base::saveRDS()], and so `parallel`, `callr`, `mirai` and `future`, carry
 #' a view as a reference of some 200 bytes and its attributes; the other side maps the
-#' segment. A read-only view that was written to travels by value. Who receives a
+#' segment. A read-only view that was written to travels by value, and so does any
+#' view whose segment has been freed. (Where the system does not tell what was written
+#' to, on Windows and macOS, a read-only view also counts as written to once a function
+#' has asked for its memory in order to write, as `==`, `sort()` and `%*%` do.) Who
+#' receives a
 #' reference gets a view in any case; but if it leads nowhere, its first use is an
 #' error: `sharedmemory_error_not_found` if the segment was freed,
 #' `sharedmemory_error_replaced` if another segment has taken its id,

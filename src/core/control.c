@@ -17,19 +17,10 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum { PAGE_VERSION = 1, PAGE_SIZE = 4096 };
+enum { PAGE_VERSION = 2, PAGE_SIZE = 4096 };
+typedef char page_fits[sizeof(struct control_page) == PAGE_SIZE ? 1 : -1];
 
 static const uint64_t page_magic = 0x314C5443534D4853u; /* "SHMSCTL1" */
-
-/* Native byte order; the rest of the page is zero. `magic` is written last. */
-struct control_page {
-  _Atomic uint64_t magic;
-  _Atomic uint64_t version;
-  _Atomic uint64_t generation; /* random: tells it from others of this name */
-  _Atomic uint64_t number;     /* the last one for an unnamed segment */
-  _Atomic uint64_t presence;   /* the last one handed out */
-  _Atomic uint64_t reclaimed;  /* see control_reclaim_position() */
-};
 
 /* Guards what follows, and references. A fork waits for it, so whatever is opened
  * while it is held is in `all` when a child looks for what it must close. */
@@ -119,7 +110,8 @@ static bool page_is_valid(struct control_page *page) {
 bool control_is_intact(const struct control *control) {
   os_info info;
   /* The size comes first: touching the page of a truncated file is SIGBUS. */
-  return os_control_stat(control->file, &info).code == OS_OK &&
+  return control->page &&
+         os_control_stat(control->file, &info).code == OS_OK &&
          !info.unlinked && info.size >= PAGE_SIZE &&
          page_is_valid(control->page) &&
          atomic_load(&control->page->generation) == control->generation;
@@ -365,6 +357,23 @@ struct control *control_peek_in(const struct call *call, const char *space) {
   }
   name_of_control_in(space, &name);
   return peek_file(&quiet, &name, &control) == SMEM_OK ? control : NULL;
+}
+
+/* ---- presence ------------------------------------------------------------------- */
+
+bool control_presence_lives(const struct control *control, uint64_t presence) {
+  bool lives = false;
+  if (presence == 0 || presence >= LOCK_PRESENCES) return false; /* nobody's */
+  /* A query does not show locks of the opening it is made through; and no lock of
+   * the process where the system has only the classic ones. */
+  os_mutex_lock(&mutex);
+  for (const struct control *own = all; own; own = own->next)
+    lives |= own->presence == presence && own->generation == control->generation;
+  os_mutex_unlock(&mutex);
+  if (lives) return true;
+  return os_lock_query(control->file, LOCK_PRESENCE + presence, 1, &lives)
+                 .code != OS_OK ||
+         lives;
 }
 
 /* ---- leaving -------------------------------------------------------------------- */

@@ -10,16 +10,16 @@
 #define SMEM_ERRORS(X)                                                         \
   X(ARGUMENT, "argument", "")                                                  \
   X(NOT_FOUND, "not_found",                                                    \
-    "It was freed, never existed, or belongs to another namespace "            \
-    "(SHAREDMEMORY_NAMESPACE): compare with the list of segments.")            \
+    "Compare with the list of segments; those of other namespaces "            \
+    "(SHAREDMEMORY_NAMESPACE) are not seen.")                                  \
   X(EXISTS, "exists",                                                          \
     "Choose another name, free the segment, or allocate without `exclusive` "  \
     "to share it.")                                                            \
   X(TOO_SMALL, "too_small",                                                    \
     "Free the segment first, or choose another name.")                         \
   X(REPLACED, "replaced",                                                      \
-    "Unmap the former segment if it is mapped here; after that its id leads "  \
-    "to the new one.")                                                         \
+    "What still maps the former one keeps it; unmap it, and its id leads to "  \
+    "the new one.")                                                         \
   X(NO_SPACE, "no_space",                                                      \
     "Free segments that are no longer needed, or enlarge the shared memory "   \
     "file system: as root `mount -o remount,size=4g /dev/shm`; in a container "\

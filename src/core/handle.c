@@ -7,21 +7,34 @@
 struct opened {
   smem_handle handle;
   uint64_t total; /* bytes mapped */
+  uint64_t identity[2];
   smem_reference reference;
 };
+
+static smem_code find_place(const struct call *call, uint64_t place[2]) {
+  os_status status = os_place(place);
+  if (status.code == OS_OK) return SMEM_OK;
+  return fail_os(call, status, "the system does not tell where we are");
+}
+
+/* *access: what it was mapped with. */
+static smem_code map_segment(const struct call *call,
+                             const struct segment *segment, smem_access *access,
+                             void **address) {
+  smem_code code = segment_map(call, segment, *access, address);
+  if (code != SMEM_UNSUPPORTED || *access != SMEM_PRIVATE) return code;
+  *access = SMEM_READ_ONLY;
+  return segment_map(call, segment, *access, address);
+}
 
 /* Map `segment`, whose object is closed in any case. */
 static smem_code open_segment(const struct call *call, struct segment *segment,
                               smem_access access, const char *space,
-                              smem_handle **handle) {
+                              const uint64_t place[2], smem_handle **handle) {
   struct opened *opened = os_allocate(sizeof *opened);
   void *address = NULL;
-  smem_code code = opened ? segment_map(call, segment, access, &address)
+  smem_code code = opened ? map_segment(call, segment, &access, &address)
                           : fail_no_memory(call);
-  if (code == SMEM_UNSUPPORTED && access == SMEM_PRIVATE) {
-    access = SMEM_READ_ONLY;
-    code = segment_map(call, segment, access, &address);
-  }
   os_object_close(segment->object);
   if (code != SMEM_OK) {
     os_release(opened);
@@ -31,7 +44,8 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
       address, segment_capacity(&segment->footer), segment->footer.requested,
       segment->footer.generation, access};
   opened->total = segment->info.size;
-  os_place(opened->reference.place);
+  memcpy(opened->identity, segment->info.identity, sizeof opened->identity);
+  memcpy(opened->reference.place, place, sizeof opened->reference.place);
   opened->reference.generation = segment->footer.generation;
   copy_text(opened->reference.space, sizeof opened->reference.space, space);
   copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
@@ -44,18 +58,32 @@ smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
   struct call call = {"map", id, 0, error, false};
   struct segment segment;
   struct space space = {""};
-  smem_code code = SMEM_OK;
-  if (!smem_id_is_raw(id)) code = namespace_get(&call, &space);
+  const char *same;
+  uint64_t place[2];
+  smem_code code = find_place(&call, place);
   if (code == SMEM_OK)
     code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
   if (code != SMEM_OK) return code;
-  return open_segment(&call, &segment, access, space.text, handle);
+  /* Asked anew, our namespace may be another one by now: see smem_leave(). */
+  name_split(segment.name.text, &space, &same);
+  return open_segment(&call, &segment, access, space.text, place, handle);
 }
 
-static bool is_here(const uint64_t place[2]) {
+static smem_code check_place(const struct call *call, const uint64_t place[2]) {
   uint64_t here[2];
-  os_place(here);
-  return memcmp(place, here, sizeof here) == 0;
+  smem_code code = find_place(call, here);
+  if (code != SMEM_OK || memcmp(place, here, sizeof here) == 0) return code;
+  return fail(call, SMEM_ELSEWHERE, 0,
+              "the reference to it was made on another machine, in a container "
+              "with shared memory of its own, or before the machine was last "
+              "started");
+}
+
+static void name_referred(const smem_reference *reference, struct name *name) {
+  if (smem_id_is_raw(reference->id))
+    copy_text(name->text, sizeof name->text, reference->id + 1);
+  else
+    name_of_segment_in(reference->space, reference->id, name);
 }
 
 /* What is incomplete under this name now is younger than the reference. */
@@ -82,25 +110,28 @@ smem_code smem_open_reference(const smem_reference *reference,
                               smem_error *error) {
   struct call call = {"map", reference->id, 0, error, false};
   struct segment segment;
-  if (!is_here(reference->place))
-    return fail(&call, SMEM_ELSEWHERE, 0,
-                "the reference to it was made on another machine, in a container "
-                "with shared memory of its own, or before the machine was last "
-                "started");
-  if (smem_id_is_raw(reference->id))
-    copy_text(segment.name.text, sizeof segment.name.text, reference->id + 1);
-  else
-    name_of_segment_in(reference->space, reference->id, &segment.name);
-  smem_code code = open_referred(&call, reference, access == SMEM_READ_WRITE,
-                                 &segment);
+  smem_code code = check_place(&call, reference->place);
   if (code != SMEM_OK) return code;
-  return open_segment(&call, &segment, access, reference->space, handle);
+  name_referred(reference, &segment.name);
+  code = open_referred(&call, reference, access == SMEM_READ_WRITE, &segment);
+  if (code != SMEM_OK) return code;
+  return open_segment(&call, &segment, access, reference->space,
+                      reference->place, handle);
 }
 
 void smem_close(smem_handle *handle) {
   if (!handle) return;
   os_unmap(handle->address, ((struct opened *)handle)->total);
   os_release(handle);
+}
+
+bool smem_handle_is_findable(const smem_handle *handle) {
+  const struct opened *opened = (const struct opened *)handle;
+  struct name name;
+  os_info info;
+  name_referred(&opened->reference, &name);
+  return os_object_stat(name.text, &info).code == OS_OK &&
+         memcmp(info.identity, opened->identity, sizeof info.identity) == 0;
 }
 
 bool smem_handle_is_written(const smem_handle *handle) {

@@ -157,12 +157,39 @@ smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
 /* The same without waiting: OS_BUSY. */
 os_status lock_try(os_object control, uint64_t offset, struct lock *lock);
 void lock_drop(struct lock *lock);
+/* Between two attempts at what somebody else has: SMEM_BUSY after
+ * process_timeout(), SMEM_INTERRUPTED. `patience` begins as zeros. */
+struct patience {
+  uint64_t deadline, pause; /* nanoseconds */
+};
+smem_code lock_wait(const struct call *call, struct patience *patience);
 /* Does anybody hold it: another process, or a thread of this one? */
 bool lock_is_held(os_object control, uint64_t offset);
 void lock_start(void);
 void lock_in_child(void);
 
 /* ---- control.c -------------------------------------------------------------- */
+
+/* A row of numbers that are being created: see claim.c. A line of the cache. */
+struct claim_entry {
+  _Atomic uint64_t presence; /* whose; 0: nobody's */
+  _Atomic uint64_t first, count;
+  uint64_t reserved[5];
+};
+
+/* Native byte order. `magic` is written last. */
+enum { CLAIMS = 63 };
+struct control_page {
+  _Atomic uint64_t magic;
+  _Atomic uint64_t version;
+  _Atomic uint64_t generation; /* random: tells it from others of this name */
+  _Atomic uint64_t number;     /* the last one for an unnamed segment */
+  _Atomic uint64_t presence;   /* the last one handed out */
+  _Atomic uint64_t reclaimed;  /* see control_reclaim_position() */
+  _Atomic uint64_t guarded;    /* up to this number locks are taken too */
+  uint64_t reserved;
+  struct claim_entry claims[CLAIMS];
+};
 
 /* The namespace's control object as this process has it open. */
 struct control {
@@ -183,10 +210,13 @@ smem_code control_peek(const struct call *call, struct control **control);
 struct control *control_peek_in(const struct call *call, const char *space);
 void control_release(struct control *control);
 
-/* Has nobody removed or damaged it? Once true after something was done under a
+/* Has nobody removed or damaged it? False also without a page. Once true after something was done under a
  * lock of it, that lock was honoured by everybody all along: an unlinked object
  * is never linked again. */
 bool control_is_intact(const struct control *control);
+/* Does the process with this presence live? Also where that is our own, and if it
+ * cannot be told. */
+bool control_presence_lives(const struct control *control, uint64_t presence);
 
 /* The first of `count` numbers in a row for unnamed segments. */
 smem_code control_take_numbers(const struct call *call, struct control *control,
@@ -219,6 +249,40 @@ void control_start(void);
 void control_before_fork(void);
 void control_after_fork(void);
 void control_in_child(void);
+
+/* ---- claim.c ------------------------------------------------------------------- */
+
+/* The lock of call->id: lock_take(), and no unnamed segment of this number is being
+ * created. To be dropped by lock_drop(). What is found incomplete then has a dead
+ * creator, if the control object is intact. */
+smem_code claim_lock(const struct call *call, const struct control *control,
+                     struct lock *lock);
+/* The same without waiting. */
+bool claim_try_lock(const struct control *control, const char *id,
+                    struct lock *lock);
+/* Is the id a number that somebody who lives has claimed? */
+bool claim_covers(const struct control *control, const char *id);
+
+/* The right to create unnamed segments. It begins as zeros. */
+struct claim {
+  struct control *control;
+  struct claim_entry *entry; /* NULL: there is none to be given up */
+  uint64_t first, count;     /* what we wrote there */
+  struct lock lock;          /* in place of the claim, if it is_locked */
+  bool is_locked;
+  bool lost; /* the control object, while waiting: nothing may be created */
+};
+
+/* Of a control object that is intact. */
+smem_code claim_begin(const struct call *call, struct control *control,
+                      struct claim *claim);
+/* The first of `count` new numbers in a row, in place of those before. The control
+ * object is intact. */
+smem_code claim_numbers(const struct call *call, struct claim *claim,
+                        uint64_t count, uint64_t *first);
+/* Give it up. `intact`: is the control object? False if the claim cannot be relied
+ * on to have been seen by everybody all along. */
+bool claim_end(struct claim *claim, bool intact);
 
 /* ---- segment.c ---------------------------------------------------------------- */
 

@@ -192,7 +192,7 @@ static void describe_object(const os_info *info, smem_entry *entry) {
   entry->identity[1] = info->identity[1];
 }
 
-/* Is a live creator at work on it? Its lock is on the control object that bears
+/* Is a live creator at work on it? His lock or claim is on the control object that bears
  * the name now, which may be younger than the one we came with. */
 static bool is_being_created(const struct control *control, const char *name,
                              const char *id) {
@@ -202,11 +202,12 @@ static bool is_being_created(const struct control *control, const char *name,
   struct space space;
   os_info info;
   const char *same;
-  bool usable = control && control->page && control_is_intact(control);
+  bool usable = control && control_is_intact(control);
   if (!usable && name_split(name, &space, &same))
     now = control_peek_in(&call, space.text);
   if (!usable) control = now;
-  bool is_held = control && lock_is_held(control->file, lock_of_id(id));
+  bool is_held = control && (lock_is_held(control->file, lock_of_id(id)) ||
+                             claim_covers(control, id));
   if (now) control_release(now);
   /* It may have been finished between our two looks. */
   return is_held || os_object_stat(name, &info).code != OS_INCOMPLETE;
@@ -285,13 +286,15 @@ smem_code smem_list(bool (*visit_one)(const smem_entry *entry, void *context),
   return code;
 }
 
-smem_code smem_mapped_by(bool (*visit)(uint64_t pid,
+smem_code smem_mapped_by(const char *id,
+                         bool (*visit)(uint64_t pid,
                                        const uint64_t identity[2],
                                        void *context),
                          void *context, smem_error *error) {
-  struct call call = {"list", "", 0, error, false};
+  struct call call = {"list", id ? id : "", 0, error, false};
   struct name prefix;
-  smem_code code = name_prefix(&call, &prefix);
+  smem_code code =
+      id ? name_of_segment(&call, &prefix) : name_prefix(&call, &prefix);
   if (code != SMEM_OK) return code;
   os_status status = os_mappings(prefix.text, visit, context);
   if (status.code == OS_OK) return SMEM_OK;

@@ -57,27 +57,35 @@ static os_status try_once(struct lock *lock) {
   return status;
 }
 
+smem_code lock_wait(const struct call *call, struct patience *patience) {
+  enum { SHORTEST = 20 * 1000, LONGEST = 5 * 1000 * 1000 }; /* nanoseconds */
+  uint64_t now = os_steady_clock();
+  if (patience->deadline == 0)
+    *patience = (struct patience){now + process_timeout(), SHORTEST};
+  if (now >= patience->deadline)
+    return fail(call, SMEM_BUSY, 0,
+                "another process has held its lock for %.3g seconds",
+                (double)process_timeout() / 1e9);
+  if (!call->must_finish && process_interrupted())
+    return fail(call, SMEM_INTERRUPTED, 0, "interrupted while waiting");
+  os_sleep(patience->pause);
+  if (patience->pause < LONGEST) patience->pause += patience->pause / 2;
+  return SMEM_OK;
+}
+
 smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
                     uint64_t length, struct lock *lock) {
-  enum { SHORTEST = 20 * 1000, LONGEST = 5 * 1000 * 1000 }; /* nanoseconds */
-  uint64_t deadline = 0, pause = SHORTEST;
+  struct patience patience = {0, 0};
+  smem_code code = SMEM_OK;
   *lock = (struct lock){control, offset, length, NULL};
-  for (;;) {
+  while (code == SMEM_OK) {
     os_status status = try_once(lock);
     if (status.code == OS_OK) return SMEM_OK;
     if (status.code != OS_BUSY)
       return fail_os(call, status, "the lock cannot be taken");
-    uint64_t now = os_steady_clock();
-    if (deadline == 0) deadline = now + process_timeout();
-    if (now >= deadline)
-      return fail(call, SMEM_BUSY, 0,
-                  "another process has held its lock for %.3g seconds",
-                  (double)process_timeout() / 1e9);
-    if (!call->must_finish && process_interrupted())
-      return fail(call, SMEM_INTERRUPTED, 0, "interrupted while waiting");
-    os_sleep(pause);
-    if (pause < LONGEST) pause += pause / 2;
+    code = lock_wait(call, &patience);
   }
+  return code;
 }
 
 os_status lock_try(os_object control, uint64_t offset, struct lock *lock) {

@@ -117,26 +117,50 @@ static bool is_replaced(const struct call *call, const struct record *record) {
          memcmp(info.identity, record->identity, sizeof info.identity) != 0;
 }
 
+/* A raw object can have got another size since its other access was mapped: then
+ * this one gets as much of it as that one. */
+static smem_code fit_to_mapped(const struct call *call,
+                               const struct record *record,
+                               struct segment *segment) {
+  if (record->generation != segment->footer.generation)
+    return fail_replaced(call);
+  if (segment->info.size < record->total)
+    return fail(call, SMEM_BOUNDS, 0,
+                "%llu bytes of it are mapped here, and it was cut to %llu",
+                (unsigned long long)record->total,
+                (unsigned long long)segment->info.size);
+  segment->info.size = record->total;
+  return SMEM_OK;
+}
+
+static struct record *insert_segment(const struct call *call, uint64_t hash,
+                                     const struct segment *segment) {
+  struct record *record = insert(call->id, hash);
+  if (!record) return NULL;
+  record->mapping.capacity = segment_capacity(&segment->footer);
+  record->total = segment->info.size;
+  memcpy(record->identity, segment->info.identity, sizeof record->identity);
+  record->generation = segment->footer.generation;
+  return record;
+}
+
 /* Map `segment` with this access, and enter it. Under the mutex. */
 static smem_code enter(const struct call *call, smem_access access,
-                       const struct segment *segment, uint64_t hash,
-                       bool can_return, struct record **result) {
-  struct record **at = find(call->id, hash), *record = *at;
-  void *address;
-  if (record && record->generation != segment->footer.generation)
-    return fail_replaced(call);
+                       struct segment *segment, uint64_t hash, bool can_return,
+                       struct record **result) {
+  struct record *record = *find(call->id, hash);
+  smem_code code = record ? fit_to_mapped(call, record, segment) : SMEM_OK;
+  if (code != SMEM_OK) return code;
   if (!record || !record->mapping.address[access]) {
-    smem_code code = segment_map(call, segment, access, &address);
+    void *address;
+    code = segment_map(call, segment, access, &address);
     if (code != SMEM_OK) return code;
-    if (!record && !(record = insert(call->id, hash))) {
+    if (!record) record = insert_segment(call, hash, segment);
+    if (!record) {
       os_unmap(address, segment->info.size);
       return fail_no_memory(call);
     }
     record->mapping.address[access] = address;
-    record->mapping.capacity = segment_capacity(&segment->footer);
-    record->total = segment->info.size;
-    memcpy(record->identity, segment->info.identity, sizeof record->identity);
-    record->generation = segment->footer.generation;
     record->can_return = can_return;
   }
   record->count++;
@@ -235,14 +259,15 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
 }
 
 /* Remove the segment; its record, NULL if it was not mapped, is the caller's. */
-static smem_code remove_segment(const char *id, struct record **gone,
-                                smem_error *error) {
+static smem_code remove_by(os_status (*remove)(const char *name),
+                           const char *id, struct record **gone,
+                           smem_error *error) {
   struct call call = {"free", id, 0, error, false};
   struct name name;
   *gone = NULL;
   smem_code code = name_of_segment(&call, &name);
   if (code != SMEM_OK) return code;
-  os_status status = os_object_remove(name.text);
+  os_status status = remove(name.text);
   if (status.code != OS_OK && status.code != OS_NOT_FOUND)
     return fail_object(&call, status, name.text);
   os_mutex_lock(&mutex);
@@ -256,14 +281,14 @@ smem_code smem_free(const char *id, smem_detached *detached,
                     smem_error *error) {
   struct record *gone;
   memset(detached, 0, sizeof *detached);
-  smem_code code = remove_segment(id, &gone, error);
+  smem_code code = remove_by(os_object_remove, id, &gone, error);
   if (code == SMEM_OK && gone) destroy(gone, detached);
   return code;
 }
 
 smem_code smem_free_later(const char *id, smem_error *error) {
   struct record *gone;
-  smem_code code = remove_segment(id, &gone, error);
+  smem_code code = remove_by(os_object_remove, id, &gone, error);
   if (code != SMEM_OK || !gone) return code;
   os_mutex_lock(&mutex);
   gone->next = left;
@@ -280,6 +305,21 @@ bool smem_collect(smem_detached *detached) {
   os_mutex_unlock(&mutex);
   if (record) destroy(record, detached);
   return record != NULL;
+}
+
+static os_status remove_nothing(const char *name) {
+  (void)name;
+  return (os_status){OS_NOT_FOUND, 0};
+}
+
+smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
+                         smem_error *error) {
+  struct record *gone;
+  memset(detached, 0, sizeof *detached);
+  smem_code code = remove_by(exists ? os_object_remove_own : remove_nothing, id,
+                             &gone, error);
+  if (code == SMEM_OK && gone) destroy(gone, detached);
+  return code;
 }
 
 void smem_unmap_all(void (*gone)(smem_detached *detached)) {

@@ -16,11 +16,19 @@ static smem_state state_by_process(const struct footer *footer) {
  * seen alike from every pid namespace and container. */
 static smem_state state_by_presence(const struct control *control,
                                     const struct footer *footer) {
+  /* Presence numbers do not come back: who is dead stays dead, and many segments
+   * in a row are of one owner. */
+  static _Thread_local uint64_t dead_in, dead;
   bool held = false;
+  if (dead_in == control->generation && dead == footer->presence)
+    return SMEM_ORPHAN;
   os_status status =
       os_lock_query(control->file, LOCK_PRESENCE + footer->presence, 1, &held);
   if (status.code != OS_OK) return SMEM_UNKNOWN;
-  return held ? SMEM_LIVE : SMEM_ORPHAN;
+  if (held) return SMEM_LIVE;
+  dead_in = control->generation;
+  dead = footer->presence;
+  return SMEM_ORPHAN;
 }
 
 smem_state owner_state(const struct control *control,

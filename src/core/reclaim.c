@@ -1,8 +1,8 @@
 /* Removing what is provably nobody's.
  *
  * That an owner is dead stays true, so what has to be excluded is only that the
- * name has got to somebody else since we looked. Whoever creates holds the lock of
- * the id. So we take it, without waiting, and look again before we unlink.
+ * name has got to somebody else since we looked. Whoever creates is excluded by the
+ * lock of the id, see claim.c. So we take it, without waiting, and look again before we unlink.
  * Without a control object there is nothing to lock, and nobody who could create
  * without making one first. */
 #include "internal.h"
@@ -46,7 +46,7 @@ static bool is_unchanged(const struct reclaim *reclaim, const char *name,
 static bool lock_counts(const struct reclaim *reclaim) {
   struct control *now;
   if (reclaim->control)
-    return reclaim->control->page && control_is_intact(reclaim->control);
+    return control_is_intact(reclaim->control);
   if (control_peek(reclaim->call, &now) != SMEM_OK) return false;
   if (now) control_release(now);
   return !now;
@@ -56,9 +56,7 @@ static smem_fate remove_entry(const struct reclaim *reclaim, const char *name,
                               const smem_entry *entry) {
   struct lock lock;
   smem_fate fate = SMEM_KEPT_BUSY;
-  if (reclaim->control &&
-      lock_try(reclaim->control->file, lock_of_id(entry->id), &lock).code !=
-          OS_OK)
+  if (reclaim->control && !claim_try_lock(reclaim->control, entry->id, &lock))
     return fate;
   if (lock_counts(reclaim))
     fate = is_unchanged(reclaim, name, entry) &&

@@ -1,8 +1,8 @@
 /* Segments as objects of the system: allocate, open, look at, free.
  *
- * Creating happens under the lock of the id, see lock_of_id(): whoever holds it
- * and sees an incomplete object knows that the creator is dead. Freeing needs no
- * lock. That a segment is complete, and since when, is the business of
+ * Creating happens under the lock of the id, see lock_of_id(), or under a claim to
+ * a number, see claim.c: whoever has the lock and sees an incomplete object knows
+ * that the creator is dead. Freeing needs no lock. That a segment is complete, and since when, is the business of
  * os_object_publish(). */
 #include "internal.h"
 
@@ -80,20 +80,17 @@ static smem_code settle_incomplete(const struct call *call,
   os_info info;
   smem_code code = control_peek(call, &control);
   if (code != SMEM_OK) return code;
-  /* Without a control object nobody can be at work on it: a creator notices that
-   * it lost the object and starts again. It stays for the next allocation to
+  /* Without a control object of use nobody can be at work on it: a creator notices
+   * that it lost the object and starts again. It stays for the next allocation to
    * remove, for here we have nothing to keep that one out. */
-  *gone = !control;
-  if (!control) return SMEM_OK;
-  code = lock_take(call, control->file, lock_of_id(call->id), 1, &lock);
-  if (code == SMEM_OK) {
-    bool named = os_control_stat(control->file, &info).code == OS_OK &&
-                 !info.unlinked;
-    if (named && os_object_stat(name->text, &info).code == OS_INCOMPLETE)
+  *gone = !control || control->generation == 0;
+  if (!*gone && (code = claim_lock(call, control, &lock)) == SMEM_OK) {
+    if (control_is_intact(control) &&
+        os_object_stat(name->text, &info).code == OS_INCOMPLETE)
       code = remove_incomplete(call, name);
     lock_drop(&lock);
   }
-  control_release(control);
+  if (control) control_release(control);
   return code;
 }
 
@@ -162,13 +159,14 @@ smem_code smem_size(const char *id, uint64_t *size, smem_error *error) {
 
 /* ---- removing ------------------------------------------------------------------- */
 
-smem_code smem_can_free(const char *id, smem_error *error) {
+smem_code smem_can_free(const char *id, bool *exists, smem_error *error) {
   struct call call = {"free", id, 0, error, false};
   struct name name;
   os_info info;
   smem_code code = name_of_segment(&call, &name);
   if (code != SMEM_OK) return code;
   os_status status = os_object_stat(name.text, &info);
+  *exists = status.code != OS_NOT_FOUND;
   if (is_anothers(status, &info))
     return fail_owner(&call, name.text, info.user);
   if (status.code == OS_DENIED) /* where the owner cannot be asked */
@@ -188,8 +186,7 @@ void segment_remove_generation(const struct call *call,
   quiet.error = &ignored;
   quiet.must_finish = true;
   if (name_of_segment(&quiet, &segment.name) != SMEM_OK ||
-      lock_take(&quiet, control->file, lock_of_id(call->id), 1, &lock) !=
-          SMEM_OK)
+      claim_lock(&quiet, control, &lock) != SMEM_OK)
     return;
   /* Under the lock nobody can create: what bears the name now is this segment or
    * an older successor, and unlinking cannot hit a younger one. */
@@ -214,6 +211,8 @@ struct batch {
   smem_lifetime lifetime;
   bool exclusive;
   struct control *control;
+  struct claim claim;
+  bool lost; /* the control object was, and something must not be done without */
 };
 
 static void fill_footer(struct footer *footer, const struct call *call,
@@ -261,7 +260,7 @@ static void begin(struct call *call, struct batch *batch, size_t at,
   call->id = id;
 }
 
-/* Create call->id; the caller holds its lock. *exists instead of an error if
+/* Create call->id; the caller has its lock, or the claim. *exists instead of an error if
  * something bears the name. */
 static smem_code create(const struct call *call, struct batch *batch,
                         const struct name *name, uint64_t size, bool *exists) {
@@ -300,8 +299,13 @@ static smem_code use_existing(const struct call *call, struct batch *batch,
   smem_code code = segment_try_open(call, false, &segment, &status);
   *again = code == SMEM_OK && status.code != OS_OK;
   if (code != SMEM_OK) return code;
-  if (status.code == OS_INCOMPLETE) code = remove_incomplete(call, name);
-  if (*again) return code;
+  if (status.code == OS_INCOMPLETE) {
+    if (control_is_intact(batch->control)) return remove_incomplete(call, name);
+    *again = false;
+    batch->lost = true;
+    return SMEM_OK;
+  }
+  if (*again) return SMEM_OK;
   uint64_t capacity = segment_capacity(&segment.footer);
   if (batch->exclusive)
     code = fail(call, SMEM_EXISTS, 0, "a segment of %llu bytes has this name",
@@ -351,14 +355,14 @@ static smem_code allocate_named(const struct call *call, struct batch *batch) {
   struct lock lock;
   smem_code code = name_of_segment(call, &name);
   if (code != SMEM_OK) return code;
-  code = lock_take(call, batch->control->file, lock_of_id(call->id), 1, &lock);
+  code = claim_lock(call, batch->control, &lock);
   if (code != SMEM_OK) return code;
   code = create_or_open(call, batch, &name);
   lock_drop(&lock);
   return code;
 }
 
-/* `number` is ours and locked. *exists: something bears it all the same. */
+/* `number` is ours. *exists: something bears it all the same. */
 static smem_code allocate_number(struct call *call, struct batch *batch,
                                  uint64_t number, bool *exists) {
   smem_request *request = &batch->requests[batch->at];
@@ -374,45 +378,36 @@ static smem_code allocate_number(struct call *call, struct batch *batch,
   return code;
 }
 
-/* A single number: when one of the row was taken. */
-static smem_code allocate_next_number(struct call *call, struct batch *batch) {
-  bool exists = true;
-  smem_code code = SMEM_OK;
-  while (exists && code == SMEM_OK) {
-    uint64_t number;
-    struct lock lock;
-    code = control_take_numbers(call, batch->control, 1, &number);
-    if (code == SMEM_OK)
-      code = lock_take(call, batch->control->file, LOCK_NUMBER + number, 1,
-                       &lock);
-    if (code != SMEM_OK) break;
+/* The unnamed ones from *at on, with as many numbers in a row, of which some may be
+ * taken. */
+static smem_code allocate_row(struct call *call, struct batch *batch,
+                              size_t *at, size_t *left) {
+  uint64_t number;
+  size_t row = *left;
+  smem_code code = claim_numbers(call, &batch->claim, row, &number);
+  for (; row > 0 && code == SMEM_OK; row--, number++) {
+    bool exists = false;
+    while (batch->requests[*at].name) ++*at;
+    begin(call, batch, *at, "");
     code = allocate_number(call, batch, number, &exists);
-    lock_drop(&lock);
+    if (exists) continue;
+    ++*at;
+    if (code == SMEM_OK && --*left % 256 == 0 && process_interrupted())
+      code = fail(call, SMEM_INTERRUPTED, 0, "interrupted");
   }
   return code;
 }
 
-/* All unnamed ones: a row of numbers under one lock. */
 static smem_code allocate_unnamed(struct call *call, struct batch *batch,
                                   size_t unnamed) {
-  uint64_t number;
-  struct lock lock;
-  smem_code code =
-      control_take_numbers(call, batch->control, unnamed, &number);
-  if (code != SMEM_OK) return code;
-  code = lock_take(call, batch->control->file, LOCK_NUMBER + number, unnamed,
-                   &lock);
-  if (code != SMEM_OK) return code;
-  for (size_t i = 0; i < batch->count && code == SMEM_OK; i++) {
-    bool exists = false;
-    if (batch->requests[i].name) continue;
-    begin(call, batch, i, "");
-    code = allocate_number(call, batch, number++, &exists);
-    if (code == SMEM_OK && exists) code = allocate_next_number(call, batch);
-    if (code == SMEM_OK && i % 256 == 255 && process_interrupted())
-      code = fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+  size_t at = 0;
+  smem_code code = claim_begin(call, batch->control, &batch->claim);
+  batch->lost = batch->claim.lost;
+  while (unnamed > 0 && code == SMEM_OK && !batch->lost) {
+    code = allocate_row(call, batch, &at, &unnamed);
+    /* A number that is taken is a sign that somebody else counts anew. */
+    if (unnamed > 0) batch->lost = !control_is_intact(batch->control);
   }
-  lock_drop(&lock);
   return code;
 }
 
@@ -451,33 +446,63 @@ static void undo(const struct call *call, struct batch *batch) {
   }
 }
 
-/* Has anything that was made lost its name? If the control object was removed
- * meanwhile, our locks may have excluded nobody, and somebody who joined a new
- * one may have taken our incomplete objects for those of a dead creator. */
-static bool lost_any(const struct call *call, const struct batch *batch) {
-  if (control_is_intact(batch->control)) return false;
-  for (size_t i = 0; i < batch->count; i++) {
+/* Does call->id still lead to the segment of this generation, and can nobody be
+ * about to remove it for incomplete? */
+static bool is_there(const struct call *call, const struct control *control,
+                     uint64_t generation) {
+  struct segment segment;
+  struct lock lock;
+  os_status status;
+  if (name_of_segment(call, &segment.name) != SMEM_OK ||
+      lock_take(call, control->file, lock_of_id(call->id), 1, &lock) != SMEM_OK)
+    return false;
+  bool found = segment_try_open(call, false, &segment, &status) == SMEM_OK &&
+               status.code == OS_OK;
+  lock_drop(&lock);
+  if (found) os_object_close(segment.object);
+  return found && segment.footer.generation == generation;
+}
+
+/* Has anything that was made lost its name? If the control object was removed or
+ * overwritten meanwhile, our locks and claims may have excluded nobody, and somebody
+ * who joined a new one may have taken our incomplete objects for those of a dead
+ * creator, or be about to. So we look under the locks of the one that counts now. */
+static bool lost_any(const struct call *call, struct batch *batch) {
+  struct control *now;
+  smem_error ignored;
+  struct call element = *call;
+  element.error = &ignored;
+  element.must_finish = true;
+  if (control_join(&element, &now) != SMEM_OK) return true;
+  bool lost = false;
+  if (now == batch->control) claim_end(&batch->claim, true); /* not lost at all */
+  for (size_t i = 0; i < batch->count && !lost; i++) {
     char number[SMEM_NUMBER_SIZE];
-    struct segment segment;
-    os_status status;
-    struct call element = *call;
     if (batch->made[i] == 0) continue;
     element.id = id_of_request(batch, i, number);
-    if (name_of_segment(&element, &segment.name) != SMEM_OK ||
-        segment_try_open(&element, false, &segment, &status) != SMEM_OK ||
-        status.code != OS_OK)
-      return true;
-    os_object_close(segment.object);
-    if (segment.footer.generation != batch->made[i]) return true;
+    lost = !is_there(&element, now, batch->made[i]);
   }
-  return false;
+  lost |= !control_is_intact(now);
+  control_release(now);
+  return lost;
+}
+
+/* The end of an attempt. True if it has to be made again. */
+static bool conclude(const struct call *call, struct batch *batch,
+                     smem_code code) {
+  bool relied = claim_end(&batch->claim, control_is_intact(batch->control));
+  bool again =
+      code == SMEM_OK && (batch->lost || (!relied && lost_any(call, batch)));
+  if (code != SMEM_OK || again) undo(call, batch);
+  return again;
 }
 
 smem_code smem_allocate(smem_request *requests, size_t count,
                         smem_lifetime lifetime, bool exclusive,
                         smem_error *error) {
   struct call call = {"allocate", "", 0, error, false};
-  struct batch batch = {requests, count, 0, NULL, lifetime, exclusive, NULL};
+  struct batch batch = {.requests = requests, .count = count,
+                        .lifetime = lifetime, .exclusive = exclusive};
   uint64_t single = 0;
   size_t unnamed = 0;
   if (count == 0) return SMEM_OK;
@@ -497,12 +522,12 @@ smem_code smem_allocate(smem_request *requests, size_t count,
   while (again) {
     call.element = 0;
     call.id = "";
+    batch.lost = false;
+    batch.claim = (struct claim){.entry = NULL};
     code = control_join(&call, &batch.control);
-    again = false;
     if (code != SMEM_OK) break;
     code = allocate_all(&call, &batch, unnamed);
-    again = code == SMEM_OK && lost_any(&call, &batch);
-    if (code != SMEM_OK || again) undo(&call, &batch);
+    again = conclude(&call, &batch, code);
     control_used();
     control_release(batch.control);
   }

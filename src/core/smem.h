@@ -27,8 +27,9 @@ uint64_t smem_random(void);
 
 /* An id that begins with "/" is raw: the system's name for an object of another
  * program. It can be found, measured, read, written, mapped and freed. Nothing
- * tells when it was replaced but its identity, and nothing that its creator will
- * not truncate it: touching what is gone then ends this process. */
+ * tells when it was replaced but its identity, which macOS and Windows keep to
+ * themselves, and nothing that its creator will not truncate it: touching what is
+ * gone then ends this process. */
 bool smem_id_is_raw(const char *id);
 
 /* Does `id` obey the grammar of ids? Otherwise *why is a constant that says what
@@ -125,7 +126,12 @@ smem_code smem_free_later(const char *id, smem_error *error);
 bool smem_collect(smem_detached *detached);
 
 /* Could smem_free() remove it? SMEM_OK also for what does not exist. */
-smem_code smem_can_free(const char *id, smem_error *error);
+smem_code smem_can_free(const char *id, bool *exists, smem_error *error);
+
+/* smem_free() right after that, without looking again: what did not exist then
+ * counts as freed. */
+smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
+                         smem_error *error);
 
 /* Unmap everything; `gone` is called for each mapping. */
 void smem_unmap_all(void (*gone)(smem_detached *detached));
@@ -147,6 +153,9 @@ typedef struct smem_handle {
 smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
                     smem_error *error);
 void smem_close(smem_handle *handle); /* may be NULL */
+
+/* Would a reference to it lead anywhere: does the segment still have its name? */
+bool smem_handle_is_findable(const smem_handle *handle);
 
 /* Was its memory written to? True also where the system does not tell. */
 bool smem_handle_is_written(const smem_handle *handle);
@@ -237,9 +246,11 @@ typedef struct smem_entry {
 smem_code smem_list(bool (*visit)(const smem_entry *entry, void *context),
                     void *context, smem_error *error);
 
-/* Call `visit` for each mapping of an object of the namespace by a process that
- * we may look into. SMEM_UNSUPPORTED where the system does not tell. */
-smem_code smem_mapped_by(bool (*visit)(uint64_t pid,
+/* Call `visit` for each mapping of this object, with NULL of any object of the
+ * namespace, by a process that we may look into; perhaps of others whose names begin
+ * alike. SMEM_UNSUPPORTED where the system does not tell. */
+smem_code smem_mapped_by(const char *id,
+                         bool (*visit)(uint64_t pid,
                                        const uint64_t identity[2],
                                        void *context),
                          void *context, smem_error *error);

@@ -185,9 +185,9 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   struct path path = path_of(name);
   struct stat status;
   int fd;
-  info->user = os_user(); /* of what cannot be opened and is incomplete */
   enum kind kind = os_is_own_name(name) ? SEGMENT : ANOTHERS;
   os_status result = open_own(&path, kind, writable ? O_RDWR : O_RDONLY, &fd);
+  if (result.code == OS_INCOMPLETE) info->user = os_user(); /* see open_own() */
   if (result.code != OS_OK) return result;
   if (os_sys.fstat(fd, &status) != 0) {
     result = posix_last();
@@ -219,12 +219,18 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
   return posix_read_all((int)object, buffer, length, (off_t)offset);
 }
 
-os_status os_object_map(os_object object, uint64_t size, os_access access,
-                        void **address) {
-  os_status status = posix_map((int)object, 0, size, access, address);
+static os_status map_range(os_object object, uint64_t offset, uint64_t size,
+                           os_access access, void **address) {
+  if (linux_mappings_run_out()) return (os_status){OS_TOO_MANY_MAPS, ENOMEM};
+  os_status status = posix_map((int)object, offset, size, access, address);
   if (status.code == OS_NO_MEMORY && linux_mappings_used_up())
     status.code = OS_TOO_MANY_MAPS;
   return status;
+}
+
+os_status os_object_map(os_object object, uint64_t size, os_access access,
+                        void **address) {
+  return map_range(object, 0, size, access, address);
 }
 
 /* write() fills fresh pages of a tmpfs more than twice as fast as a mapping, where
@@ -238,7 +244,7 @@ os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
       offset + length <= most.rlim_cur)
     return posix_write_all((int)object, buffer, length, (off_t)offset);
   uint64_t before = offset % os_page_size();
-  os_status status = posix_map((int)object, offset - before, before + length,
+  os_status status = map_range(object, offset - before, before + length,
                                OS_READ_WRITE, &window);
   if (status.code != OS_OK) return status;
   memcpy((char *)window + before, buffer, length);
@@ -247,14 +253,19 @@ os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
 }
 
 os_status os_object_remove(const char *name) {
-  struct path path = path_of(name);
   /* The sticky bit of /dev/shm protects other users' files from everybody but
    * root, so root looks first. */
   if (geteuid() == 0) {
+    struct path path = path_of(name);
     struct stat status;
     if (os_sys.lstat(path.text, &status) != 0) return posix_last();
     if (status.st_uid != 0) return (os_status){OS_DENIED, EPERM};
   }
+  return os_object_remove_own(name);
+}
+
+os_status os_object_remove_own(const char *name) {
+  struct path path = path_of(name);
   return os_sys.unlink(path.text) == 0 ? OS_SUCCESS : posix_last();
 }
 

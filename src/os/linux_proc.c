@@ -25,7 +25,9 @@ static size_t read_text(const char *path, char *buffer, size_t length) {
   int fd = os_sys.open(path, O_RDONLY | O_CLOEXEC, 0);
   buffer[0] = '\0';
   if (fd < 0) return 0;
-  ssize_t got = os_sys.pread(fd, buffer, length - 1, 0);
+  ssize_t got;
+  do got = os_sys.pread(fd, buffer, length - 1, 0);
+  while (got < 0 && errno == EINTR);
   posix_shut(fd);
   buffer[got > 0 ? got : 0] = '\0';
   return got > 0 ? (size_t)got : 0;
@@ -75,6 +77,15 @@ bool linux_mappings_used_up(void) {
   uint64_t most = read_number("/proc/sys/vm/max_map_count");
   uint64_t mappings = own_mappings();
   return most != UINT64_MAX && mappings != UINT64_MAX && mappings + 2 >= most;
+}
+
+bool linux_mappings_run_out(void) {
+  enum { SHARE = 64 }; /* the others' part of the limit: 1 in 64, some 1,000 */
+  static _Atomic uint64_t most; /* as it was when we last came near it */
+  uint64_t mapped = posix_mapped;
+  if (mapped < most - most / SHARE) return false;
+  most = read_number("/proc/sys/vm/max_map_count");
+  return mapped >= most - most / SHARE;
 }
 
 /* ---- process ----------------------------------------------------------- */
@@ -253,15 +264,23 @@ os_status os_mapping_written(const void *address, uint64_t size,
 
 /* ---- the machine ------------------------------------------------------------- */
 
-void os_place(uint64_t place[2]) {
-  static _Atomic uint64_t boot_hash; /* does not change while we run */
-  char boot[64];
+os_status os_place(uint64_t place[2]) {
+  static _Atomic uint64_t boot; /* does not change while we run */
+  char text[64];
   struct stat directory;
-  if (boot_hash == 0)
-    boot_hash = posix_hash(
-        boot, read_text("/proc/sys/kernel/random/boot_id", boot, sizeof boot), 1);
-  place[0] = boot_hash;
+  if (boot == 0) {
+    errno = ENOENT;
+    size_t length =
+        read_text("/proc/sys/kernel/random/boot_id", text, sizeof text);
+    os_status failure = posix_last();
+    if (length > 0)
+      boot = posix_hash(text, length, 1);
+    else if (failure.code != OS_NOT_FOUND && failure.code != OS_DENIED)
+      return failure;
+  }
+  place[0] = boot;
   place[1] = stat(DIRECTORY, &directory) == 0 ? (uint64_t)directory.st_dev : 0;
+  return OS_SUCCESS;
 }
 
 /* systemd's logind removes a user's shared memory when his last session ends,

@@ -458,16 +458,19 @@ static os_status inspect_footer(int fd, os_info *info) {
   return status;
 }
 
-/* macOS tells neither type nor links of a shared memory object: both are 0. */
+/* macOS tells neither type nor links of a shared memory object, and not which one
+ * it is: all are 0. The identity of our own is in the footer; that another
+ * program's was replaced goes unnoticed there. */
 static os_status inspect(int fd, const char *name, os_info *info) {
   struct stat status;
   if (os_sys.fstat(fd, &status) != 0) return posix_last();
   posix_info(&status, info);
-  info->identity[0] = info->identity[1] = 0;
   info->unlinked = false;
   if ((status.st_mode & S_IFMT) != 0 && !S_ISREG(status.st_mode))
     return (os_status){OS_NOT_REGULAR, 0};
-  return os_is_own_name(name) ? inspect_footer(fd, info) : OS_SUCCESS;
+  if (!os_is_own_name(name)) return OS_SUCCESS;
+  info->identity[0] = info->identity[1] = 0;
+  return inspect_footer(fd, info);
 }
 
 /* ---- objects ------------------------------------------------------------- */
@@ -670,6 +673,10 @@ os_status os_object_remove(const char *name) {
   return os_sys.shm_unlink(path.text) == 0 ? OS_SUCCESS : posix_last();
 }
 
+os_status os_object_remove_own(const char *name) {
+  return os_object_remove(name);
+}
+
 /* ---- listing ------------------------------------------------------------- */
 
 struct search {
@@ -866,7 +873,7 @@ os_status os_mappings(const char *prefix,
   return (os_status){OS_UNSUPPORTED, 0};
 }
 
-void os_place(uint64_t place[2]) {
+os_status os_place(uint64_t place[2]) {
   char text[256] = "";
   size_t length = sizeof text - 1;
 #ifdef __APPLE__
@@ -877,6 +884,7 @@ void os_place(uint64_t place[2]) {
 #endif
   place[0] = posix_hash(text, strlen(text), 1);
   place[1] = 0;
+  return OS_SUCCESS;
 }
 
 /* Shared memory is swapped like any other; nothing of the list is limited. */

@@ -112,8 +112,10 @@ void os_unmap(void *address, uint64_t size);
 os_status os_mapping_written(const void *address, uint64_t size, bool *written);
 
 /* Numbers that tell where objects are to be found: [0] this run of this machine,
- * [1] its shared memory file system, of which each container may have its own. */
-void os_place(uint64_t place[2]);
+ * [1] its shared memory file system, of which each container may have its own.
+ * Fails only for a moment, for want of a descriptor, say: what the system never
+ * tells this process is 0. */
+os_status os_place(uint64_t place[2]);
 
 /* Keep the object alive in this process until os_object_remove(). Where the
  * kernel keeps named objects by itself this does nothing. */
@@ -122,6 +124,11 @@ os_status os_object_keep(const char *name, os_object object);
 /* Remove the name; mappings stay. Refuses what belongs to another user, also to
  * root. OS_NOT_FOUND where there is nothing. */
 os_status os_object_remove(const char *name);
+
+/* The same for what os_object_stat() has just shown to be our own. Only we could
+ * have removed that since, so that nobody else's can have come into its place
+ * unless another process of ours is freeing it too. */
+os_status os_object_remove_own(const char *name);
 
 void os_object_close(os_object object);
 

@@ -115,6 +115,8 @@ os_status posix_write_all(int fd, const void *buffer, size_t length,
   return OS_SUCCESS;
 }
 
+_Atomic uint64_t posix_mapped;
+
 os_status posix_map(int fd, uint64_t offset, uint64_t size, os_access access,
                     void **address) {
   int protection = access == OS_READ_ONLY ? PROT_READ : PROT_READ | PROT_WRITE;
@@ -123,7 +125,10 @@ os_status posix_map(int fd, uint64_t offset, uint64_t size, os_access access,
                                          : MAP_SHARED;
   *address = os_sys.mmap(NULL, (size_t)size, protection, flags, fd,
                          (off_t)offset);
-  if (*address != MAP_FAILED) return OS_SUCCESS;
+  if (*address != MAP_FAILED) {
+    posix_mapped++;
+    return OS_SUCCESS;
+  }
   os_status failure = posix_last();
   *address = NULL;
   return failure;
@@ -131,6 +136,7 @@ os_status posix_map(int fd, uint64_t offset, uint64_t size, os_access access,
 
 void os_unmap(void *address, uint64_t size) {
   os_sys.munmap(address, (size_t)size);
+  posix_mapped--;
 }
 
 void os_object_close(os_object object) { posix_shut((int)object); }

@@ -33,6 +33,9 @@ os_status posix_write_all(int fd, const void *buffer, size_t length,
 /* Good enough to tell names and footers apart; `state` chooses among many. */
 uint64_t posix_hash(const void *data, size_t length, uint64_t state);
 
+/* How many mappings posix_map() has made that are still there. */
+extern _Atomic uint64_t posix_mapped;
+
 /* Map a range of an object; the offset is a multiple of the page size. *address
  * is NULL on an error. */
 os_status posix_map(int fd, uint64_t offset, uint64_t size, os_access access,

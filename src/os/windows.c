@@ -672,6 +672,10 @@ os_status os_object_remove(const char *name) {
   return status;
 }
 
+os_status os_object_remove_own(const char *name) {
+  return os_object_remove(name);
+}
+
 /* ---- listing ------------------------------------------------------------- */
 
 /* Objects of one type in the session's directory, by the beginning of their
@@ -1088,7 +1092,6 @@ os_status os_mappings(const char *prefix,
   return (os_status){OS_UNSUPPORTED, 0};
 }
 
-/* Sections are charged to the page file, as all memory is. */
 os_status os_mapping_written(const void *address, uint64_t size,
                              bool *written) {
   (void)address;
@@ -1098,15 +1101,17 @@ os_status os_mapping_written(const void *address, uint64_t size,
 }
 
 /* Objects end with the processes that hold them, at the latest with the session. */
-void os_place(uint64_t place[2]) {
+os_status os_place(uint64_t place[2]) {
   char host[MAX_COMPUTERNAME_LENGTH + 1] = "";
   DWORD length = sizeof host, session = 0;
   GetComputerNameA(host, &length);
   ProcessIdToSessionId(GetCurrentProcessId(), &session);
   place[0] = hash(host, strlen(host));
   place[1] = session;
+  return SUCCESS;
 }
 
+/* Sections are charged to the page file, as all memory is. */
 void os_limits_get(os_limits *limits) {
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
   *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(), UINT64_MAX,

@@ -196,23 +196,38 @@ SEXP r_unmap(SEXP id) {
   return R_NilValue;
 }
 
-SEXP r_free(SEXP id) {
+/* What is freed cannot be brought back: so first see that all of them can be, and
+ * do not listen to interrupts half-way. */
+static void free_several(SEXP ids, R_xlen_t n) {
   smem_error error;
-  smem_detached detached;
-  r_pointer_collect();
-  SEXP ids = PROTECT(r_ids("free", "id", id, false));
-  R_xlen_t n = XLENGTH(ids);
-  /* What is freed cannot be brought back: so first see that all of them can be,
-   * and do not listen to interrupts half-way. */
-  for (R_xlen_t i = 0; n > 1 && i < n; i++) {
-    smem_code code = smem_can_free(CHAR(STRING_ELT(ids, i)), &error);
+  bool *exists = (bool *)R_alloc((size_t)n, sizeof(bool));
+  for (R_xlen_t i = 0; i < n; i++) {
+    smem_code code =
+        smem_can_free(CHAR(STRING_ELT(ids, i)), &exists[i], &error);
     look_for_interrupt(i);
     r_check_element(code, &error, i, n);
   }
   for (R_xlen_t i = 0; i < n; i++) {
-    smem_code code = smem_free(CHAR(STRING_ELT(ids, i)), &detached, &error);
+    smem_detached detached;
+    smem_code code = smem_free_seen(CHAR(STRING_ELT(ids, i)), exists[i],
+                                    &detached, &error);
     r_pointer_clear(&detached);
     r_check_element(code, &error, i, n);
+  }
+}
+
+SEXP r_free(SEXP id) {
+  r_pointer_collect();
+  SEXP ids = PROTECT(r_ids("free", "id", id, false));
+  R_xlen_t n = XLENGTH(ids);
+  if (n == 1) {
+    smem_error error;
+    smem_detached detached;
+    smem_code code = smem_free(CHAR(STRING_ELT(ids, 0)), &detached, &error);
+    r_pointer_clear(&detached);
+    r_check(code, &error);
+  } else {
+    free_several(ids, n);
   }
   UNPROTECT(1);
   return R_NilValue;

@@ -47,6 +47,8 @@ struct report {
   double start, end;
   uint64_t asked; /* the pid whose command this is */
   char command[256];
+  uint64_t named; /* the user whose name this is, if there is one */
+  char user[80];
   bool is_reclaim, has_mappings, knows_mappings;
 };
 
@@ -137,6 +139,15 @@ static SEXP command_of(struct report *report, const smem_entry *entry) {
   return utf8(report->command);
 }
 
+/* Likewise: the system looks users up in a file. */
+static SEXP user_of(struct report *report, const smem_entry *entry) {
+  if (!report->user[0] || entry->user != report->named) {
+    report->named = entry->user;
+    smem_user_name(entry->user, report->user, sizeof report->user);
+  }
+  return utf8(report->user);
+}
+
 /* The pids of one object: sorted, each once. */
 static SEXP pids_of(const struct report *report, const smem_entry *entry) {
   const struct mapping *all = report->mappings.data;
@@ -194,26 +205,25 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   const struct row *row = (const struct row *)report->rows.data + i;
   const smem_entry *entry = &row->entry;
   bool complete = is_complete(entry);
-  char user[80];
-  smem_user_name(entry->user, user, sizeof user);
+  bool owned = complete && entry->pid != 0; /* another program's object is not */
   SET_STRING_ELT(VECTOR_ELT(columns, ID), i, utf8(row->id));
   REAL(VECTOR_ELT(columns, SIZE))[i] =
       complete ? (double)entry->capacity : NA_REAL;
   REAL(VECTOR_ELT(columns, RESIDENT))[i] = number_or_na(entry->resident);
   SET_STRING_ELT(VECTOR_ELT(columns, STATE), i,
             Rf_mkChar(smem_state_name(entry->state)));
-  INTEGER(VECTOR_ELT(columns, PID))[i] = complete ? (int)entry->pid : NA_INTEGER;
+  INTEGER(VECTOR_ELT(columns, PID))[i] = owned ? (int)entry->pid : NA_INTEGER;
   SET_STRING_ELT(VECTOR_ELT(columns, COMMAND), i, command_of(report, entry));
   REAL(VECTOR_ELT(columns, CREATED))[i] =
-      complete ? (double)entry->created / 1e9 : NA_REAL;
+      owned ? (double)entry->created / 1e9 : NA_REAL;
   SET_STRING_ELT(VECTOR_ELT(columns, LIFETIME), i,
-            !complete ? NA_STRING
-                      : Rf_mkChar(entry->lifetime == SMEM_OF_PROCESS ? "process"
-                                                                     : "freed"));
+            !owned ? NA_STRING
+                   : Rf_mkChar(entry->lifetime == SMEM_OF_PROCESS ? "process"
+                                                                  : "freed"));
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
   SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));
-  SET_STRING_ELT(VECTOR_ELT(columns, USER), i, utf8(user));
+  SET_STRING_ELT(VECTOR_ELT(columns, USER), i, user_of(report, entry));
   if (report->has_mappings)
     SET_VECTOR_ELT(VECTOR_ELT(columns, MAPPED_BY), i, pids_of(report, entry));
   if (report->is_reclaim)
@@ -278,9 +288,10 @@ static SEXP finish(struct report *report, smem_code code,
 
 /* ---- entry points -------------------------------------------------------------------- */
 
-static smem_code find_mappings(struct report *report, smem_error *error) {
+static smem_code find_mappings(struct report *report, const char *id,
+                               smem_error *error) {
   report->has_mappings = true;
-  smem_code code = smem_mapped_by(add_mapping, report, error);
+  smem_code code = smem_mapped_by(id, add_mapping, report, error);
   report->knows_mappings = code == SMEM_OK;
   return code == SMEM_UNSUPPORTED ? SMEM_OK : code;
 }
@@ -294,7 +305,8 @@ SEXP r_list(SEXP end, SEXP start, SEXP mapped_by) {
   report.end = r_limit(op, "end", end, R_PosInf);
   bool with_mappings = r_flag(op, "mappedBy", mapped_by);
   smem_code code = smem_list(list_row, &report, &error);
-  if (code == SMEM_OK && with_mappings) code = find_mappings(&report, &error);
+  if (code == SMEM_OK && with_mappings)
+    code = find_mappings(&report, NULL, &error);
   return finish(&report, code, &error);
 }
 
@@ -327,7 +339,8 @@ SEXP r_inspect(SEXP id, SEXP n) {
   smem_code code =
       smem_inspect(CHAR(STRING_ELT(ids, 0)), RAW(bytes), &length, path,
                    sizeof path, inspect_row, &report, &error);
-  if (code == SMEM_OK) code = find_mappings(&report, &error);
+  if (code == SMEM_OK)
+    code = find_mappings(&report, CHAR(STRING_ELT(ids, 0)), &error);
   SEXP columns = PROTECT(finish(&report, code, &error));
   SEXP result = PROTECT(Rf_allocVector(VECSXP, 3));
   SET_VECTOR_ELT(result, 0, columns);

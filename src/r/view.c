@@ -23,6 +23,7 @@
 #include <string.h>
 
 struct view {
+  char *bytes;              /* the elements; NULL if it could not be opened */
   smem_reference reference; /* form: index of the type, and WRITABLE */
   smem_handle *handle;      /* NULL if it could not be opened */
   bool exposed;             /* somebody was given a pointer to write through */
@@ -87,9 +88,11 @@ static smem_code open_view(struct view *view, smem_error *error) {
   const smem_reference *reference = &view->reference;
   smem_code code =
       smem_open_reference(reference, access_of(view), &view->handle, error);
-  if (code != SMEM_OK ||
-      is_inside(reference, type_of(view), view->handle->capacity))
-    return code;
+  if (code != SMEM_OK) return code;
+  if (is_inside(reference, type_of(view), view->handle->capacity)) {
+    view->bytes = (char *)view->handle->address + reference->offset;
+    return SMEM_OK;
+  }
   smem_close(view->handle);
   view->handle = NULL;
   *error = (smem_error){.code = SMEM_BOUNDS, .op = "view"};
@@ -119,26 +122,16 @@ static R_xlen_t view_length(SEXP x) {
   return (R_xlen_t)view_of(x)->reference.length;
 }
 
-/* The memory as it is: NULL if there is none. */
-static char *peek(SEXP x) {
-  if (R_altrep_data2(x) != R_NilValue)
-    return r_vector_bytes(R_altrep_data2(x));
-  const struct view *view = view_of(x);
-  return view->handle ? (char *)view->handle->address + view->reference.offset
-                      : NULL;
-}
-
 /* The memory; or an error that says why there is none. What could not be opened
  * when the reference came in may be there now. */
 static char *bytes(SEXP x) {
-  char *at = peek(x);
-  if (at) return at;
   smem_error error;
   struct view *view = view_of(x);
+  if (view->bytes) return view->bytes;
   smem_code code = open_view(view, &error);
   error.op = "view";
   r_check(code, &error);
-  return peek(x);
+  return view->bytes;
 }
 
 static SEXP ordinary_copy(SEXP x) {
@@ -153,15 +146,15 @@ static SEXP ordinary_copy(SEXP x) {
 static void *view_pointer(SEXP x, Rboolean writable) {
   char *at = bytes(x);
   struct view *view = view_of(x);
-  if (!writable || R_altrep_data2(x) != R_NilValue) return at;
+  if (!writable || view->exposed) return at;
   view->exposed = true;
-  if (is_writable(view) || view->handle->access == SMEM_PRIVATE) return at;
+  if (view->handle->access != SMEM_READ_ONLY) return at;
   /* A system without private mappings of shared memory. */
   R_set_altrep_data2(x, ordinary_copy(x));
-  return peek(x);
+  return view->bytes = r_vector_bytes(R_altrep_data2(x));
 }
 
-static const void *view_pointer_or_null(SEXP x) { return peek(x); }
+static const void *view_pointer_or_null(SEXP x) { return view_of(x)->bytes; }
 
 static Rbyte raw_element(SEXP x, R_xlen_t i) { return ((Rbyte *)bytes(x))[i]; }
 static int int_element(SEXP x, R_xlen_t i) { return ((int *)bytes(x))[i]; }
@@ -213,11 +206,14 @@ static Rboolean view_inspect(SEXP x, int before, int deep, int vectors,
 
 /* ---- travelling ------------------------------------------------------------------------- */
 
-/* NULL: by value. */
+/* NULL: by value, as when the values are nowhere else any more. */
 static SEXP view_state(SEXP x) {
-  if (!is_pristine(x)) return NULL;
+  const struct view *view = view_of(x);
+  if (!is_pristine(x) ||
+      (view->handle && !smem_handle_is_findable(view->handle)))
+    return NULL;
   unsigned char bytes_out[SMEM_REFERENCE_SIZE];
-  size_t length = smem_reference_write(&view_of(x)->reference, bytes_out);
+  size_t length = smem_reference_write(&view->reference, bytes_out);
   SEXP state = Rf_allocVector(RAWSXP, (R_xlen_t)length);
   memcpy(RAW(state), bytes_out, length);
   return state;
@@ -293,6 +289,7 @@ static SEXP make_view(void *data) {
       "view", view->reference.id, type_of(view), opening->length,
       opening->count, opening->offset, view->handle->capacity,
       view->handle->requested);
+  view->bytes = (char *)view->handle->address + opening->offset;
   SEXP x = new_view(opening->pointer);
   opening->done = true;
   return x;

@@ -6,11 +6,24 @@
 
 enum { PAYLOAD = 5000, TOTAL = 8192 };
 
+/* And there is no handle of it. */
+static void check_not_copied(const char *id, smem_code code) {
+  const smem_access accesses[] = {SMEM_READ_WRITE, SMEM_READ_ONLY,
+                                  SMEM_PRIVATE};
+  char bytes[16];
+  CHECK_CODE(code, read_bytes(id, 0, bytes, sizeof bytes));
+  CHECK_CODE(code, read_bytes(id, 0, bytes, 0));
+  CHECK_CODE(code, write_bytes(id, 0, "changed", 7));
+  CHECK_CODE(code, write_bytes(id, UINT64_MAX, "changed", UINT64_MAX));
+  for (int i = 0; i < 3; i++) CHECK_CODE(code, try_open(id, accesses[i]));
+}
+
 static void check_damaged(const char *id) {
   uint64_t size;
   CHECK_CODE(SMEM_CORRUPT, find_id(id));
   CHECK_CODE(SMEM_CORRUPT, smem_size(id, &size, &error));
   CHECK_CODE(SMEM_CORRUPT, try_map(id));
+  check_not_copied(id, SMEM_CORRUPT);
   CHECK_CODE(SMEM_CORRUPT, allocate(id, PAYLOAD));
   CHECK_CODE(SMEM_CORRUPT, allocate_exclusive(id, PAYLOAD));
   CHECK_EQUAL(SMEM_DAMAGED, listed_state(id));
@@ -18,7 +31,7 @@ static void check_damaged(const char *id) {
 }
 
 static void check_freed(const char *id) {
-  CHECK_OK(smem_can_free(id, &error));
+  CHECK_OK(can_free_id(id));
   CHECK_OK(free_id(id));
   CHECK(!path_exists(segment_path(id)));
 }
@@ -176,7 +189,7 @@ TEST(planted_directory) {
   CHECK_CODE(SMEM_CORRUPT, find_id("a"));
   CHECK_CODE(SMEM_CORRUPT, try_map("a"));
   CHECK_CODE(SMEM_CORRUPT, allocate("a", 1));
-  CHECK_CODE(SMEM_CORRUPT, smem_can_free("a", &error));
+  CHECK_CODE(SMEM_CORRUPT, can_free_id("a"));
   CHECK_CODE(SMEM_CORRUPT, free_id("a"));
   CHECK(rmdir(segment_path("a")) == 0);
 }
@@ -232,6 +245,8 @@ TEST(incomplete_does_not_exist) {
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
   CHECK_CODE(SMEM_NOT_FOUND, smem_size("a", &size, &error));
   CHECK_CODE(SMEM_NOT_FOUND, try_map("a"));
+  check_not_copied("a", SMEM_NOT_FOUND);
+  CHECK_EQUAL(0, stat_of(segment_path("a")).st_size);
   CHECK_OK(smem_join(&error)); /* now there are locks, so it may be removed */
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
   CHECK(!path_exists(segment_path("a")));

@@ -71,7 +71,7 @@ static smem_code act_unmap(void) {
   return SMEM_OK;
 }
 static smem_code act_free(void) { return free_id("a"); }
-static smem_code act_can_free(void) { return smem_can_free("a", &error); }
+static smem_code act_can_free(void) { return can_free_id("a"); }
 static smem_code act_exists(void) {
   bool exists;
   return smem_exists("a", &exists, &error);
@@ -113,6 +113,78 @@ static void add(const smem_share *share, void *context) {
   (void)context;
 }
 static smem_code act_shares(void) { return smem_shares(add, NULL, &error); }
+
+/* ---- handles, bytes, references and raw objects -------------------------- */
+
+static smem_handle *handle;
+
+/* Another process makes the segment and the reference: so nothing that is looked
+ * up once per process is known here. */
+ROLE(maker_of_a_reference) {
+  make_a();
+  mail_reference("a");
+}
+static void make_a_elsewhere(void) { PLAY(maker_of_a_reference, ""); }
+
+static smem_code act_open_handle(void) {
+  return smem_open("a", SMEM_READ_WRITE, &handle, &error);
+}
+static smem_code act_open_private(void) {
+  return smem_open("a", SMEM_PRIVATE, &handle, &error);
+}
+static smem_code act_open_reference(void) {
+  smem_reference reference = read_mail();
+  return smem_open_reference(&reference, SMEM_READ_ONLY, &handle, &error);
+}
+/* What went wrong before must not make this reference one that leads nowhere. */
+static void close_handle(void) {
+  smem_reference mine, others = read_mail();
+  smem_refer(handle, &mine);
+  CHECK(memcmp(mine.place, others.place, sizeof mine.place) == 0);
+  CHECK_EQUAL(others.generation, mine.generation);
+  CHECK_OK(try_open_reference(&mine));
+  smem_close(handle);
+  free_a();
+}
+static void open_private(void) {
+  make_a_elsewhere();
+  CHECK_OK(act_open_private());
+}
+/* Who cannot look must say yes. */
+static smem_code act_ask_written(void) {
+  bool written = smem_handle_is_written(handle);
+  CHECK(written || strcmp(fault_place(), "open") != 0);
+  return SMEM_OK;
+}
+
+static char bytes[5000];
+static smem_code act_read(void) {
+  return smem_read("a", 0, bytes, sizeof bytes, &error);
+}
+static smem_code act_write(void) {
+  return smem_write("a", 0, bytes, sizeof bytes, &error);
+}
+
+static void plant_raw(void) { plant_file(raw_path("a"), "hello", 0600); }
+static void free_raw(void) { CHECK_OK(free_id(raw_id("a"))); }
+static smem_code act_map_raw(void) {
+  smem_mapping *mapping;
+  return smem_map(raw_id("a"), SMEM_READ_WRITE, &mapping, &error);
+}
+static smem_code act_open_raw(void) {
+  return smem_open(raw_id("a"), SMEM_PRIVATE, &handle, &error);
+}
+static void close_raw(void) {
+  smem_close(handle);
+  free_raw();
+}
+static smem_code act_read_raw(void) {
+  return smem_read(raw_id("a"), 0, bytes, 5, &error);
+}
+static smem_code act_free_raw(void) { return free_id(raw_id("a")); }
+
+/* ---- lifetimes ----------------------------------------------------------- */
+
 static void make_own(void) {
   smem_request request = {1, "a", 0};
   CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
@@ -148,6 +220,16 @@ static const struct operation operations[] = {
     {"shares", make_a, act_shares, nothing},
     {"index", make_a, act_index, nothing},
     {"index from afar", nothing, act_index, nothing},
+    {"open handle", make_a_elsewhere, act_open_handle, close_handle},
+    {"open private", make_a_elsewhere, act_open_private, close_handle},
+    {"open reference", make_a_elsewhere, act_open_reference, close_handle},
+    {"ask if written", open_private, act_ask_written, close_handle},
+    {"read", make_a, act_read, free_a},
+    {"write", make_a, act_write, free_a},
+    {"map raw", plant_raw, act_map_raw, free_raw},
+    {"open raw", plant_raw, act_open_raw, close_raw},
+    {"read raw", plant_raw, act_read_raw, free_raw},
+    {"free raw", plant_raw, act_free_raw, nothing},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 

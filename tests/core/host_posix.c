@@ -131,11 +131,13 @@ static int wait_for_test(const struct test *test) {
 /* ---- what is left -------------------------------------------------------- */
 
 static bool is_ours(const char *name) {
-  char prefix[64], control[64], record[64];
+  char prefix[64], control[64], record[64], raw[64];
   snprintf(prefix, sizeof prefix, "smem.%s.", space);
   snprintf(control, sizeof control, "smem-control.%s", space);
   snprintf(record, sizeof record, "smem-names.%s", space);
+  snprintf(raw, sizeof raw, "raw.%s.", space);
   return strncmp(name, prefix, strlen(prefix)) == 0 ||
+         strncmp(name, raw, strlen(raw)) == 0 ||
          strcmp(name, control) == 0 ||
          strncmp(name, record, strlen(record)) == 0;
 }
@@ -225,6 +227,12 @@ static char *next_path(void) {
 const char *segment_path(const char *id) {
   char *path = next_path();
   snprintf(path, 400, SHM "smem.%s.%s", getenv("SHAREDMEMORY_NAMESPACE"), id);
+  return path;
+}
+
+const char *raw_path(const char *word) {
+  char *path = next_path();
+  snprintf(path, 400, SHM "%s", raw_id(word) + 1);
   return path;
 }
 
@@ -332,7 +340,8 @@ size_t count_mappings(void) {
   FILE *maps = fopen("/proc/self/maps", "r");
   CHECK(maps != NULL);
   while (fgets(line, sizeof line, maps))
-    count += strstr(line, SHM "smem") || strstr(line, "/smem-control.");
+    count += strstr(line, SHM "smem") || strstr(line, "/smem-control.") ||
+             strstr(line, SHM "raw.");
   fclose(maps);
   return count;
 }

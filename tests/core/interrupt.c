@@ -73,6 +73,56 @@ TEST(many_allocations_are_interrupted) {
   CHECK_EQUAL(0, count_listed());
 }
 
+/* What was copied until then stays copied; nothing else has changed. */
+TEST(a_copy_is_interrupted) {
+  enum { MIB = 1 << 20, CHUNK = 4 * MIB };
+  char *ones = malloc(3 * CHUNK);
+  CHECK(ones != NULL);
+  memset(ones, 1, 3 * CHUNK);
+  CHECK_OK(allocate("a", 3 * CHUNK));
+  unsigned char *at = map("a");
+  smem_start(impatient);
+  for (patience = 0; patience < 2; patience++) {
+    asked = 0;
+    CHECK_CODE(SMEM_INTERRUPTED, write_bytes("a", 1, ones, 3 * CHUNK - 1));
+    CHECK(strcmp(error.id, "a") == 0);
+    unsigned end = (patience + 1) * CHUNK;
+    CHECK(at[0] == 0 && at[1] == 1 && at[end] == 1 && at[end + 1] == 0);
+    asked = 0;
+    CHECK_CODE(SMEM_INTERRUPTED, read_bytes("a", 0, ones, 3 * CHUNK));
+    CHECK(ones[0] == 0 && ones[end] == 1);
+    ones[0] = 1;
+  }
+  asked = 0; /* the last chunk is done, so there is nothing to interrupt */
+  CHECK_OK(write_bytes("a", 0, ones, 3 * CHUNK));
+  CHECK_EQUAL(2, asked);
+  asked = patience = 0;
+  CHECK_OK(read_bytes("a", 5, ones, CHUNK));
+  CHECK_EQUAL(0, asked);
+  smem_start(NULL);
+  free(ones);
+  CHECK_OK(free_id("a"));
+}
+
+TEST(copies_in_a_storm_of_signals) {
+  const uint64_t size = (uint64_t)16 << 20;
+  char *from = malloc(size), *to = malloc(size);
+  CHECK(from && to);
+  CHECK_OK(allocate("a", size));
+  storm(100);
+  for (int i = 0; i < 10; i++) {
+    memset(from, i, size);
+    CHECK_OK(write_bytes("a", 0, from, size));
+    CHECK_OK(read_bytes("a", 0, to, size));
+    CHECK(memcmp(from, to, size) == 0);
+  }
+  storm(0);
+  CHECK(signals > 0);
+  free(from);
+  free(to);
+  CHECK_OK(free_id("a"));
+}
+
 static bool stop_listing(const smem_entry *entry, void *context) {
   (void)entry;
   (void)context;

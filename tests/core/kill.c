@@ -13,6 +13,11 @@ static void allocate_three(void) {
   CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, true, &error));
 }
 
+static void allocate_row(void) {
+  for (int i = 0; i < 3; i++) requests[i] = (smem_request){1, NULL, 0};
+  CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, false, &error));
+}
+
 static void allocate_a(void) { CHECK_OK(allocate_exclusive("a", 5000)); }
 static void allocate_unnamed(void) { allocate_number(5000); }
 static void join(void) { CHECK_OK(smem_join(&error)); }
@@ -66,8 +71,8 @@ ROLE(survivor) {
     CHECK_OK(allocate("z", 1000));
   CHECK(now_ms() - before < 1000 * TEST_SLOWNESS);
   CHECK_OK(smem_list(is_settled, NULL, &error));
-  const char *names[] = {"a", "x", "y", "z", "1", "2"};
-  for (int i = 0; i < 6; i++) check_name(names[i]);
+  const char *names[] = {"a", "x", "y", "z", "1", "2", "3"};
+  for (int i = 0; i < 7; i++) check_name(names[i]);
   CHECK_EQUAL(0, count_listed());
 }
 
@@ -95,6 +100,7 @@ TEST(killed_while_replacing) {
 TEST(killed_while_allocating_unnamed) {
   kill_at_each_call(join, allocate_unnamed);
 }
+TEST(killed_in_a_row_of_numbers) { kill_at_each_call(join, allocate_row); }
 TEST(killed_in_a_batch) { kill_at_each_call(join, allocate_three); }
 TEST(killed_while_freeing) { kill_at_each_call(allocate_a, free_a); }
 TEST(killed_while_leaving) { kill_at_each_call(join, leave); }
@@ -104,14 +110,40 @@ TEST(killed_while_freeing_its_own) {
   kill_at_each_call(allocate_own, smem_stop);
 }
 
+/* What he only looks at, or writes into, stays whole. */
+static void open_and_close(void) {
+  smem_reference reference;
+  smem_handle *handle;
+  CHECK_OK(smem_open("a", SMEM_PRIVATE, &handle, &error));
+  smem_refer(handle, &reference);
+  smem_close(handle);
+  CHECK_OK(smem_open_reference(&reference, SMEM_READ_WRITE, &handle, &error));
+  smem_close(handle);
+}
+static void write_and_read(void) {
+  static char zeros[5000];
+  CHECK_OK(smem_write("a", 0, zeros, sizeof zeros, &error));
+  CHECK_OK(smem_read("a", 0, zeros, sizeof zeros, &error));
+}
+TEST(killed_while_opening) { kill_at_each_call(allocate_a, open_and_close); }
+TEST(killed_while_writing) { kill_at_each_call(allocate_a, write_and_read); }
+
 /* ---- stopped, not dead --------------------------------------------------- */
+
+static uint64_t slow_number; /* what the creator is to get; 0: the name "a" */
+static const char *slow_id(void) {
+  return slow_number ? number_id(slow_number) : "a";
+}
 
 ROLE(slow_creator) {
   unsigned long at = strtoul(argument, NULL, 10);
   fault_arm(FAULT_STOP, at);
-  CHECK_OK(allocate("a", 100));
+  if (slow_number)
+    CHECK_EQUAL(slow_number, allocate_number(100));
+  else
+    CHECK_OK(allocate("a", 100));
   if (!fault_disarm()) raise_flag(0);
-  *map("a") = 77;
+  *map(slow_id()) = 77;
 }
 
 /* Whoever meets it meanwhile is told so soon, or is not concerned. */
@@ -121,11 +153,11 @@ ROLE(observer) {
   smem_code code;
   int what = atoi(argument);
   if (what == ALLOCATE)
-    code = allocate("a", 100);
+    code = allocate(slow_number ? "z" : "a", 100);
   else if (what == EXISTS)
-    code = find_id("a");
+    code = find_id(slow_id());
   else
-    code = try_map("a");
+    code = try_map(slow_id());
   CHECK_AMONG(CODE(OK) | CODE(BUSY) | CODE(NOT_FOUND), code);
   CHECK(code != SMEM_NOT_FOUND || what != ALLOCATE);
   CHECK(now_ms() - before < 5000 * TEST_SLOWNESS);
@@ -149,15 +181,23 @@ static void stop_at(int at) {
   FINISH(pid);
 }
 
-TEST_FOR(stopped_while_allocating, 60) {
+static void stop_at_each_call(void) {
   setenv("SHAREDMEMORY_TIMEOUT", "0.3", 1);
   for (int at = 1; atomic_load(&shared->flag[0]) == 0; at += FAULT_STEP) {
     stop_at(at);
-    CHECK_EQUAL(77, *map("a")); /* done by the creator in the end */
-    CHECK_OK(free_id("a"));
+    CHECK_EQUAL(77, *map(slow_id())); /* done by the creator in the end */
+    CHECK_OK(free_id(slow_id()));
     clean_namespace();
+    if (slow_number) slow_number++; /* this process has not forgotten */
   }
-  for (int what = 0; what < 3; what++) CHECK(shared->number[what] > 0);
+  CHECK(shared->number[ALLOCATE] > 0); /* also at the gate */
+  CHECK(shared->number[EXISTS] > 0 && shared->number[MAP] > 0);
+}
+
+TEST_FOR(stopped_while_allocating, 60) { stop_at_each_call(); }
+TEST_FOR(stopped_while_allocating_unnamed, 60) {
+  slow_number = 1;
+  stop_at_each_call();
 }
 
 /* The same, killed instead of resumed: nobody waits for the dead. */

@@ -144,12 +144,31 @@ TEST(free_reports_what_was_attached) {
   CHECK(!detached.attached[SMEM_READ_WRITE]);
 }
 
+TEST(free_of_what_was_seen) {
+  smem_detached detached;
+  bool exists;
+  CHECK_OK(allocate("a", 1));
+  CHECK_OK(smem_can_free("a", &exists, &error));
+  CHECK(exists);
+  CHECK_OK(smem_free_seen("a", true, &detached, &error));
+  CHECK_OK(smem_free_seen("a", true, &detached, &error)); /* gone since */
+  CHECK_OK(smem_can_free("a", &exists, &error));
+  CHECK(!exists);
+  /* What came after the look is not what was to be freed; a mapping goes. */
+  CHECK_OK(allocate("a", 1));
+  map("a");
+  CHECK_OK(smem_free_seen("a", false, &detached, &error));
+  CHECK(!mapping_any());
+  CHECK_OK(find_id("a"));
+  CHECK_OK(free_id("a"));
+}
+
 TEST(the_unknown_may_be_freed_and_unmapped) {
   smem_detached detached = {{&detached, &detached}};
   smem_unmap("nobody knows", &detached);
   CHECK(!detached.attached[0] && !detached.attached[1]);
   CHECK_OK(smem_free("nobody knows", &detached, &error));
-  CHECK_OK(smem_can_free("nobody knows", &error));
+  CHECK_OK(can_free_id("nobody knows"));
   CHECK_CODE(SMEM_NOT_FOUND, find_id("nobody knows"));
   CHECK_CODE(SMEM_NOT_FOUND, try_map("nobody knows"));
   CHECK_CODE(SMEM_NOT_FOUND, try_map("17"));

@@ -45,12 +45,18 @@ TEST(no_descriptor_left) {
   uint64_t size;
   CHECK_OK(allocate("a", 1));
   map("a");
+  mail_reference("a");
   struct rlimit limit = {32, 32};
   CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
   while ((taken[count] = dup(0)) >= 0) count++;
   CHECK_CODE(SMEM_TOO_MANY_FILES, find_id("a"));
   CHECK_CODE(SMEM_TOO_MANY_FILES, smem_size("a", &size, &error));
   CHECK_CODE(SMEM_TOO_MANY_FILES, try_map("b"));
+  CHECK_CODE(SMEM_TOO_MANY_FILES, try_open("a", SMEM_PRIVATE));
+  CHECK_CODE(SMEM_TOO_MANY_FILES, read_bytes("a", 0, &size, 1));
+  CHECK_CODE(SMEM_TOO_MANY_FILES, write_bytes("a", 0, &size, 1));
+  smem_reference reference = read_mail();
+  CHECK_CODE(SMEM_TOO_MANY_FILES, try_open_reference(&reference));
   CHECK_CODE(SMEM_TOO_MANY_FILES, allocate("b", 1));
   CHECK(strstr(message(), "ulimit -n") != NULL);
   while (count > 0) close(taken[--count]);
@@ -75,30 +81,36 @@ static char *use_up_mappings(size_t *pages, size_t spare) {
   return at;
 }
 
-TEST_FOR(too_many_mappings, 60) {
-  enum { SPARE = 400 };
+/* The error that is to be expected; other systems do not tell. */
+static smem_code too_many_or_skip(void) {
 #if defined(TEST_VALGRIND) || defined(TEST_ASAN) || defined(TEST_TSAN)
   test_skip("the tool has its own limit");
 #endif
-  size_t pages;
-  unsigned mapped = 0;
-  smem_mapping *mapping;
-  smem_code code;
   FILE *limit = fopen("/proc/sys/vm/max_map_count", "r");
   long most = 0;
   if (!limit || fscanf(limit, "%ld", &most) != 1 || most > 500000)
     test_skip("there are as many as one likes");
   fclose(limit);
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  return SMEM_NO_MEMORY;
+#else
+  return SMEM_TOO_MANY_MAPS;
+#endif
+}
+
+TEST_FOR(too_many_mappings, 60) {
+  enum { SPARE = 400 };
+  const smem_code expected = too_many_or_skip();
+  size_t pages;
+  unsigned mapped = 0;
+  smem_mapping *mapping;
+  smem_code code;
   for (unsigned i = 1; i <= SPARE; i++) allocate_number(1);
   char *used = use_up_mappings(&pages, SPARE / 2);
   do code = smem_map(number_id(++mapped), SMEM_READ_WRITE, &mapping, &error);
   while (code == SMEM_OK);
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  CHECK_CODE(SMEM_NO_MEMORY, code); /* other systems do not tell */
-#else
-  CHECK_CODE(SMEM_TOO_MANY_MAPS, code);
-  CHECK(strstr(message(), "vm.max_map_count") != NULL);
-#endif
+  CHECK_CODE(expected, code);
+  CHECK(strstr(message(), "vm.max_map_count") || expected == SMEM_NO_MEMORY);
   CHECK(mapped > 10);
   smem_detached detached;
   smem_unmap("1", &detached);
@@ -108,6 +120,43 @@ TEST_FOR(too_many_mappings, 60) {
   CHECK(munmap(used, pages * (size_t)os_page_size()) == 0);
   for (unsigned i = 1; i <= SPARE; i++) CHECK_OK(try_map(number_id(i)));
   for (unsigned i = 1; i <= SPARE; i++) CHECK_OK(free_id(number_id(i)));
+}
+
+/* The same with handles, of which nothing is left where it fails. */
+TEST_FOR(too_many_handles, 60) {
+  enum { SPARE = 200 };
+  static smem_handle *handles[SPARE];
+  const smem_access accesses[] = {SMEM_READ_WRITE, SMEM_PRIVATE};
+  const smem_code expected = too_many_or_skip();
+  size_t pages, count = 0;
+  smem_code code;
+  CHECK_OK(allocate("a", 5000));
+  mail_reference("a");
+  smem_reference reference = read_mail();
+  char *used = use_up_mappings(&pages, SPARE / 2);
+  while ((code = smem_open("a", accesses[count % 2], &handles[count],
+                           &error)) == SMEM_OK)
+    CHECK(++count < SPARE);
+  CHECK_CODE(expected, code);
+  for (int i = 0; i < 10; i++) {
+    CHECK_CODE(expected, try_open("a", accesses[i % 2]));
+    CHECK_CODE(expected, try_open_reference(&reference));
+  }
+  CHECK(count > 10);
+#ifndef SHAREDMEMORY_OS_PORTABLE /* which needs a mapping for it */
+  char byte;
+  CHECK_OK(write_bytes("a", 0, "x", 1));
+  CHECK_OK(read_bytes("a", 0, &byte, 1));
+  struct rlimit limit = {1024, RLIM_INFINITY};
+  CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  CHECK_CODE(expected, write_bytes("a", 2000, "x", 1));
+#endif
+  smem_close(handles[--count]);
+  CHECK_OK(try_open("a", SMEM_READ_WRITE));
+  CHECK(munmap(used, pages * (size_t)os_page_size()) == 0);
+  CHECK_EQUAL(count + 1, count_mappings()); /* and the control object's */
+  while (count > 0) smem_close(handles[--count]);
+  CHECK_OK(free_id("a"));
 }
 
 /* No address space: told apart from too many. */
@@ -120,6 +169,10 @@ TEST(no_address_space) {
   CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
   CHECK_CODE(SMEM_NO_MEMORY, try_map("a"));
   CHECK(strstr(message(), "ulimit -v") != NULL);
+  CHECK_CODE(SMEM_NO_MEMORY, try_open("a", SMEM_PRIVATE));
+  CHECK_CODE(SMEM_NO_MEMORY, try_open("a", SMEM_READ_ONLY));
+  char byte; /* what cannot be mapped can be read, where it is short */
+  CHECK_OK(read_bytes("a", ((uint64_t)16 << 20) - 1, &byte, 1));
   limit.rlim_cur = RLIM_INFINITY;
   CHECK(setrlimit(RLIMIT_AS, &limit) == 0);
   CHECK_OK(try_map("a"));
@@ -138,6 +191,37 @@ TEST(a_limit_on_the_size_of_files) {
   CHECK_OK(allocate("a", 1000));
   CHECK_OK(free_id("a"));
   CHECK_OK(smem_leave(&error));
+}
+
+/* The segment does not grow by it, and yet write() would end the process. */
+TEST(a_write_behind_the_limit_on_files) {
+  enum { SIZE = 200000, LIMIT = 50001 };
+  static char from[SIZE], to[SIZE];
+  const uint64_t offsets[] = {0,         LIMIT - 1,  LIMIT,     LIMIT + 1,
+                              SIZE / 2,  SIZE - 100, 3 * 4096,  SIZE - 1,
+                              LIMIT - 9, 4095,       20 * 4096, 1};
+  CHECK_OK(allocate("a", SIZE));
+  for (size_t i = 0; i < sizeof from; i++) from[i] = (char)(i % 127);
+  struct rlimit limit = {LIMIT, RLIM_INFINITY};
+  CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  size_t descriptors = count_descriptors(), mappings = count_mappings();
+  for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+    for (uint64_t length = 0; length <= SIZE - offsets[i];
+         length = 3 * length + 1) {
+      CHECK_OK(write_bytes("a", offsets[i], from, length));
+      CHECK_OK(read_bytes("a", 0, to, SIZE));
+      CHECK(memcmp(to + offsets[i], from, length) == 0);
+    }
+    memset(from, (int)i, sizeof from);
+  }
+  CHECK_CODE(SMEM_BOUNDS, write_bytes("a", SIZE + 4096, from, 1));
+  CHECK_OK(write_bytes("a", 0, from, SIZE));
+  CHECK_OK(read_bytes("a", 0, to, SIZE));
+  CHECK(memcmp(to, from, SIZE) == 0);
+  CHECK_EQUAL(descriptors, count_descriptors());
+  CHECK_EQUAL(mappings, count_mappings());
+  CHECK_OK(try_map("a")); /* the footer is as it was */
+  CHECK_OK(free_id("a"));
 }
 
 #else

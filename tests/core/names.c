@@ -47,9 +47,8 @@ TEST(invalid_ids) {
     size_t length;
   } bad[] = {
       {"", 0},
-      {"/", 1},
       {"a/b", 3},
-      {"/raw", 4},
+      {"a/", 2},
       {"a\0b", 3},
       {"a\n", 2},
       {"\x1F", 1},
@@ -78,6 +77,41 @@ TEST(invalid_ids) {
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     if (is_valid(bad[i].id, bad[i].length))
       test_fail(__FILE__, __LINE__, "accepted: number %d", (int)i);
+}
+
+/* Names of other programs' objects: one level, none of ours. */
+TEST(raw_ids) {
+  static char long_id[SMEM_ID_MAX + 2];
+  const char *good[] = {"/a",     "/ ",    "/...", "/.a",   "/a.b",
+                        "/psm_1", "/sme",  "/1",   "/Smem", "/ smem",
+                        "/sem.x", "/%s",   "/\\",  "/na\xC3\xAFve"};
+  const struct {
+    const char *id;
+    size_t length;
+  } bad[] = {
+      {"/", 1},       {"/.", 2},          {"/..", 3},
+      {"//", 2},      {"//a", 3},         {"/a/", 3},
+      {"/a/b", 4},    {"/../a", 5},       {"/smem", 5},
+      {"/smem.", 6},  {"/smem.1000.a", 12}, {"/smem-control.1000", 18},
+      {"/smemory", 8}, {"/a\n", 3},        {"/\x7F", 2},
+      {"/\xC2\x80", 3}, {"/\xFF", 2},     {"/a\xC3", 3},
+      {"/a\0b", 4},   {"/\0", 2},
+  };
+  for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+    CHECK(smem_id_is_raw(good[i]));
+    if (!is_valid(good[i], strlen(good[i])))
+      test_fail(__FILE__, __LINE__, "refused: %s", good[i]);
+  }
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+    if (is_valid(bad[i].id, bad[i].length))
+      test_fail(__FILE__, __LINE__, "accepted: number %d", (int)i);
+  CHECK(!smem_id_is_raw("a") && !smem_id_is_raw("") && !smem_id_is_raw("a/"));
+  memset(long_id, 'x', sizeof long_id);
+  long_id[0] = '/';
+  CHECK(is_valid(long_id, SMEM_ID_MAX));
+  CHECK(!is_valid(long_id, SMEM_ID_MAX + 1));
+  memcpy(long_id + SMEM_ID_MAX - 1, "\xC3\xA9", 2);
+  CHECK(!is_valid(long_id, SMEM_ID_MAX));
 }
 
 TEST(numbers_as_ids) {
@@ -152,8 +186,8 @@ TEST(the_counter_skips_names) {
   CHECK_OK(allocate("6", 1));
   CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, false, &error));
   CHECK_EQUAL(5, requests[0].number);
-  CHECK_EQUAL(8, requests[1].number);
-  CHECK_EQUAL(7, requests[2].number);
+  CHECK_EQUAL(7, requests[1].number);
+  CHECK_EQUAL(8, requests[2].number);
   CHECK_OK(smem_last_index(&index, &error));
   CHECK_EQUAL(8, index);
   CHECK_EQUAL(8, count_listed());
@@ -174,7 +208,7 @@ TEST(invalid_namespaces) {
     CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
     CHECK_CODE(SMEM_ARGUMENT, try_map("a"));
     CHECK_CODE(SMEM_ARGUMENT, free_id("a"));
-    CHECK_CODE(SMEM_ARGUMENT, smem_can_free("a", &error));
+    CHECK_CODE(SMEM_ARGUMENT, can_free_id("a"));
     CHECK_CODE(SMEM_ARGUMENT, smem_last_index(&index, &error));
     CHECK_CODE(SMEM_ARGUMENT, smem_join(&error));
   }

@@ -132,12 +132,72 @@ smem_code free_id(const char *id) {
   return smem_free(id, &detached, &error);
 }
 
+smem_code can_free_id(const char *id) {
+  bool exists;
+  return smem_can_free(id, &exists, &error);
+}
+
 smem_code find_id(const char *id) {
   bool exists = false;
   smem_code code = smem_exists(id, &exists, &error);
   if (code != SMEM_OK || exists) return code;
   error.code = SMEM_NOT_FOUND;
   return SMEM_NOT_FOUND;
+}
+
+smem_handle *open_handle(const char *id, smem_access access) {
+  smem_handle *handle;
+  CHECK_OK(smem_open(id, access, &handle, &error));
+  return handle;
+}
+
+smem_code try_open(const char *id, smem_access access) {
+  smem_handle *handle;
+  smem_code code = smem_open(id, access, &handle, &error);
+  if (code == SMEM_OK) smem_close(handle);
+  return code;
+}
+
+smem_code read_bytes(const char *id, uint64_t offset, void *to,
+                     uint64_t length) {
+  return smem_read(id, offset, to, length, &error);
+}
+
+smem_code write_bytes(const char *id, uint64_t offset, const void *from,
+                      uint64_t length) {
+  return smem_write(id, offset, from, length, &error);
+}
+
+void mail_reference(const char *id) {
+  smem_reference reference;
+  smem_handle *handle = open_handle(id, SMEM_READ_ONLY);
+  smem_refer(handle, &reference);
+  smem_close(handle);
+  smem_reference_write(&reference, shared->mail);
+}
+
+smem_reference read_mail(void) {
+  smem_reference reference;
+  size_t length = 56u + shared->mail[6] + shared->mail[7];
+  CHECK(!smem_reference_read(shared->mail, length, &reference));
+  return reference;
+}
+
+smem_code try_open_reference(const smem_reference *reference) {
+  smem_handle *handle;
+  smem_code code =
+      smem_open_reference(reference, SMEM_READ_WRITE, &handle, &error);
+  if (code == SMEM_OK) smem_close(handle);
+  return code;
+}
+
+const char *raw_id(const char *word) {
+  static _Thread_local char ring[4][64];
+  static _Thread_local unsigned at;
+  char *id = ring[at++ % 4];
+  snprintf(id, sizeof *ring, "/raw.%s.%s", getenv("SHAREDMEMORY_NAMESPACE"),
+           word);
+  return id;
 }
 
 const char *number_id(uint64_t number) {

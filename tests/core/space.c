@@ -129,6 +129,71 @@ TEST(a_read_only_file_system) {
   CHECK_OK(smem_leave(&error));
 }
 
+ROLE(fills_in) {
+  CHECK_OK(allocate("a", 5000));
+  CHECK_OK(write_bytes("a", 0, "hello", 6));
+  mail_reference("a");
+}
+
+/* It was mounted so later: what is there can be looked at. */
+TEST(segments_on_a_read_only_file_system) {
+  char text[6] = "";
+  smem_handle *handle;
+  mount_own(0, "mode=1777,size=1m");
+  PLAY(fills_in, "");
+  CHECK(mount("none", SHM, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
+  CHECK_OK(read_bytes("a", 0, text, 6));
+  CHECK(strcmp(text, "hello") == 0);
+  CHECK(write_bytes("a", 0, "world", 6) != SMEM_OK);
+  CHECK(strstr(message(), "Read-only") != NULL);
+  CHECK(try_open("a", SMEM_READ_WRITE) != SMEM_OK);
+  CHECK(strstr(message(), "Read-only") != NULL);
+  CHECK_OK(try_open("a", SMEM_READ_ONLY));
+  CHECK_OK(smem_open("a", SMEM_PRIVATE, &handle, &error));
+  strcpy(handle->address, "world");
+  CHECK_OK(read_bytes("a", 0, text, 6));
+  CHECK(strcmp(text, "hello") == 0);
+  smem_close(handle);
+  CHECK(free_id("a") != SMEM_OK);
+  CHECK(mount("none", SHM, NULL, MS_REMOUNT, "mode=1777,size=1m") == 0);
+  clean_namespace();
+}
+
+#ifndef SHAREDMEMORY_OS_PORTABLE /* cannot tell file systems apart */
+ROLE(in_a_container) {
+  smem_reference reference = read_mail();
+  mount_own(0, "mode=1777,size=1m");
+  CHECK_CODE(SMEM_ELSEWHERE, try_open_reference(&reference));
+  CHECK_OK(allocate("a", 5000)); /* one of the same name does not help */
+  CHECK_CODE(SMEM_ELSEWHERE, try_open_reference(&reference));
+  mail_reference("a");
+  reference = read_mail();
+  CHECK_OK(try_open_reference(&reference));
+  raise_flag(0);
+  await_flag(1, 1);
+}
+
+TEST(references_into_and_out_of_a_container) {
+  CHECK_OK(allocate("a", 5000));
+  mail_reference("a");
+  smem_reference ours = read_mail();
+  process_id other = START(in_a_container, "");
+  while (shared->flag[0] == 0 && !shared->skipped[0]) sleep_ms(1);
+  if (shared->skipped[0]) {
+    CHECK_EQUAL(SKIPPED, finish(other));
+    CHECK_OK(free_id("a"));
+    host_exit(SKIPPED);
+  }
+  smem_reference theirs = read_mail();
+  CHECK_CODE(SMEM_ELSEWHERE, try_open_reference(&theirs));
+  CHECK_OK(try_open_reference(&ours));
+  raise_flag(1);
+  FINISH(other);
+  CHECK_OK(free_id("a"));
+  CHECK_OK(smem_leave(&error));
+}
+#endif
+
 /* As in a bare chroot. */
 TEST(no_shared_memory_file_system) {
   uint64_t index;

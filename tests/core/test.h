@@ -75,6 +75,7 @@ struct shared {
   atomic_int flag[32];         /* zero at the start of a test */
   _Atomic uint64_t number[32]; /* likewise */
   char text[64];               /* likewise */
+  unsigned char mail[SMEM_REFERENCE_SIZE]; /* a reference as bytes */
   atomic_int failed;
   char failure[600]; /* the first one */
   char skipped[200];
@@ -124,9 +125,23 @@ uint64_t allocate_number(uint64_t size); /* must go well */
 unsigned char *map(const char *id);      /* must go well, writable */
 smem_code try_map(const char *id);       /* and unmap */
 smem_code free_id(const char *id);
+smem_code can_free_id(const char *id);
 smem_code find_id(const char *id); /* SMEM_OK or, if absent, SMEM_NOT_FOUND */
 const char *number_id(uint64_t number); /* good for some calls */
 const char *message(void);              /* of `error` */
+smem_handle *open_handle(const char *id, smem_access access); /* must go well */
+smem_code try_open(const char *id, smem_access access);       /* and close */
+smem_code read_bytes(const char *id, uint64_t offset, void *to,
+                     uint64_t length);
+smem_code write_bytes(const char *id, uint64_t offset, const void *from,
+                      uint64_t length);
+/* A reference to what `id` is now goes through shared->mail. */
+void mail_reference(const char *id);
+smem_reference read_mail(void);
+smem_code try_open_reference(const smem_reference *reference); /* and close */
+/* The id of an object as another program would make it; its name has the
+ * namespace, so that the runner finds what is left. Good for some calls. */
+const char *raw_id(const char *word);
 size_t count_listed(void);
 /* In what state does the list show it? -1: not at all. */
 int listed_state(const char *id);
@@ -162,6 +177,7 @@ enum { KILLED = 128 };
 /* Where the object is; the three last results stay good. The names in tests are
  * short, for the longer ones are hashed on some systems. */
 const char *segment_path(const char *id);
+const char *raw_path(const char *word); /* of raw_id(word) */
 const char *control_path(void);
 bool path_exists(const char *path); /* also a dangling link */
 void plant_file(const char *path, const char *text, mode_t mode);
@@ -180,7 +196,7 @@ void check_joined(void);
 
 size_t count_descriptors(void);
 size_t count_mappings(void);
-/* Objects of the namespace, the control object included. */
+/* Objects of the namespace, the control object and raw ones included. */
 size_t count_objects(void);
 /* Free all that is there, whatever it is, and be gone: nothing may be left. */
 void clean_namespace(void);

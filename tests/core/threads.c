@@ -103,6 +103,93 @@ TEST(threads_that_contend_for_a_name) {
   CHECK(!mapping_any());
 }
 
+/* ---- handles -------------------------------------------------------------- */
+
+static const uint32_t vanished =
+    CODE(OK) | CODE(NOT_FOUND) | CODE(REPLACED);
+
+/* Duplicate it by a reference; each has what it opened, whatever becomes of the
+ * name meanwhile. All bytes of a segment that can be seen are 0 or 1. */
+static void duplicate(const smem_handle *handle, smem_access access) {
+  smem_reference reference;
+  smem_handle *other;
+  smem_refer(handle, &reference);
+  smem_code code = smem_open_reference(&reference, access, &other, &error);
+  CHECK_AMONG(vanished, code);
+  if (code != SMEM_OK) return;
+  CHECK_EQUAL(handle->generation, other->generation);
+  if (access == SMEM_PRIVATE) memset(other->address, 5, 100);
+  CHECK(*(volatile unsigned char *)handle->address <= 1);
+  smem_close(other);
+}
+
+static void *use_handles(void *number) {
+  char byte = 1;
+  for (int i = 0; i < ROUNDS(2000); i++) {
+    smem_handle *handle;
+    smem_access access = (smem_access)(i % 3);
+    smem_code code = smem_open("common", access, &handle, &error);
+    CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND), code);
+    if (code == SMEM_OK) {
+      duplicate(handle, (smem_access)(*(int *)number % 3));
+      if (access == SMEM_PRIVATE) *(unsigned char *)handle->address = 1;
+      CHECK(smem_handle_is_written(handle) == (access != SMEM_READ_ONLY));
+      smem_close(handle);
+    }
+    CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND), write_bytes("common", 0, &byte, 1));
+    CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND), read_bytes("common", 0, &byte, 1));
+    CHECK(byte == 0 || byte == 1);
+    byte = 1;
+  }
+  raise_flag(0);
+  return NULL;
+}
+
+static void *free_and_allocate(void) {
+  while (shared->flag[0] < THREADS - 1) {
+    CHECK_OK(allocate("common", 5000));
+    CHECK_AMONG(vanished, try_map("common"));
+    CHECK_OK(free_id("common"));
+  }
+  return NULL;
+}
+
+static void *handle_work(void *number) {
+  return *(int *)number == 0 ? free_and_allocate() : use_handles(number);
+}
+
+TEST(threads_with_handles) {
+  CHECK_OK(smem_join(&error));
+  CHECK_OK(allocate("common", 5000));
+  smem_close(open_handle("common", SMEM_READ_ONLY));
+  size_t descriptors = count_descriptors();
+  run_threads(handle_work);
+  CHECK_EQUAL(descriptors, count_descriptors());
+  CHECK_EQUAL(1, count_mappings()); /* the control object's */
+  CHECK_EQUAL(0, count_listed());
+}
+
+/* One handle is for all of them to look at. */
+static smem_handle *common;
+
+static void *look_at_common(void *number) {
+  for (int i = 0; i < ROUNDS(2000); i++) {
+    duplicate(common, (smem_access)(*(int *)number % 3));
+    CHECK(!smem_handle_is_written(common));
+  }
+  return NULL;
+}
+
+TEST(threads_with_one_handle) {
+  CHECK_OK(allocate("common", 5000));
+  common = open_handle("common", SMEM_READ_ONLY);
+  run_threads(look_at_common);
+  CHECK_OK(free_id("common"));
+  run_threads(look_at_common);
+  smem_close(common);
+  CHECK_EQUAL(1, count_mappings());
+}
+
 /* ---- joining and leaving ------------------------------------------------- */
 
 static void *join_and_leave(void *number) {

@@ -30,13 +30,23 @@ static void check_refused(smem_code code, const char *user) {
 #endif
 }
 
+static void check_not_opened(const char *id, const char *user) {
+  const smem_access accesses[] = {SMEM_READ_WRITE, SMEM_READ_ONLY,
+                                  SMEM_PRIVATE};
+  char byte;
+  for (int i = 0; i < 3; i++) check_refused(try_open(id, accesses[i]), user);
+  check_refused(read_bytes(id, 0, &byte, 1), user);
+  check_refused(write_bytes(id, 0, "x", 1), user);
+}
+
 static void check_all_refused(const char *id, const char *user) {
   uint64_t size;
   check_refused(find_id(id), user);
   check_refused(smem_size(id, &size, &error), user);
   check_refused(try_map(id), user);
+  check_not_opened(id, user);
   check_refused(free_id(id), user);
-  check_refused(smem_can_free(id, &error), user);
+  check_refused(can_free_id(id), user);
   CHECK(path_exists(segment_path(id)));
 }
 
@@ -95,6 +105,73 @@ TEST(another_users_view_of_root) {
   CHECK_OK(free_id("a"));
 }
 
+/* ---- other programs' objects --------------------------------------------- */
+
+/* Also where its owner lets everybody in: what he made is not ours. */
+static void check_raw_refused(const char *user) {
+  char id[64];
+  uint64_t size;
+  snprintf(id, sizeof id, "%s", raw_id("a"));
+  check_refused(find_id(id), user);
+  check_refused(smem_size(id, &size, &error), user);
+  check_refused(try_map(id), user);
+  check_not_opened(id, user);
+  check_refused(free_id(id), user);
+  check_refused(smem_can_free(id, &error), user);
+}
+
+ROLE(nobody_makes_raw) {
+  become_nobody();
+  plant_file(raw_path("a"), "hello", (mode_t)strtol(argument, NULL, 8));
+}
+
+TEST(roots_view_of_anothers_raw_object) {
+  const char *modes[] = {"0", "0600", "0666"};
+  need_root();
+  for (int i = 0; i < 3; i++) {
+    PLAY(nobody_makes_raw, modes[i]);
+    struct stat before = stat_of(raw_path("a"));
+    check_raw_refused("65534");
+    struct stat after = stat_of(raw_path("a"));
+    CHECK(before.st_ino == after.st_ino && before.st_mode == after.st_mode);
+    CHECK(before.st_size == after.st_size);
+    CHECK(unlink(raw_path("a")) == 0);
+  }
+}
+
+ROLE(nobody_sees_raw) {
+  become_nobody();
+  check_raw_refused("root");
+}
+
+TEST(anothers_view_of_roots_raw_object) {
+  const mode_t modes[] = {0600, 0644, 0666};
+  need_root();
+  for (int i = 0; i < 3; i++) {
+    plant_file(raw_path("a"), "hello", modes[i]);
+    PLAY(nobody_sees_raw, "");
+    CHECK_EQUAL(5, stat_of(raw_path("a")).st_size);
+    CHECK_OK(free_id(raw_id("a")));
+  }
+}
+
+/* A reference is no key. */
+ROLE(nobody_has_mail) {
+  smem_reference reference = read_mail();
+  smem_handle *handle;
+  become_nobody();
+  check_refused(
+      smem_open_reference(&reference, SMEM_READ_ONLY, &handle, &error), "root");
+}
+
+TEST(anothers_reference) {
+  need_root();
+  CHECK_OK(allocate("a", 1));
+  mail_reference("a");
+  PLAY(nobody_has_mail, "");
+  CHECK_OK(free_id("a"));
+}
+
 ROLE(nobody_plants) {
   become_nobody();
   plant_incomplete(argument);
@@ -109,7 +186,7 @@ TEST(anothers_incomplete_segment) {
   PLAY(nobody_plants, "a");
   CHECK_OK(smem_join(&error));
   check_refused(free_id("a"), "65534");
-  check_refused(smem_can_free("a", &error), "65534");
+  check_refused(can_free_id("a"), "65534");
   check_refused(find_id("a"), "65534");
   check_refused(allocate("a", 1), "65534");
   CHECK_EQUAL(SMEM_FOREIGN, listed_state("a"));

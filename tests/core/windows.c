@@ -3,6 +3,8 @@
 
 #include "test.h"
 
+#include <windows.h>
+
 /* ---- life with and without its maker ------------------------------------- */
 
 ROLE(maker) {
@@ -84,6 +86,115 @@ TEST(freed_while_another_has_it) {
   raise_flag(1);
   FINISH(other);
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+}
+
+TEST(a_handle_keeps_it) {
+  process_id other = START(maker, "a");
+  await_flag(0, 1);
+  smem_handle *handle = open_handle("a", SMEM_READ_WRITE);
+  mail_reference("a");
+  smem_reference reference = read_mail();
+  kill_process(other);
+  finish(other);
+  CHECK_EQUAL(5, *(unsigned char *)handle->address);
+  CHECK_OK(try_open_reference(&reference));
+  CHECK_OK(find_id("a"));
+  smem_close(handle);
+  CHECK_CODE(SMEM_NOT_FOUND, try_open_reference(&reference));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+}
+
+ROLE(opens_reference) {
+  smem_handle *handle;
+  smem_reference reference = read_mail();
+  CHECK_OK(smem_open_reference(&reference, SMEM_READ_WRITE, &handle, &error));
+  *(unsigned char *)handle->address = 6;
+  smem_close(handle);
+  CHECK_OK(smem_open_reference(&reference, SMEM_PRIVATE, &handle, &error));
+  CHECK_EQUAL(SMEM_PRIVATE, handle->access);
+  *(unsigned char *)handle->address = 7;
+  CHECK(smem_handle_is_written(handle));
+  smem_close(handle);
+  CHECK_OK(write_bytes("a", 1, "x", 1));
+}
+
+TEST(a_reference_between_processes) {
+  unsigned char bytes[2];
+  CHECK_OK(allocate("a", 100));
+  mail_reference("a");
+  PLAY(opens_reference, "");
+  CHECK_OK(read_bytes("a", 0, bytes, 2));
+  CHECK(bytes[0] == 6 && bytes[1] == 'x');
+  CHECK_OK(free_id("a"));
+  smem_reference reference = read_mail();
+  CHECK_CODE(SMEM_NOT_FOUND, try_open_reference(&reference));
+  CHECK_OK(allocate_exclusive("a", 100));
+  CHECK_CODE(SMEM_REPLACED, try_open_reference(&reference));
+  CHECK_OK(free_id("a"));
+}
+
+/* ---- other programs' objects --------------------------------------------- */
+
+static HANDLE make_raw(const char *word, DWORD size) {
+  char name[80];
+  snprintf(name, sizeof name, "Local\\%s", raw_id(word) + 1);
+  HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL,
+                                      PAGE_READWRITE, 0, size, name);
+  CHECK(section != NULL && GetLastError() != ERROR_ALREADY_EXISTS);
+  return section;
+}
+
+ROLE(other_program) {
+  HANDLE section = make_raw("a", 5000);
+  char *at = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+  CHECK(at != NULL);
+  strcpy(at, "from another program");
+  raise_flag(0);
+  await_flag(1, 1);
+  CHECK(strcmp(at, "from this program") == 0);
+}
+
+/* Its size is known in whole pages only. */
+TEST(another_programs_object) {
+  char text[32];
+  uint64_t size;
+  const char *id = raw_id("a");
+  process_id other = START(other_program, "");
+  await_flag(0, 1);
+  CHECK_OK(find_id(id));
+  CHECK_OK(smem_size(id, &size, &error));
+  CHECK(size >= 5000 && size < 5000 + os_page_size());
+  CHECK_OK(read_bytes(id, 0, text, 21));
+  CHECK(strcmp(text, "from another program") == 0);
+  CHECK_CODE(SMEM_BOUNDS, read_bytes(id, size, text, 1));
+  smem_handle *handle = open_handle(id, SMEM_PRIVATE);
+  strcpy(handle->address, "mine");
+  smem_close(handle);
+  CHECK(strcmp((char *)map(id), text) == 0);
+  CHECK_OK(write_bytes(id, 0, "from this program", 18));
+  CHECK(strcmp((char *)map(id), "from this program") == 0);
+  CHECK_CODE(SMEM_ARGUMENT, allocate(id, 1));
+  CHECK_EQUAL(0, count_listed());
+  CHECK_OK(free_id(id)); /* gives up our mapping; the object is in his hands */
+  CHECK(!mapping_any());
+  CHECK_OK(find_id(id));
+  raise_flag(1);
+  FINISH(other);
+  CHECK_CODE(SMEM_NOT_FOUND, find_id(raw_id("a")));
+  CHECK_CODE(SMEM_NOT_FOUND, try_open(raw_id("a"), SMEM_READ_ONLY));
+}
+
+/* One name space is for objects of all kinds; an event is no section. */
+TEST(other_objects_with_a_raw_name) {
+  char name[80], byte;
+  snprintf(name, sizeof name, "Local\\%s", raw_id("a") + 1);
+  HANDLE event = CreateEventA(NULL, FALSE, FALSE, name);
+  CHECK(event != NULL);
+  CHECK_CODE(SMEM_CORRUPT, find_id(raw_id("a")));
+  CHECK_CODE(SMEM_CORRUPT, try_map(raw_id("a")));
+  CHECK_CODE(SMEM_CORRUPT, read_bytes(raw_id("a"), 0, &byte, 1));
+  CloseHandle(event);
+  CHECK_CODE(SMEM_NOT_FOUND, find_id(raw_id("a")));
 }
 
 /* ---- the counter --------------------------------------------------------- */
