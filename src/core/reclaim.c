@@ -2,9 +2,9 @@
  *
  * That an owner is dead stays true, so what has to be excluded is only that the
  * name has got to somebody else since we looked. Whoever creates is excluded by the
- * lock of the id, see claim.c. So we take it, without waiting, and look again before we unlink.
- * Without a control object there is nothing to lock, and nobody who could create
- * without making one first. */
+ * lock of the id, see claim.c. So we take it, without waiting, and look again before
+ * we unlink. Without a control object there is nothing to lock, and nobody who
+ * could create without making one first. */
 #include "internal.h"
 
 #include <stdatomic.h>
@@ -23,22 +23,14 @@ struct reclaim {
   void *context;
 };
 
-/* The same one, by generation; incomplete ones have none. */
-static bool is_unchanged(const struct reclaim *reclaim, const char *name,
-                         const smem_entry *before) {
-  smem_entry now;
-  struct segment segment;
+/* Is it still the same object? A complete one is open here, so that its identity
+ * cannot have been given to another. */
+static bool is_unchanged(const char *name, const smem_entry *before) {
   os_info info;
-  bool opened;
-  if (before->state == SMEM_INCOMPLETE)
-    return os_object_stat(name, &info).code == OS_INCOMPLETE &&
-           memcmp(info.identity, before->identity, sizeof info.identity) == 0;
-  if (!list_examine(reclaim->control, name, before->id, &now, &segment,
-                    &opened))
-    return false;
-  if (opened) os_object_close(segment.object);
-  return opened && now.generation == before->generation &&
-         now.state == SMEM_ORPHAN;
+  os_code expected =
+      before->state == SMEM_INCOMPLETE ? OS_INCOMPLETE : OS_OK;
+  return os_object_stat(name, &info).code == expected &&
+         memcmp(info.identity, before->identity, sizeof info.identity) == 0;
 }
 
 /* May we remove under this lock? Only the control object that bears the name now
@@ -52,17 +44,31 @@ static bool lock_counts(const struct reclaim *reclaim) {
   return !now;
 }
 
+/* Complete, and of a number that the counter has passed: nobody can create that any
+ * more, so there is nobody to exclude. */
+static bool is_spent(const struct reclaim *reclaim, const smem_entry *entry) {
+  uint64_t number;
+  return reclaim->control && entry->state == SMEM_ORPHAN &&
+         smem_id_is_number(entry->id, &number) &&
+         control_is_intact(reclaim->control) &&
+         number <= control_last_number(reclaim->control);
+}
+
+static smem_fate remove_if_unchanged(const char *name,
+                                     const smem_entry *entry) {
+  return is_unchanged(name, entry) && os_object_remove(name).code == OS_OK
+             ? SMEM_REMOVED
+             : SMEM_KEPT_CHANGED;
+}
+
 static smem_fate remove_entry(const struct reclaim *reclaim, const char *name,
                               const smem_entry *entry) {
   struct lock lock;
   smem_fate fate = SMEM_KEPT_BUSY;
+  if (is_spent(reclaim, entry)) return remove_if_unchanged(name, entry);
   if (reclaim->control && !claim_try_lock(reclaim->control, entry->id, &lock))
     return fate;
-  if (lock_counts(reclaim))
-    fate = is_unchanged(reclaim, name, entry) &&
-                   os_object_remove(name).code == OS_OK
-               ? SMEM_REMOVED
-               : SMEM_KEPT_CHANGED;
+  if (lock_counts(reclaim)) fate = remove_if_unchanged(name, entry);
   if (reclaim->control) lock_drop(&lock);
   return fate;
 }
@@ -104,12 +110,12 @@ static bool visit_entry(const char *name, void *context) {
   if (!list_examine(reclaim->control, name, name + reclaim->prefix, &entry,
                     &segment, &opened))
     return true;
-  if (opened) os_object_close(segment.object);
   smem_fate fate = judge(reclaim, &entry);
   if (fate == SMEM_REMOVED && !reclaim->dry_run) {
     fate = remove_entry(reclaim, name, &entry);
     reclaim->removed += fate == SMEM_REMOVED;
   }
+  if (opened) os_object_close(segment.object);
   if (reclaim->visit) reclaim->visit(&entry, fate, reclaim->context);
   return true;
 }

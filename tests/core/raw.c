@@ -75,7 +75,7 @@ static void live_with(const char *id, uint64_t size) {
   at[size - 1] = 1;
   CHECK_EQUAL(1, ((char *)mapping->address[SMEM_READ_ONLY])[size - 1]);
   CHECK_EQUAL(size, stat_of(raw_path("a")).st_size); /* never grown */
-  CHECK_OK(smem_can_free(id, &error));
+  CHECK_OK(can_free_id(id));
   CHECK_OK(free_id(id));
   CHECK(!path_exists(raw_path("a")));
   CHECK(!mapping_any());
@@ -101,7 +101,7 @@ TEST(raw_and_absent) {
   CHECK_CODE(SMEM_NOT_FOUND, read_bytes(id, 0, &byte, 1));
   CHECK_CODE(SMEM_NOT_FOUND, write_bytes(id, 0, "x", 1));
   CHECK(strcmp(error.id, id) == 0);
-  CHECK_OK(smem_can_free(id, &error));
+  CHECK_OK(can_free_id(id));
   CHECK_OK(free_id(id));
 }
 
@@ -319,7 +319,7 @@ TEST(a_directory_with_a_raw_name) {
   const char *id = raw_id("directory");
   CHECK(mkdir(raw_path("directory"), 0700) == 0);
   check_strange(id);
-  CHECK_CODE(SMEM_CORRUPT, smem_can_free(id, &error));
+  CHECK_CODE(SMEM_CORRUPT, can_free_id(id));
   CHECK_CODE(SMEM_CORRUPT, free_id(id));
   CHECK(rmdir(raw_path("directory")) == 0);
 }

@@ -117,7 +117,7 @@ static void check_raw_refused(const char *user) {
   check_refused(try_map(id), user);
   check_not_opened(id, user);
   check_refused(free_id(id), user);
-  check_refused(smem_can_free(id, &error), user);
+  check_refused(can_free_id(id), user);
 }
 
 ROLE(nobody_makes_raw) {
