@@ -11,6 +11,8 @@
 #' From R, without native code, [viewSharedMemory()] gives vectors that are the
 #' segment itself, [readSharedMemory()] and [writeSharedMemory()] copy.
 #'
+#' Packages in C and C++ have the same by a C interface: see [sharedmemory-c-api].
+#'
 #' [hasSharedMemory()], [getSharedMemorySize()], [getLastIndex()] and
 #' [listSharedObjects()] look at what there is. [sharedMemoryStatus()],
 #' [inspectSharedMemory()] and [reclaimSharedMemory()] are for a full machine,

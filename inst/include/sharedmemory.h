@@ -17,7 +17,11 @@
  * are those of the R functions: what is allocated here is listed, viewed and freed
  * there, and the other way round.
  *
- * This header is C99 and C++11. */
+ * This header is C99 and C++11. It includes R_ext/Error.h, which, as all of R's
+ * headers, makes macros of common names such as `error`: include it after those of
+ * the C++ library, or define R_NO_REMAP.
+ *
+ * Everything that will ever be added to it comes behind what is here now. */
 #ifndef SHAREDMEMORY_H
 #define SHAREDMEMORY_H
 
@@ -34,8 +38,8 @@ extern "C" {
 /* ---- errors ------------------------------------------------------------------
  *
  * Every function that can fail returns one of these codes, 0 if it went well, and
- * never jumps out of the call. What failed has changed nothing. New codes may be
- * appended: treat an unknown one as SHAREDMEMORY_SYSTEM. */
+ * never jumps out of the call, neither by longjmp() nor by an exception. New codes may
+ * be added: treat an unknown one as SHAREDMEMORY_SYSTEM. */
 typedef enum sharedmemory_code {
   SHAREDMEMORY_OK = 0,
   SHAREDMEMORY_ARGUMENT,       /* an argument is not what it must be */
@@ -51,8 +55,9 @@ typedef enum sharedmemory_code {
   SHAREDMEMORY_CORRUPT,        /* what bears the name is no segment, or damaged */
   SHAREDMEMORY_PERMISSION,     /* it belongs to another user */
   SHAREDMEMORY_CONTROL,        /* the namespace's control object is unusable */
-  SHAREDMEMORY_INTERRUPTED,    /* Ctrl-C, which has thereby been dealt with:
-                                  return to R. Only on R's main thread. */
+  SHAREDMEMORY_INTERRUPTED,    /* Ctrl-C. R has been told and will not say it
+                                  again: give up what you are doing and return
+                                  to R. Only on R's main thread. */
   SHAREDMEMORY_UNSUPPORTED,    /* the system cannot do this */
   SHAREDMEMORY_SYSTEM,         /* anything else, see os_error */
   SHAREDMEMORY_BOUNDS,         /* the segment has not so many bytes */
@@ -63,8 +68,9 @@ typedef enum sharedmemory_code {
 #define SHAREDMEMORY_ID_SIZE 201
 
 /* What went wrong, filled by a function that returns a code other than 0 and left
- * alone otherwise. Strings are UTF-8, terminated, cut if they do not fit. Each
- * thread has its own. Initialise with SHAREDMEMORY_ERROR_INIT. */
+ * alone otherwise. It is the caller's: threads that share one must take turns.
+ * Strings are UTF-8, terminated, cut if they do not fit. Initialise with
+ * SHAREDMEMORY_ERROR_INIT. */
 typedef struct sharedmemory_error {
   size_t size; /* of this struct, as the client knows it */
   int code;
@@ -77,7 +83,7 @@ typedef struct sharedmemory_error {
 
 /* ---- segments ------------------------------------------------------------------- */
 
-/* Who frees it? */
+/* Who frees it? A name that exists already keeps the lifetime that it has. */
 enum {
   SHAREDMEMORY_UNTIL_FREED = 0, /* somebody who calls free() */
   SHAREDMEMORY_OF_PROCESS = 1   /* also this process, when it ends normally */
@@ -104,8 +110,9 @@ enum {
   SHAREDMEMORY_DAMAGED = 4     /* no segment, or it cannot be believed */
 };
 
-/* Initialise with SHAREDMEMORY_INFO_INIT. Of damaged and incomplete ones most is 0;
- * on Windows `resident` is the whole segment and `user` is 0. */
+/* Initialise with SHAREDMEMORY_INFO_INIT. What is not known of damaged and incomplete
+ * ones, and of other programs' objects, is 0 or ""; on Windows `resident` is the whole
+ * segment and `user` is 0. */
 typedef struct sharedmemory_info {
   size_t size;         /* of this struct, as the client knows it */
   int state;           /* SHAREDMEMORY_LIVE ... */
@@ -141,11 +148,23 @@ struct SEXPREC;
 
 /* ---- the functions ------------------------------------------------------------
  *
- * All of them are thread-safe and may be called from any thread, but for view().
+ * All of them are thread-safe and may be called from any thread, but for view(). (They
+ * read environment variables: on systems where getenv() and setenv() may not meet, call
+ * Sys.setenv() while no thread of yours allocates.)
+ *
  * Ids are UTF-8 and terminated: a number as text, a name, or "/" and the system's
- * name for another program's object (which cannot be allocated). `error` may be
- * NULL. Nothing is changed by a call that fails. After fork() a child may call all
- * of them; its handles are its own from then on. */
+ * name for another program's object (which cannot be allocated). An id that cannot be
+ * one, NULL where that is not allowed, and a struct whose `size` is not set are the
+ * error ARGUMENT. `error` may be NULL.
+ *
+ * A call that fails has changed nothing, also not what its pointers lead to; only
+ * fill() may have copied a part. Functions that find a segment wait, five seconds at
+ * most (see SHAREDMEMORY_TIMEOUT in ?sharedmemory), for one that is only being made:
+ * BUSY. Beside the errors that are named with a function there may be CORRUPT,
+ * PERMISSION, CONTROL, NO_MEMORY, TOO_MANY_FILES, SYSTEM.
+ *
+ * After fork() a child may call all of them; the handles that it inherits are its own
+ * from then on, the segments are its parent's. */
 #define SHAREDMEMORY_API_VERSION 1
 
 typedef struct sharedmemory_api {
@@ -153,76 +172,85 @@ typedef struct sharedmemory_api {
   int version; /* SHAREDMEMORY_API_VERSION likewise */
 
   /* Allocate `request->bytes`, zeroed and reserved: no later access can fail for
-   * want of memory. The id is written to `id`. Errors: ARGUMENT, EXISTS, TOO_SMALL,
-   * NO_SPACE, BUSY, CORRUPT, PERMISSION, CONTROL, INTERRUPTED ... On Windows a
-   * segment ends with the last process that holds it. */
+   * want of memory. The id is written to `id`. Errors: EXISTS, TOO_SMALL, NO_SPACE,
+   * INTERRUPTED. On Windows a segment ends with the last process that holds it. */
   int (*allocate)(const sharedmemory_request *request,
                   char id[SHAREDMEMORY_ID_SIZE], sharedmemory_error *error);
 
   /* Map a segment into this process. `readonly` not 0: writing through the address
-   * ends the process. *handle is the caller's until unmap(). Errors: NOT_FOUND,
-   * TOO_MANY_MAPS, NO_MEMORY, BOUNDS (an empty object of another program) ... */
+   * ends the process. *handle is the caller's until unmap(). Each call makes a
+   * mapping of its own. Errors: NOT_FOUND, TOO_MANY_MAPS, NO_MEMORY, INTERRUPTED,
+   * BOUNDS (an empty object of another program). */
   int (*map)(const char *id, int readonly, sharedmemory_handle **handle,
              sharedmemory_error *error);
 
   /* Give up a handle and its memory. NULL does nothing. No other thread may use the
-   * handle or its memory any more. Cannot fail. */
+   * handle or its memory any more. Cannot fail. Handles that nobody unmaps go with
+   * the process. */
   void (*unmap)(sharedmemory_handle *handle);
 
-  /* The first byte, and how many bytes may be used from there on: at least what was
-   * asked for at allocation. Cannot fail. */
+  /* The first byte, at the start of a page; how many bytes may be used from there on;
+   * and how many were asked for at allocation, which are not more. The handle must
+   * not be NULL. Cannot fail. */
   void *(*address)(const sharedmemory_handle *handle);
   uint64_t (*capacity)(const sharedmemory_handle *handle);
+  uint64_t (*requested)(const sharedmemory_handle *handle);
 
-  /* Remove the segment. Handles and views stay good. The pointers of R's
-   * mapSharedMemory() stay good until the next call of an R function of this
-   * package, and are NULL then. What does not exist is no error. On Windows the
-   * memory goes with the last process that holds it. */
+  /* Remove the segment, whoever allocated it. Handles and views, in this process and
+   * in others, stay good. The pointers of R's mapSharedMemory() in this process stay
+   * good until the next call of an R function of this package, and are NULL then.
+   * What does not exist is no error. On Windows the memory goes with the last process
+   * that holds it. */
   int (*free)(const char *id, sharedmemory_error *error);
 
-  /* *exists = 1 if there is a complete segment, otherwise 0. */
+  /* *exists = 1 if there is a complete segment, otherwise 0. Errors: INTERRUPTED. */
   int (*exists)(const char *id, int *exists, sharedmemory_error *error);
 
-  /* Bytes that may be used, and bytes that were asked for. Either pointer may be
-   * NULL. */
+  /* Bytes that may be used, and bytes that were asked for, of what bears the id now.
+   * Either pointer may be NULL. Errors: NOT_FOUND, INTERRUPTED. */
   int (*size_of)(const char *id, uint64_t *capacity, uint64_t *requested,
                  sharedmemory_error *error);
 
-  /* All that is known of it. `info->size` must be set. */
+  /* All that is known of it, also of damaged ones. Errors: NOT_FOUND, INTERRUPTED. */
   int (*info)(const char *id, sharedmemory_info *info,
               sharedmemory_error *error);
 
-  /* The number of the last segment without a name, 0 if there was none. */
+  /* The number of the last segment without a name, whoever made it; 0 if there was
+   * none. */
   int (*last_index)(uint64_t *index, sharedmemory_error *error);
 
   /* Copy `length` bytes to `offset` (bytes) without mapping the segment: the fast
-   * way to fill a new one. BOUNDS if it has not so many there, and then none is
-   * copied. */
+   * way to fill a new one. Errors: NOT_FOUND; BOUNDS if it has not so many there, and
+   * then none is copied; INTERRUPTED, and then some of them are. */
   int (*fill)(const char *id, uint64_t offset, const void *data,
               uint64_t length, sharedmemory_error *error);
 
   /* An R vector on `length` elements from `offset` (bytes, a multiple of the
    * element's size) on, as by viewSharedMemory(). It has a mapping of its own: the
    * handle may be unmapped. *view is not protected from R's garbage collector.
-   * ONLY on R's main thread. Errors: BOUNDS, ARGUMENT, NO_MEMORY; NOT_FOUND or
-   * REPLACED if the segment was freed since it was mapped. */
+   * ONLY on R's main thread, otherwise ARGUMENT. `readonly` 0 also through a handle
+   * that is read-only. Errors: BOUNDS, NO_MEMORY, TOO_MANY_MAPS; NOT_FOUND or REPLACED
+   * if the segment was freed since it was mapped. */
   int (*view)(const sharedmemory_handle *handle, int type, uint64_t offset,
               uint64_t length, int readonly, struct SEXPREC **view,
               sharedmemory_error *error);
 
-  /* "not_found" and so on, as in R's condition classes; a constant. */
+  /* "not_found" and so on, as in R's condition classes sharedmemory_error_<kind>; a
+   * constant. What is no error is "system". */
   const char *(*kind)(int code);
 } sharedmemory_api;
 
 /* ---- the table ------------------------------------------------------------------ */
 
-/* The functions of the installed package. Call it in R_init_<client>(), or anywhere
- * on R's main thread; it is an R error, with a message for the user, if the installed
- * package is older than this header. A newer one serves clients of older headers. */
+/* The functions of the installed package; the table is never freed. Call it in
+ * R_init_<client>(), or anywhere on R's main thread; it is an R error, with a message
+ * for the user, if the installed package is older than this header. A newer one serves
+ * clients of older headers. */
 static inline const sharedmemory_api *sharedmemory_init(const char *client) {
   typedef const sharedmemory_api *(*getter)(void);
-  const sharedmemory_api *api =
-      ((getter)R_GetCCallable("sharedmemory", "sharedmemory_api"))();
+  /* By way of void (*)(void), which compilers let any function be cast from. */
+  const sharedmemory_api *api = ((getter)(void (*)(void))R_GetCCallable(
+      "sharedmemory", "sharedmemory_api"))();
   if (api->version < SHAREDMEMORY_API_VERSION ||
       api->size < sizeof(sharedmemory_api))
     Rf_error("%s was built for version %d of the C interface of sharedmemory, "

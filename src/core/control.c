@@ -29,6 +29,7 @@ static struct control *joined; /* the mutex's own reference, or NULL */
 static struct control *all;    /* every one this process has open */
 static _Atomic uint64_t joined_by; /* pid; read without the mutex */
 static uint64_t known_number;  /* the highest this process has had to do with */
+static _Atomic uint64_t uses;  /* see control_used() */
 
 void control_start(void) { os_mutex_init(&mutex); }
 void control_before_fork(void) { os_mutex_lock(&mutex); }
@@ -79,19 +80,12 @@ void control_release(struct control *control) {
   if (last) os_release(control);
 }
 
-static struct control *reference_joined(void) {
+struct control *control_reference(void) {
   os_mutex_lock(&mutex);
   struct control *control = joined;
   if (control) control->references++;
   os_mutex_unlock(&mutex);
   return control;
-}
-
-bool control_is_joined(void) {
-  os_mutex_lock(&mutex);
-  bool is_joined = joined != NULL;
-  os_mutex_unlock(&mutex);
-  return is_joined;
 }
 
 /* Let go of the joined one, if it is this one. */
@@ -296,7 +290,7 @@ static smem_code join_anew(const struct call *call, struct control **result) {
 }
 
 smem_code control_join(const struct call *call, struct control **result) {
-  struct control *control = reference_joined();
+  struct control *control = control_reference();
   if (control) {
     if (control_is_intact(control)) {
       *result = control;
@@ -341,7 +335,7 @@ static smem_code peek_file(const struct call *call, const struct name *name,
 
 smem_code control_peek(const struct call *call, struct control **result) {
   struct name name;
-  *result = reference_joined();
+  *result = control_reference();
   if (*result && control_is_intact(*result)) return SMEM_OK;
   if (*result) control_release(*result);
   *result = NULL;
@@ -384,35 +378,49 @@ bool control_presence_lives(const struct control *control, uint64_t presence) {
 
 /* ---- leaving -------------------------------------------------------------------- */
 
-/* The presence has to go while we hold the gate. Otherwise of two who leave at once
- * the first sees the second, who waits for the gate, and the second still sees the
- * first: nobody would remove the object. A thread that is using it keeps it. */
-static void drop_presence(struct control *control) {
-  forget_joined(control);
+void control_used(void) { atomic_fetch_add(&uses, 1); }
+
+uint64_t control_uses(void) { return atomic_load(&uses); }
+
+/* Let go of the joined one, unless another thread is at work by its presence or has
+ * been since `before`: what that one has made would belong to nobody. From here on
+ * who needs a presence joins anew. */
+static bool withdraw(struct control *control, uint64_t before) {
   os_mutex_lock(&mutex);
-  bool unused = control->references == 1;
+  bool is_joined = joined == control;
+  bool unused = atomic_load(&uses) == before &&
+                control->references == (is_joined ? 2u : 1u);
+  if (is_joined && unused) {
+    joined = NULL;
+    control->references--;
+  }
   os_mutex_unlock(&mutex);
-  if (unused) os_unlock(control->file, LOCK_PRESENCE + control->presence, 1);
+  return unused;
 }
 
-void control_leave(const struct call *call) {
-  struct control *control = reference_joined();
+/* The presence has to go while we hold the gate. Otherwise of two who leave at once
+ * the first sees the second, who waits for the gate, and the second still sees the
+ * first: nobody would remove the object. */
+bool control_leave(const struct call *call, uint64_t before) {
+  struct control *control = control_reference();
   struct lock gate;
   struct name name;
   os_process self;
-  if (!control) return;
+  if (!control) return true;
   os_process_self(&self);
   /* A child that was cloned past our fork handlers is not the one that joined. */
-  if (self.pid == joined_by && control_is_intact(control) &&
-      name_of_control(call, &name) == SMEM_OK &&
-      lock_take(call, control->file, LOCK_GATE, 1, &gate) == SMEM_OK) {
+  bool is_ours = self.pid == joined_by && control_is_intact(control) &&
+                 name_of_control(call, &name) == SMEM_OK &&
+                 lock_take(call, control->file, LOCK_GATE, 1, &gate) == SMEM_OK;
+  bool left = withdraw(control, before);
+  if (is_ours && left) {
     if (is_last(call, control)) os_control_remove(name.text);
-    drop_presence(control);
-    lock_drop(&gate);
+    os_unlock(control->file, LOCK_PRESENCE + control->presence, 1);
   }
   /* With the gate not to be had the object stays: the next to leave removes it. */
-  forget_joined(control);
+  if (is_ours) lock_drop(&gate);
   control_release(control);
+  return left;
 }
 
 /* ---- numbers -------------------------------------------------------------------- */

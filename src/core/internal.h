@@ -227,16 +227,23 @@ uint64_t control_last_number(const struct control *control);
 void control_remember_number(uint64_t number);
 /* Of a namespace that is left for another. */
 void control_forget_numbers(void);
-/* Is this process joined? Cheap: does not look whether the object is intact. */
-bool control_is_joined(void);
+/* A reference to the joined one, NULL if this process is not joined. Cheap: does not
+ * look whether the object is intact. */
+struct control *control_reference(void);
 
 /* Where the last bounded reclaim of the namespace stopped: how many objects it
  * had passed. NULL if the page cannot be used. */
 _Atomic uint64_t *control_reclaim_position(struct control *control);
 
+/* To be called by who has made or mapped a segment, before the reference is given
+ * back under which it was done; and how often it was. */
+void control_used(void);
+uint64_t control_uses(void);
+
 /* Give up the presence, and remove the object after the last process and the
- * last segment. */
-void control_leave(const struct call *call);
+ * last segment. False, and nothing is changed: another thread is using it, or has
+ * since control_uses() was `before`, so there may be something to stay for. */
+bool control_leave(const struct call *call, uint64_t before);
 
 void control_start(void);
 void control_before_fork(void);

@@ -176,21 +176,25 @@ static bool is_elsewhere(const struct segment *segment) {
 }
 
 /* Join, so that the counter outlives our mapping, and see to it that it will not
- * hand out this number again. Returns record.can_return. */
+ * hand out this number again. *control, unless NULL, is to be released when the
+ * mapping is entered. Returns record.can_return. */
 static bool settle_number(const struct call *call,
-                          const struct segment *segment) {
+                          const struct segment *segment,
+                          struct control **control) {
   uint64_t number;
   smem_error ignored;
-  struct control *control;
   struct call quiet = *call;
   quiet.error = &ignored;
+  *control = NULL;
   if ((segment->footer.flags & FOOTER_NAMED) ||
       !smem_id_is_number(call->id, &number))
     return true;
   control_remember_number(number);
-  if (control_is_joined()) return false;
-  if (control_join(&quiet, &control) != SMEM_OK) return true;
-  control_release(control);
+  if ((*control = control_reference())) return false;
+  if (control_join(&quiet, control) != SMEM_OK) {
+    *control = NULL;
+    return true;
+  }
   /* It may have been handed out again before we joined. */
   return is_elsewhere(segment);
 }
@@ -212,10 +216,13 @@ smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
   if (!known) {
     code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
     if (code != SMEM_OK) return code;
-    bool can_return = settle_number(&call, &segment);
+    struct control *control;
+    bool can_return = settle_number(&call, &segment, &control);
     os_mutex_lock(&mutex);
     code = enter(&call, access, &segment, hash, can_return, &record);
     os_mutex_unlock(&mutex);
+    control_used();
+    if (control) control_release(control);
     os_object_close(segment.object);
   }
   if (code == SMEM_OK) *mapping = &record->mapping;

@@ -118,7 +118,7 @@ void smem_stop(void) {
     list_free_owned(&call, control);
     control_release(control);
   }
-  control_leave(&call);
+  control_leave(&call, control_uses());
 }
 
 smem_code smem_join(smem_error *error) {
@@ -132,10 +132,11 @@ smem_code smem_join(smem_error *error) {
 smem_code smem_leave(smem_error *error) {
   struct call call = {"leave", "", 0, error, false};
   bool owner;
+  uint64_t before = control_uses();
   smem_code code = list_owned(&call, &owner);
   /* What is mapped keeps us here too: see smem_map(). */
   if (code != SMEM_OK || owner || mapping_any()) return code;
-  control_leave(&call);
+  if (!control_leave(&call, before)) return SMEM_OK;
   control_forget_numbers();
   namespace_forget();
   return SMEM_OK;

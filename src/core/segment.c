@@ -528,6 +528,7 @@ smem_code smem_allocate(smem_request *requests, size_t count,
     if (code != SMEM_OK) break;
     code = allocate_all(&call, &batch, unnamed);
     again = conclude(&call, &batch, code);
+    control_used();
     control_release(batch.control);
   }
   if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) process_owes_free();

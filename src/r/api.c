@@ -21,16 +21,20 @@ _Static_assert((int)SHAREDMEMORY_LIVE == (int)SMEM_LIVE &&
                    (int)SHAREDMEMORY_INCOMPLETE == (int)SMEM_INCOMPLETE &&
                    (int)SHAREDMEMORY_DAMAGED == (int)SMEM_DAMAGED,
                "states differ");
+_Static_assert((int)SHAREDMEMORY_UNTIL_FREED == (int)SMEM_UNTIL_FREED &&
+                   (int)SHAREDMEMORY_OF_PROCESS == (int)SMEM_OF_PROCESS,
+               "lifetimes differ");
+_Static_assert((int)SHAREDMEMORY_COMPLEX + 1 == (int)R_TYPES, "types differ");
 
-/* Structs of clients may be shorter (older) or longer (newer) than ours: copy what
- * both have. `size`, the first member, is the client's and stays. */
-static void give(void *to, const void *ours, size_t size) {
-  size_t theirs;
-  memcpy(&theirs, to, sizeof theirs);
-  if (theirs > size) theirs = size;
-  if (theirs > sizeof theirs)
-    memcpy((char *)to + sizeof theirs, (const char *)ours + sizeof theirs,
-           theirs - sizeof theirs);
+/* Structs of clients may be shorter (older) than ours: copy what both have. `size`,
+ * the first member of either, stays. False: the client has not set its own. */
+static bool copy_struct(void *to, const void *from, size_t theirs,
+                        size_t ours) {
+  const size_t head = sizeof(size_t);
+  if (theirs < head) return false;
+  memcpy((char *)to + head, (const char *)from + head,
+         (theirs < ours ? theirs : ours) - head);
+  return true;
 }
 
 /* ---- errors ------------------------------------------------------------------------- */
@@ -57,9 +61,12 @@ static int report(smem_code code, const smem_error *error,
   ours.os_error = error->number;
   cut(ours.id, sizeof ours.id, error->id);
   cut(ours.message, sizeof ours.message, message);
-  give(to, &ours, sizeof ours);
+  copy_struct(to, &ours, to->size, sizeof ours);
   return code;
 }
+
+static const char no_pointer[] = "a pointer is NULL";
+static const char no_size[] = "the member `size` of the struct is not set";
 
 static int refuse(smem_code code, const char *op, const char *id,
                   const char *why, sharedmemory_error *to) {
@@ -88,11 +95,9 @@ static int api_allocate(const sharedmemory_request *from,
   sharedmemory_request asked = SHAREDMEMORY_REQUEST_INIT;
   smem_error failure;
   if (!from || !id)
-    return refuse(SMEM_ARGUMENT, op, "", "a pointer is NULL", error);
-  memcpy((char *)&asked + sizeof asked.size,
-         (const char *)from + sizeof asked.size,
-         (from->size < sizeof asked ? from->size : sizeof asked) -
-             sizeof asked.size);
+    return refuse(SMEM_ARGUMENT, op, "", no_pointer, error);
+  if (!copy_struct(&asked, from, from->size, sizeof asked))
+    return refuse(SMEM_ARGUMENT, op, "", no_size, error);
   if (asked.bytes < 1 || asked.bytes > SMEM_MAX_NUMBER)
     return refuse(SMEM_ARGUMENT, op, "",
                   "the size must be from 1 to 2^53 bytes", error);
@@ -115,7 +120,7 @@ static int api_map(const char *id, int readonly, sharedmemory_handle **handle,
   smem_error failure;
   smem_handle *opened;
   if (!is_good("map", id, error)) return SMEM_ARGUMENT;
-  if (!handle) return refuse(SMEM_ARGUMENT, "map", id, "a pointer is NULL", error);
+  if (!handle) return refuse(SMEM_ARGUMENT, "map", id, no_pointer, error);
   smem_code code = smem_open(id, readonly ? SMEM_READ_ONLY : SMEM_READ_WRITE,
                              &opened, &failure);
   if (code == SMEM_OK) *handle = (sharedmemory_handle *)opened;
@@ -138,6 +143,10 @@ static uint64_t api_capacity(const sharedmemory_handle *handle) {
   return core_handle(handle)->capacity;
 }
 
+static uint64_t api_requested(const sharedmemory_handle *handle) {
+  return core_handle(handle)->requested;
+}
+
 static int api_free(const char *id, sharedmemory_error *error) {
   smem_error failure;
   if (!is_good("free", id, error)) return SMEM_ARGUMENT;
@@ -149,7 +158,7 @@ static int api_exists(const char *id, int *exists, sharedmemory_error *error) {
   bool found = false;
   if (!is_good("find", id, error)) return SMEM_ARGUMENT;
   if (!exists)
-    return refuse(SMEM_ARGUMENT, "find", id, "a pointer is NULL", error);
+    return refuse(SMEM_ARGUMENT, "find", id, no_pointer, error);
   smem_code code = smem_exists(id, &found, &failure);
   if (code == SMEM_OK) *exists = found;
   return report(code, &failure, error);
@@ -189,10 +198,12 @@ static int api_info(const char *id, sharedmemory_info *info,
   size_t none = 0;
   if (!is_good("inspect", id, error)) return SMEM_ARGUMENT;
   if (!info)
-    return refuse(SMEM_ARGUMENT, "inspect", id, "a pointer is NULL", error);
+    return refuse(SMEM_ARGUMENT, "inspect", id, no_pointer, error);
+  if (info->size < sizeof info->size)
+    return refuse(SMEM_ARGUMENT, "inspect", id, no_size, error);
   smem_code code = smem_inspect(id, NULL, &none, path, sizeof path, fill_info,
                                 &ours, &failure);
-  if (code == SMEM_OK) give(info, &ours, sizeof ours);
+  if (code == SMEM_OK) copy_struct(info, &ours, info->size, sizeof ours);
   return report(code, &failure, error);
 }
 
@@ -200,7 +211,7 @@ static int api_last_index(uint64_t *index, sharedmemory_error *error) {
   smem_error failure;
   uint64_t last = 0;
   if (!index)
-    return refuse(SMEM_ARGUMENT, "count", "", "a pointer is NULL", error);
+    return refuse(SMEM_ARGUMENT, "count", "", no_pointer, error);
   smem_code code = smem_last_index(&last, &failure);
   if (code == SMEM_OK) *index = last;
   return report(code, &failure, error);
@@ -211,7 +222,7 @@ static int api_fill(const char *id, uint64_t offset, const void *data,
   smem_error failure;
   if (!is_good("write", id, error)) return SMEM_ARGUMENT;
   if (!data && length > 0)
-    return refuse(SMEM_ARGUMENT, "write", id, "a pointer is NULL", error);
+    return refuse(SMEM_ARGUMENT, "write", id, no_pointer, error);
   return report(smem_write(id, offset, data, length, &failure), &failure,
                 error);
 }
@@ -232,20 +243,45 @@ static SEXP make_view(void *data) {
   return R_NilValue;
 }
 
+/* SMEM_OK if there is such a range of elements. */
+static int check_range(const smem_handle *handle, const smem_reference *range,
+                     int type, sharedmemory_error *error) {
+  char why[200];
+  if (type < 0 || type >= R_TYPES)
+    return refuse(SMEM_ARGUMENT, "view", range->id, "there is no such type",
+                  error);
+  uint64_t size = r_types[type].size, capacity = handle->capacity;
+  if (range->offset % size != 0)
+    return refuse(SMEM_ARGUMENT, "view", range->id,
+                  "the offset must be a multiple of the size of an element",
+                  error);
+  if (range->offset <= capacity &&
+      range->length <= (capacity - range->offset) / size)
+    return SMEM_OK;
+  snprintf(why, sizeof why,
+           "%llu elements of type %s at offset %llu were asked for, the segment "
+           "has %llu bytes", (unsigned long long)range->length,
+           r_types[type].name, (unsigned long long)range->offset,
+           (unsigned long long)capacity);
+  return refuse(SMEM_BOUNDS, "view", range->id, why, error);
+}
+
 static int api_view(const sharedmemory_handle *handle, int type,
                     uint64_t offset, uint64_t length, int readonly,
                     SEXP *view, sharedmemory_error *error) {
   smem_reference reference;
   smem_error failure = {.code = SMEM_NO_MEMORY, .op = "view"};
+  if (!r_is_main_thread())
+    return refuse(SMEM_ARGUMENT, "view", "",
+                  "only R's main thread can make R vectors", error);
   if (!handle || !view)
-    return refuse(SMEM_ARGUMENT, "view", "", "a pointer is NULL", error);
+    return refuse(SMEM_ARGUMENT, "view", "", no_pointer, error);
   smem_refer(core_handle(handle), &reference);
-  if (type < 0 || type >= R_TYPES)
-    return refuse(SMEM_ARGUMENT, "view", reference.id,
-                  "there is no such type", error);
-  reference.form = r_view_form(type, !readonly);
   reference.offset = offset;
   reference.length = length;
+  int code = check_range(core_handle(handle), &reference, type, error);
+  if (code != SMEM_OK) return code;
+  reference.form = r_view_form(type, !readonly);
   strcpy(failure.id, reference.id);
   strcpy(failure.detail, "R has no memory for the vector");
   struct making making = {&reference, NULL, SMEM_NO_MEMORY, &failure};
@@ -259,10 +295,14 @@ static const char *api_kind(int code) {
 }
 
 static const sharedmemory_api api = {
-    sizeof api,    SHAREDMEMORY_API_VERSION,
-    api_allocate,  api_map,     api_unmap, api_address, api_capacity,
-    api_free,      api_exists,  api_size_of, api_info,  api_last_index,
-    api_fill,      api_view,    api_kind};
+    .size = sizeof api,          .version = SHAREDMEMORY_API_VERSION,
+    .allocate = api_allocate,    .map = api_map,
+    .unmap = api_unmap,          .address = api_address,
+    .capacity = api_capacity,    .requested = api_requested,
+    .free = api_free,            .exists = api_exists,
+    .size_of = api_size_of,      .info = api_info,
+    .last_index = api_last_index, .fill = api_fill,
+    .view = api_view,            .kind = api_kind};
 
 static const sharedmemory_api *get_api(void) { return &api; }
 

@@ -42,6 +42,7 @@ SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
   const char *op = "read";
   smem_error error;
   uint64_t requested = 0, capacity = 0;
+  r_pointer_collect();
   id = PROTECT(r_id(op, id));
   const struct r_type *type = &r_types[r_type_named(op, "what", what)];
   int64_t at = r_whole(op, "offset", offset, 0), count = r_count(op, "n", n);
@@ -74,6 +75,7 @@ static SEXP apart_from(const char *id, SEXP x) {
 SEXP r_write(SEXP id, SEXP x, SEXP offset) {
   const char *op = "write";
   smem_error error;
+  r_pointer_collect();
   id = PROTECT(r_id(op, id));
   int index = r_type_of(x);
   if (index < 0)

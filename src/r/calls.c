@@ -171,11 +171,12 @@ SEXP r_map(SEXP id, SEXP readonly) {
     r_pointer_prepare();
     smem_code code =
         smem_map(CHAR(STRING_ELT(ids, i)), access, &mapping, &error);
-    bool stop = look_for_interrupt(i) || r_interrupt_waits();
     if (code == SMEM_OK) {
       mapped.fresh[i] = !mapping->attached[access];
       SET_VECTOR_ELT(result, i, r_pointer(mapping, access, STRING_ELT(ids, i)));
     }
+    /* Behind that, for a handler of the interrupt may free the segment. */
+    bool stop = look_for_interrupt(i) || r_interrupt_waits();
     if (code != SMEM_OK || stop) undo_maps(&mapped, i + (code == SMEM_OK));
     r_check_element(code, &error, i, n);
   }
@@ -273,6 +274,7 @@ SEXP r_get_size(SEXP id) {
 SEXP r_last_index(void) {
   smem_error error;
   uint64_t index = 0;
+  r_pointer_collect();
   smem_code code = smem_last_index(&index, &error);
   r_check(code, &error);
   return r_number(index);
@@ -280,6 +282,7 @@ SEXP r_last_index(void) {
 
 SEXP r_join(void) {
   smem_error error;
+  r_pointer_collect();
   smem_code code = smem_join(&error);
   r_check(code, &error);
   return R_NilValue;
@@ -287,6 +290,7 @@ SEXP r_join(void) {
 
 SEXP r_leave(void) {
   smem_error error;
+  r_pointer_collect();
   smem_code code = smem_leave(&error);
   r_check(code, &error);
   return R_NilValue;

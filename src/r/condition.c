@@ -49,6 +49,8 @@ bool r_interrupted(void) {
   return jump_waits;
 }
 
+bool r_is_main_thread(void) { return is_main_thread; }
+
 bool r_interrupt_waits(void) { return jump_waits; }
 
 void r_interrupt_forget(void) {

@@ -18,6 +18,9 @@ void r_condition_start(SEXP environment);
 /* Call a function of the package without arguments. */
 SEXP r_package_call(const char *function);
 
+/* Of R, on which the package was loaded. */
+bool r_is_main_thread(void);
+
 /* For smem_start(). */
 bool r_interrupted(void);
 

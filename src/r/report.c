@@ -300,6 +300,7 @@ SEXP r_list(SEXP end, SEXP start, SEXP mapped_by) {
   const char *op = "list";
   smem_error error;
   struct report report = new_report();
+  r_pointer_collect();
   report.start = r_limit(op, "start", start, R_NegInf);
   report.end = r_limit(op, "end", end, R_PosInf);
   bool with_mappings = r_flag(op, "mappedBy", mapped_by);
@@ -313,6 +314,7 @@ SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
   const char *op = "reclaim";
   smem_error error;
   struct report report = new_report();
+  r_pointer_collect();
   report.is_reclaim = true;
   bool dry = r_flag(op, "dryRun", dry_run);
   bool all = r_flag(op, "persistent", persistent);
@@ -324,6 +326,7 @@ SEXP r_inspect(SEXP id, SEXP n) {
   const char *op = "inspect";
   smem_error error;
   char path[300];
+  r_pointer_collect();
   SEXP ids = PROTECT(r_ids(op, "id", id, false));
   if (XLENGTH(ids) != 1) r_fail_argument(op, "", "`id` must be one id");
   double asked = r_limit(op, "n", n, 256);
@@ -388,6 +391,7 @@ SEXP r_status(void) {
   smem_limits limits;
   char space[SMEM_NAMESPACE_SIZE];
   struct array shares = {.size = sizeof(struct share_row)};
+  r_pointer_collect();
   smem_code code = smem_namespace(space, &error);
   if (code == SMEM_OK) code = smem_shares(add_share, &shares, &error);
   if (code != SMEM_OK || shares.out_of_memory) dispose_shares(&shares);

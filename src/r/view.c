@@ -303,6 +303,7 @@ static void close_undone(void *data) {
 SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly) {
   const char *op = "view";
   smem_error error;
+  r_pointer_collect();
   id = PROTECT(r_id(op, id));
   int index = r_type_named(op, "type", type);
   int64_t at = r_whole(op, "offset", offset, 0);
@@ -342,6 +343,7 @@ static SEXP view_behind(SEXP x) {
 }
 
 SEXP r_view_id(SEXP x) {
+  r_pointer_collect();
   SEXP view = view_behind(x);
   return Rf_ScalarString(
       view ? Rf_mkCharCE(view_of(view)->reference.id, CE_UTF8) : NA_STRING);

@@ -219,8 +219,8 @@ void kill_process(process_id id) { kill((pid_t)id, SIGKILL); }
 /* ---- objects ------------------------------------------------------------- */
 
 static char *next_path(void) {
-  static char ring[3][400];
-  static unsigned at;
+  static _Thread_local char ring[3][400];
+  static _Thread_local unsigned at;
   return ring[at++ % 3];
 }
 

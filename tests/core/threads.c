@@ -216,6 +216,123 @@ TEST(threads_that_join_and_leave) {
   CHECK_EQUAL(0, count_objects());
 }
 
+static atomic_bool done;
+
+static void *keep_leaving(void *nothing) {
+  (void)nothing;
+  while (!atomic_load(&done)) CHECK_OK(smem_leave(&error));
+  return NULL;
+}
+
+/* One leaves all the time, the others have something to stay for. */
+static void work_against_leaving(void *(*work)(void *)) {
+  pthread_t leaver;
+  atomic_store(&done, false);
+  CHECK(pthread_create(&leaver, NULL, keep_leaving, NULL) == 0);
+  run_threads(work);
+  atomic_store(&done, true);
+  CHECK(pthread_join(leaver, NULL) == 0);
+  CHECK_OK(smem_leave(&error));
+  CHECK_EQUAL(0, count_objects());
+}
+
+static void *allocate_and_look(void *number) {
+  for (int i = 0; i < ROUNDS(800); i++) {
+    struct footer footer;
+    const char *id = number_id(allocate_number(1));
+    read_footer_of(id, &footer);
+    CHECK(presence_is_held(&footer));
+    CHECK_OK(free_id(id));
+    sleep_ms(*(int *)number % 2); /* let the last one leave at times */
+  }
+  return NULL;
+}
+
+TEST(a_segment_keeps_the_presence_of_who_leaves_meanwhile) {
+  work_against_leaving(allocate_and_look);
+}
+
+static bool is_joined(void) {
+  struct control *control = control_reference();
+  if (control) control_release(control);
+  return control != NULL;
+}
+
+/* It is mapped, and nobody owns it any more. */
+static void *map_and_look(void *number) {
+  for (int i = 0; i < ROUNDS(800); i++) {
+    smem_detached detached;
+    const char *id = number_id(allocate_number(1));
+    map(id);
+    CHECK(unlink(segment_path(id)) == 0);
+    for (int looks = 0; looks < 3; looks++) CHECK(is_joined());
+    smem_unmap(id, &detached);
+    sleep_ms(*(int *)number % 2);
+  }
+  return NULL;
+}
+
+TEST(a_mapping_keeps_the_presence_of_who_leaves_meanwhile) {
+  work_against_leaving(map_and_look);
+}
+
+/* ---- freed now, collected later ------------------------------------------ */
+
+static unsigned attached, collected;
+
+static void collect_all(void) {
+  smem_detached detached;
+  while (smem_collect(&detached))
+    collected += detached.attached[SMEM_READ_WRITE] != NULL;
+}
+
+static void *keep_freeing(void *nothing) {
+  (void)nothing;
+  while (!atomic_load(&done)) {
+    CHECK_OK(smem_free_later("common", &error));
+    CHECK_OK(smem_free_later("other", &error));
+  }
+  return NULL;
+}
+
+/* As R's main thread does: only who collects unmaps, so what is mapped may be
+ * touched until then, whoever frees it. */
+static void map_and_collect(const char *id) {
+  smem_mapping *mapping;
+  smem_detached detached;
+  collect_all();
+  CHECK_OK(allocate(id, 100));
+  smem_code code = smem_map(id, SMEM_READ_WRITE, &mapping, &error);
+  CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND) | CODE(REPLACED), code);
+  if (code != SMEM_OK) return;
+  unsigned char *at = mapping->address[SMEM_READ_WRITE];
+  if (!mapping->attached[SMEM_READ_WRITE]) attached++;
+  mapping->attached[SMEM_READ_WRITE] = at;
+  memset(at, 7, 100);
+  CHECK_EQUAL(7, at[99]);
+  if (process_random() % 2) return;
+  smem_unmap(id, &detached);
+  collected += detached.attached[SMEM_READ_WRITE] != NULL;
+}
+
+TEST(what_threads_free_stays_until_it_is_collected) {
+  pthread_t threads[4];
+  atomic_store(&done, false);
+  for (int i = 0; i < 4; i++)
+    CHECK(pthread_create(&threads[i], NULL, keep_freeing, NULL) == 0);
+  for (int i = 0; i < ROUNDS(4000); i++)
+    map_and_collect(i % 3 ? "common" : "other");
+  atomic_store(&done, true);
+  for (int i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);
+  CHECK_OK(smem_free_later("common", &error));
+  CHECK_OK(smem_free_later("other", &error));
+  collect_all();
+  /* Each mapping was told of once. */
+  CHECK(attached > 0);
+  CHECK_EQUAL(attached, collected);
+  CHECK(!mapping_any());
+}
+
 /* ---- fork ---------------------------------------------------------------- */
 
 static void *go_on(void *number) {

@@ -1,19 +1,24 @@
 # The bytes behind a pointer. R itself cannot look at them, so a few lines of C
 # are compiled, once per test process.
 
-build_native <- function(name) {
+installed_headers <- function() system.file("include", package = "sharedmemory")
+
+# `headers`: the folder of the sharedmemory.h that it is compiled with.
+build_native <- function(name, headers = installed_headers()) {
   path <- test_path("native", paste0(name, ".c"))
-  directory <- file.path(tempdir(), paste0("native-", name))
-  dir.create(directory, showWarnings = FALSE)
-  file.copy(path, directory, overwrite = TRUE)
-  built <- file.path(directory, paste0(name, .Platform$dynlib.ext))
-  old <- setwd(directory)
-  on.exit(setwd(old))
+  directory <- tempfile(paste0("native-", name))
+  dir.create(directory)
+  file.copy(path, directory)
+  withr::local_dir(directory)
+  withr::local_envvar(
+    PKG_CPPFLAGS = paste0("-I", shQuote(headers)), PKG_LIBS = "-pthread"
+  )
   suppressWarnings(system2(
     file.path(R.home("bin"), "R"),
     c("CMD", "SHLIB", paste0(name, ".c")),
     stdout = FALSE, stderr = FALSE, timeout = 120
   ))
+  built <- file.path(directory, paste0(name, .Platform$dynlib.ext))
   if (file.exists(built)) built else ""
 }
 

@@ -1,0 +1,41 @@
+#' The C interface for other packages
+#'
+#' A package in C or C++ uses the same segments, ids and rules of ownership as the R
+#' functions, from any thread, by one table of functions.
+#'
+#' The package says in its `DESCRIPTION`
+#'
+#' ```
+#' LinkingTo: sharedmemory
+#' Imports: sharedmemory
+#' ```
+#'
+#' imports one function of sharedmemory, whichever, in its `NAMESPACE`, so that it is
+#' loaded, and asks for the table when its own library is loaded. `Makevars` needs
+#' nothing.
+#'
+#' ```
+#' #include <sharedmemory.h>
+#' static const sharedmemory_api *shm;
+#'
+#' void R_init_client(DllInfo *dll) {
+#'   shm = sharedmemory_init("client");
+#' }
+#' ```
+#'
+#' `vignette("c-api", package = "sharedmemory")` goes through two complete packages,
+#' in C and in C++, that are installed with this one and meant to be copied:
+#' `system.file("examples", package = "sharedmemory")`.
+#'
+#' @eval {
+#'   # From the header itself, without what a compiler needs around it: in Rd files,
+#'   # too, lines that begin with #ifdef mean something.
+#'   header <- readLines("inst/include/sharedmemory.h")
+#'   ends <- c(grep("---- errors", header), max(grep("#ifdef", header)) - 1)
+#'   c("@section The header:", "```c", header[ends[1]:ends[2]], "```")
+#' }
+#'
+#' @seealso [sharedmemory] for what segments, ids and namespaces are.
+#' @name sharedmemory-c-api
+#' @aliases sharedmemory.h
+NULL

@@ -1,0 +1,111 @@
+# The C interface for other packages: native/api.c, which calls each of its functions
+# as it is told, and the example packages.
+
+api_functions <- list(
+  allocate = function(bytes = 100, name = NULL, lifetime = 0, exclusive = 0) {
+    .Call("api_allocate", bytes, name, lifetime, exclusive)
+  },
+  map = function(id, readonly = 1) .Call("api_map", id, readonly),
+  unmap = function(handle) .Call("api_unmap", handle),
+  sizes = function(handle) .Call("api_sizes", handle),
+  peek = function(handle, count) .Call("api_peek", handle, count),
+  poke = function(handle, bytes) .Call("api_poke", handle, bytes),
+  free = function(id) .Call("api_free", id),
+  exists = function(id) .Call("api_exists", id),
+  size_of = function(id) .Call("api_size_of", id),
+  info = function(id) .Call("api_info", id),
+  last_index = function() .Call("api_last_index"),
+  fill = function(id, bytes, offset = 0, length = base::length(bytes)) {
+    .Call("api_fill", id, offset, bytes, length)
+  },
+  view = function(handle, type = 0, offset = 0, length = 1, readonly = 1) {
+    .Call("api_view", handle, type, offset, length, readonly)
+  },
+  kind = function(code) .Call("api_kind", code)
+)
+api <- lapply(api_functions, function(fun) {
+  fun <- utils::removeSource(fun)
+  environment(fun) <- globalenv()
+  fun
+})
+
+# In this process, and in sessions as a list `api`.
+use_api <- function(...) {
+  built <- native_library("api")
+  if (is.null(known[["api loaded"]])) {
+    dyn.load(built)
+    known[["api loaded"]] <- TRUE
+  }
+  for (session in list(...)) {
+    run_in(session, function(built, functions) {
+      dyn.load(built)
+      assign("api", functions, globalenv())
+      NULL
+    }, built, api)
+  }
+}
+
+api_codes <- c(
+  "argument", "not_found", "exists", "too_small", "replaced", "no_space",
+  "no_memory", "too_many_maps", "too_many_files", "busy", "corrupt",
+  "permission", "control", "interrupted", "unsupported", "system", "bounds",
+  "elsewhere"
+)
+
+expect_ok <- function(answer) {
+  expect_identical(answer$code, 0L, label = answer$error$message)
+  # The record is left alone.
+  expect_identical(answer$error$code, 0L)
+  expect_identical(answer$error$message, "")
+  answer$value
+}
+
+# The code, and a record that says the same. `id`: whose fault it is.
+expect_code <- function(answer, kind, id = "", message = ".") {
+  expect_identical(c("ok", api_codes)[answer$code + 1], kind)
+  expect_identical(answer$error$code, answer$code)
+  expect_identical(answer$error$kind, kind)
+  expect_identical(answer$error$id, id)
+  expect_match(answer$error$message, "^cannot .* shared memory")
+  expect_match(answer$error$message, message)
+  invisible(answer)
+}
+
+# ---- the example packages ------------------------------------------------------------
+
+# Installed into a library of their own; "" if that is not possible here.
+install_clients <- function() {
+  library <- tempfile("library")
+  dir.create(library)
+  # Installing compiles in the folder.
+  file.copy(system.file("examples", package = "sharedmemory"), library,
+            recursive = TRUE)
+  sources <- file.path(library, "examples", c("clientc", "clientcpp"))
+  answer <- callr::rcmd(
+    "INSTALL", c(paste0("--library=", library), "--no-test-load", sources),
+    libpath = .libPaths(), timeout = 300, fail_on_status = FALSE
+  )
+  if (answer$status == 0) return(library)
+  cat(answer$stdout, answer$stderr)
+  ""
+}
+
+client_library <- function() {
+  skip_if_not_installed("callr")
+  native_library("api") # skips without a compiler
+  skip_if_not(has_tool(Sys.getenv("MAKE", "make")), "no make")
+  installed <- once("clients", install_clients())
+  expect_true(nzchar(installed), label = "installing the example packages")
+  installed
+}
+
+# A session in which `client` is the namespace of an example package.
+local_client <- function(package, frame = parent.frame()) {
+  library <- client_library()
+  session <- local_session(frame = frame)
+  run_in(session, function(package, library) {
+    assign("client", loadNamespace(package, library), globalenv())
+    NULL
+  }, package, library)
+  session
+}
