@@ -29,8 +29,14 @@
 #'
 #' Assigning a value of a type that the view cannot hold (`x[1] <- "a"`), or behind
 #' its end, gives an ordinary vector, as R does elsewhere, and leaves the segment
-#' alone. Where this would be a mistake, [writeSharedMemory()] is the checked way:
+#' alone; so does assigning by name, `x["a"] <- 1` (but `x[["a"]] <- 1` goes into the
+#' segment). Where this would be a mistake, [writeSharedMemory()] is the checked way:
 #' it is an error there.
+#'
+#' Set attributes before the view gets a second name, and do not give it a class for
+#' which there is arithmetic, such as `Date`. Otherwise, from 64 elements on, R wraps
+#' the view in a vector of its own, and what it calculates from such a temporary,
+#' as in `unclass(x) + 1`, it may write into the segment.
 #'
 #' @section Sending views to other processes:
 #' [base::serialize()], [base::saveRDS()], and so `parallel`, `callr`, `mirai` and `future`, carry

@@ -7,15 +7,20 @@
  *   stays with this view; nothing else is ever copied. A shallow duplicate, as
  *   made for an assignment, is a view with another fresh mapping.
  * - A writable view has a shared mapping. R writes into a vector in place when it
- *   believes that nobody else refers to it, also into temporaries, and duplicates
- *   otherwise. So it is marked as not mutable, which makes R always duplicate; a
- *   shallow duplicate is the view once more, on the same mapping.
+ *   believes that nobody else refers to it: that is an assignment if it has a name
+ *   (or is in a list), and lands in the segment; or it reuses a temporary for a
+ *   result, and then gets a copy. A shallow duplicate, as made for an assignment to
+ *   one of several names, is the view once more, on the same mapping. It may be
+ *   written to before it has a name, so it is marked as not mutable; but of a vector
+ *   so marked R makes a wrapper to set attributes, and by a temporary wrapper we are
+ *   not told that it is one. Hence the first view is not marked.
  *
  * Deep duplicates are made for results and scratch space (-x, sort(), median()), all
  * of which will be written: they are ordinary vectors.
  *
  * data1 is an external pointer to a struct view, which aliases share; data2 is an
- * ordinary vector that took the place of the memory, or R_NilValue. */
+ * ordinary vector that took the place of the memory (the view is detached), or
+ * R_NilValue. */
 #include "glue.h"
 
 #include <R_ext/Altrep.h>
@@ -104,9 +109,11 @@ static R_xlen_t view_length(SEXP x) {
   return (R_xlen_t)view_of(x)->reference.length;
 }
 
+static bool is_detached(SEXP x) { return R_altrep_data2(x) != R_NilValue; }
+
 /* The memory as it is: NULL if there is none. */
 static char *peek(SEXP x) {
-  if (R_altrep_data2(x) != R_NilValue)
+  if (is_detached(x))
     return r_vector_bytes(R_altrep_data2(x));
   const struct view *view = view_of(x);
   return view->handle ? (char *)view->handle->address + view->reference.offset
@@ -138,10 +145,12 @@ static SEXP ordinary_copy(SEXP x) {
 static void *view_pointer(SEXP x, Rboolean writable) {
   char *at = bytes(x);
   struct view *view = view_of(x);
-  if (!writable || R_altrep_data2(x) != R_NilValue) return at;
+  if (!writable || is_detached(x)) return at;
   view->exposed = true;
-  if (is_writable(view) || view->handle->access == SMEM_PRIVATE) return at;
-  /* A system without private mappings of shared memory. */
+  bool in_place = is_writable(view) ? !NO_REFERENCES(x)
+                                    : view->handle->access == SMEM_PRIVATE;
+  if (in_place) return at;
+  /* The mapping stays: somebody may be reading from it already. */
   R_set_altrep_data2(x, ordinary_copy(x));
   return peek(x);
 }
@@ -160,7 +169,7 @@ static Rcomplex complex_element(SEXP x, R_xlen_t i) {
 /* Is it, to all that anybody can see, what is in the segment? */
 static bool is_pristine(SEXP x) {
   const struct view *view = view_of(x);
-  if (R_altrep_data2(x) != R_NilValue) return false;
+  if (is_detached(x)) return false;
   return is_writable(view) || !view->exposed || !view->handle ||
          !smem_handle_is_written(view->handle);
 }
@@ -232,7 +241,7 @@ static SEXP view_from_state(SEXP class, SEXP state) {
   /* If that fails, the first use will say why. */
   open_view(R_ExternalPtrAddr(pointer), &ignored);
   SEXP x = new_view(pointer);
-  MARK_NOT_MUTABLE(x);
+  if (!is_writable(view_of(x))) MARK_NOT_MUTABLE(x);
   UNPROTECT(1);
   return x;
 }
@@ -315,7 +324,7 @@ SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly) {
   struct opening opening = {pointer, length, count, at, false};
   SEXP x = PROTECT(
       R_ExecWithCleanup(make_view, &opening, close_undone, &opening));
-  MARK_NOT_MUTABLE(x);
+  if (!writable) MARK_NOT_MUTABLE(x);
   UNPROTECT(3);
   return x;
 }
@@ -325,7 +334,7 @@ static SEXP view_behind(SEXP x) {
   while (ALTREP(x)) {
     int index = r_type_of(x);
     if (index < 0) return NULL;
-    if (R_altrep_inherits(x, classes[index])) return x;
+    if (R_altrep_inherits(x, classes[index])) return is_detached(x) ? NULL : x;
     SEXP inner = R_altrep_data1(x);
     if (TYPEOF(inner) != TYPEOF(x)) return NULL;
     x = inner;
