@@ -194,6 +194,8 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   const struct row *row = (const struct row *)report->rows.data + i;
   const smem_entry *entry = &row->entry;
   bool complete = is_complete(entry);
+  /* Another program's object does not say who made it, when, and for how long. */
+  bool told = complete && !smem_id_is_raw(row->id);
   char user[80];
   smem_user_name(entry->user, user, sizeof user);
   SET_STRING_ELT(VECTOR_ELT(columns, ID), i, utf8(row->id));
@@ -202,14 +204,14 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   REAL(VECTOR_ELT(columns, RESIDENT))[i] = number_or_na(entry->resident);
   SET_STRING_ELT(VECTOR_ELT(columns, STATE), i,
             Rf_mkChar(smem_state_name(entry->state)));
-  INTEGER(VECTOR_ELT(columns, PID))[i] = complete ? (int)entry->pid : NA_INTEGER;
+  INTEGER(VECTOR_ELT(columns, PID))[i] = told ? (int)entry->pid : NA_INTEGER;
   SET_STRING_ELT(VECTOR_ELT(columns, COMMAND), i, command_of(report, entry));
   REAL(VECTOR_ELT(columns, CREATED))[i] =
-      complete ? (double)entry->created / 1e9 : NA_REAL;
+      told ? (double)entry->created / 1e9 : NA_REAL;
   SET_STRING_ELT(VECTOR_ELT(columns, LIFETIME), i,
-            !complete ? NA_STRING
-                      : Rf_mkChar(entry->lifetime == SMEM_OF_PROCESS ? "process"
-                                                                     : "freed"));
+            !told ? NA_STRING
+                  : Rf_mkChar(entry->lifetime == SMEM_OF_PROCESS ? "process"
+                                                                 : "freed"));
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
   SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));
