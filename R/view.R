@@ -34,6 +34,11 @@
 #' and of levels (`levels(x) <-`; `attr(x, "levels") <-` keeps the view). Where that
 #' would be a mistake, use [writeSharedMemory()], which writes or fails.
 #'
+#' Set attributes before the view gets a second name, and do not give it a class for
+#' which there is arithmetic, such as `Date`. Otherwise, from 64 elements on, R wraps
+#' the view in a vector of its own, and what it calculates from such a temporary,
+#' as in `unclass(x) + 1`, it may write into the segment.
+#'
 #' @section Sending views to other processes:
 #' [base::serialize()], [base::saveRDS()], and so `parallel`, `callr`, `mirai` and `future`, carry
 #' a view as a reference of some 200 bytes and its attributes; the other side maps the

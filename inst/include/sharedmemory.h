@@ -227,7 +227,9 @@ typedef struct sharedmemory_api {
 
   /* An R vector on `length` elements from `offset` (bytes, a multiple of the
    * element's size) on, as by viewSharedMemory(). It has a mapping of its own: the
-   * handle may be unmapped. *view is not protected from R's garbage collector.
+   * handle may be unmapped. *view is not protected from R's garbage collector. To
+   * write, use the address of a handle: a view that nothing refers to yet passes for
+   * a temporary, and who writes to such a one gets a copy.
    * ONLY on R's main thread, otherwise ARGUMENT. `readonly` 0 also through a handle
    * that is read-only. Errors: BOUNDS, NO_MEMORY, TOO_MANY_MAPS; NOT_FOUND or REPLACED
    * if the segment was freed since it was mapped. */

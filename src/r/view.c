@@ -7,15 +7,20 @@
  *   stays with this view; nothing else is ever copied. A shallow duplicate, as
  *   made for an assignment, is a view with another fresh mapping.
  * - A writable view has a shared mapping. R writes into a vector in place when it
- *   believes that nobody else refers to it, also into temporaries, and duplicates
- *   otherwise. So it is marked as not mutable, which makes R always duplicate; a
- *   shallow duplicate is the view once more, on the same mapping.
+ *   believes that nobody else refers to it: that is an assignment if it has a name
+ *   (or is in a list), and lands in the segment; or it reuses a temporary for a
+ *   result, and then gets a copy. A shallow duplicate, as made for an assignment to
+ *   one of several names, is the view once more, on the same mapping. It may be
+ *   written to before it has a name, so it is marked as not mutable; but of a vector
+ *   so marked R makes a wrapper to set attributes, and by a temporary wrapper we are
+ *   not told that it is one. Hence the first view is not marked.
  *
  * Deep duplicates are made for results and scratch space (-x, sort(), median()), all
  * of which will be written: they are ordinary vectors.
  *
- * data1 is an external pointer to a struct view, which aliases share; data2 is an
- * ordinary vector that took the place of the memory, or R_NilValue. */
+ * data1 is an external pointer to a struct view, which aliases share; data2 is the
+ * ordinary vector that took the place of the memory (the view is detached), or
+ * R_NilValue. */
 #include "glue.h"
 
 #include <R_ext/Altrep.h>
@@ -111,7 +116,7 @@ SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
   *code = open_view(R_ExternalPtrAddr(pointer), error);
   error->op = "view";
   SEXP x = PROTECT(new_view(pointer));
-  MARK_NOT_MUTABLE(x);
+  if (!is_writable(view_of(x))) MARK_NOT_MUTABLE(x);
   UNPROTECT(2);
   return x;
 }
@@ -121,6 +126,9 @@ SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
 static R_xlen_t view_length(SEXP x) {
   return (R_xlen_t)view_of(x)->reference.length;
 }
+
+/* See detach(). */
+static bool is_detached(SEXP x) { return R_altrep_data2(x) != R_NilValue; }
 
 /* The memory; or an error that says why there is none. What could not be opened
  * when the reference came in may be there now. */
@@ -143,15 +151,28 @@ static SEXP ordinary_copy(SEXP x) {
   return copy;
 }
 
+/* Let an ordinary vector take the place of the memory. The mapping stays: somebody
+ * may be reading from it already. */
+static void detach(SEXP x) {
+  SEXP copy = PROTECT(ordinary_copy(x));
+  SEXP pointer = PROTECT(new_pointer(&view_of(x)->reference));
+  struct view *view = R_ExternalPtrAddr(pointer);
+  view->bytes = r_vector_bytes(copy);
+  R_SetExternalPtrProtected(pointer, R_altrep_data1(x));
+  R_set_altrep_data1(x, pointer);
+  R_set_altrep_data2(x, copy);
+  UNPROTECT(2);
+}
+
 static void *view_pointer(SEXP x, Rboolean writable) {
   char *at = bytes(x);
   struct view *view = view_of(x);
-  if (!writable || view->exposed) return at;
+  if (!writable || is_detached(x)) return at;
   view->exposed = true;
-  if (view->handle->access != SMEM_READ_ONLY) return at;
-  /* A system without private mappings of shared memory. */
-  R_set_altrep_data2(x, ordinary_copy(x));
-  return view->bytes = r_vector_bytes(R_altrep_data2(x));
+  bool in_place = is_writable(view) ? !NO_REFERENCES(x)
+                                    : view->handle->access == SMEM_PRIVATE;
+  if (!in_place) detach(x);
+  return view_of(x)->bytes;
 }
 
 static const void *view_pointer_or_null(SEXP x) { return view_of(x)->bytes; }
@@ -168,7 +189,7 @@ static Rcomplex complex_element(SEXP x, R_xlen_t i) {
 /* Is it, to all that anybody can see, what is in the segment? */
 static bool is_pristine(SEXP x) {
   const struct view *view = view_of(x);
-  if (R_altrep_data2(x) != R_NilValue) return false;
+  if (is_detached(x)) return false;
   return is_writable(view) || !view->exposed || !view->handle ||
          !smem_handle_is_written(view->handle);
 }
@@ -200,7 +221,7 @@ static Rboolean view_inspect(SEXP x, int before, int deep, int vectors,
   (void)subtree;
   Rprintf(" %s view of shared memory '%s'%s\n",
           is_writable(view) ? "writable" : "read-only", view->reference.id,
-          view->handle ? "" : " (not there)");
+          is_detached(x) ? ", detached" : view->handle ? "" : " (not there)");
   return TRUE;
 }
 
@@ -324,7 +345,7 @@ SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly) {
   struct opening opening = {pointer, length, count, at, false};
   SEXP x = PROTECT(
       R_ExecWithCleanup(make_view, &opening, close_undone, &opening));
-  MARK_NOT_MUTABLE(x);
+  if (!writable) MARK_NOT_MUTABLE(x);
   UNPROTECT(3);
   return x;
 }
@@ -334,7 +355,7 @@ static SEXP view_behind(SEXP x) {
   while (ALTREP(x)) {
     int index = r_type_of(x);
     if (index < 0) return NULL;
-    if (R_altrep_inherits(x, classes[index])) return x;
+    if (R_altrep_inherits(x, classes[index])) return is_detached(x) ? NULL : x;
     SEXP inner = R_altrep_data1(x);
     if (TYPEOF(inner) != TYPEOF(x)) return NULL;
     x = inner;

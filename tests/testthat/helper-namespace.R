@@ -83,6 +83,8 @@ local_namespace <- function(frame = parent.frame()) {
 
 # What a call that fails must not change.
 shared_state <- function() {
+  # Views that nobody refers to any more may still be mapped.
+  if (count_mapped() > 0) gc()
   list(
     listed = listSharedObjects(),
     objects = objects_in(),

@@ -37,6 +37,7 @@ native_functions <- list(
     .Call("poke", pointer, offset, bytes)
   },
   fill = function(pointer, length, byte) .Call("fill", pointer, length, byte),
+  overwrite = function(x, value) .Call("overwrite", x, value),
   write_faults = function(pointer) .Call("write_faults", pointer),
   limit_files = function(count) .Call("limit_files", count)
 )
@@ -49,6 +50,7 @@ is_null <- native_functions$is_null
 peek <- native_functions$peek
 poke <- native_functions$poke
 fill <- native_functions$fill
+overwrite <- native_functions$overwrite
 write_faults <- native_functions$write_faults
 
 # In this process, and in sessions as functions of the same names.

@@ -116,6 +116,42 @@ wait_for_file <- function(file) {
   expect_true(eventually(function() file.exists(file)), label = "came so far")
 }
 
+# ---- interrupted ---------------------------------------------------------------
+
+# `work` in another R, which is interrupted when `ready` says that it has begun.
+# `after` looks around there before anything else happens.
+interrupt_in <- function(work, ..., ready, after = function() NULL) {
+  process <- start_r(function(work, args, after) {
+    library(sharedmemory)
+    environment(work) <- globalenv()
+    environment(after) <- globalenv()
+    answer <- tryCatch(
+      {
+        do.call(work, args)
+        "finished"
+      },
+      interrupt = function(e) "interrupted",
+      error = function(e) class(e)[1]
+    )
+    seen <- after()
+    # R goes on, and the package too.
+    left <- listSharedObjects()$Id
+    id <- allocateSharedMemory(10)
+    goes_on <- hasSharedMemory(id)
+    freeSharedMemory(id)
+    list(answer = answer, seen = seen, left = left, goes_on = goes_on)
+  }, work, list(...), after)
+  expect_true(eventually(function() ready() || !process$is_alive()))
+  process$interrupt()
+  result_of(process)
+}
+
+expect_interrupted <- function(answer, left = character()) {
+  expect_identical(answer$answer, "interrupted")
+  expect_identical(answer$left, left)
+  expect_true(answer$goes_on)
+}
+
 # ---- through another command -------------------------------------------------
 
 # The function and its result go through pipes, as another user may read nothing

@@ -1,39 +1,5 @@
 # Ctrl-C, and other signals, in the middle of long work.
 
-# `work` in another R, which is interrupted when `ready` says that it has begun.
-# `after` looks around there before anything else happens.
-interrupt_in <- function(work, ..., ready, after = function() NULL) {
-  process <- start_r(function(work, args, after) {
-    library(sharedmemory)
-    environment(work) <- globalenv()
-    environment(after) <- globalenv()
-    answer <- tryCatch(
-      {
-        do.call(work, args)
-        "finished"
-      },
-      interrupt = function(e) "interrupted",
-      error = function(e) class(e)[1]
-    )
-    seen <- after()
-    # R goes on, and the package too.
-    left <- listSharedObjects()$Id
-    id <- allocateSharedMemory(10)
-    goes_on <- hasSharedMemory(id)
-    freeSharedMemory(id)
-    list(answer = answer, seen = seen, left = left, goes_on = goes_on)
-  }, work, list(...), after)
-  expect_true(eventually(function() ready() || !process$is_alive()))
-  process$interrupt()
-  result_of(process)
-}
-
-expect_interrupted <- function(answer, left = character()) {
-  expect_identical(answer$answer, "interrupted")
-  expect_identical(answer$left, left)
-  expect_true(answer$goes_on)
-}
-
 test_that("Ctrl-C during a large allocation leaves nothing behind", {
   skip_on_cran()
   skip_if_less_room(2^30)

@@ -38,6 +38,13 @@ SEXP fill(SEXP pointer, SEXP length, SEXP byte) {
   return Rf_ScalarLogical(TRUE);
 }
 
+/* As code does that believes that the vector is its own. */
+SEXP overwrite(SEXP x, SEXP value) {
+  double *at = REAL(x);
+  for (R_xlen_t i = 0; i < XLENGTH(x); i++) at[i] = Rf_asReal(value);
+  return R_NilValue;
+}
+
 #ifndef _WIN32
 static sigjmp_buf here;
 static void on_fault(int signal) { siglongjmp(here, signal); }

@@ -1,0 +1,521 @@
+# Views that travel: serialized, to other processes, from another time.
+
+# How the first use of what came in fails.
+first_use <- function(x) kind_of(sum(x))
+
+test_that("a view is serialized as a reference, whatever its length", {
+  local_clean_shm()
+  for (type in names(type_sizes)) {
+    for (n in c(0, 1, 100, 1e6)) {
+      id <- local_segment(vector(type, n))
+      for (readonly in c(TRUE, FALSE)) {
+        x <- viewSharedMemory(id, type, length = n, readonly = readonly)
+        state <- serialize(x, NULL)
+        expect_lt(length(state), 300)
+        y <- unserialize(state)
+        expect_identical(sharedMemoryId(y), id)
+        expect_identical(y, x)
+      }
+    }
+  }
+  # The longest of ids, and of the texts that go with it.
+  id <- allocateSharedMemory(80, strrep("x", 200))
+  expect_lt(length(serialize(viewSharedMemory(id), NULL)), 500)
+  freeSharedMemory(id)
+})
+
+test_that("every way of serializing gives the same values, and a view if it can", {
+  local_clean_shm()
+  for (type in names(samples)) {
+    id <- local_segment(samples[[type]])
+    x <- viewSharedMemory(id, type)
+    for (xdr in c(TRUE, FALSE)) {
+      y <- unserialize(serialize(x, NULL, xdr = xdr))
+      expect_same_bits(y, samples[[type]], type)
+      expect_true(isSharedMemoryView(y))
+    }
+    y <- unserialize(serialize(x, NULL, ascii = TRUE))
+    expect_same_bits(y, samples[[type]], type)
+    expect_true(isSharedMemoryView(y))
+    # Older formats have no references.
+    y <- unserialize(serialize(x, NULL, version = 2))
+    expect_same_bits(y, samples[[type]], type)
+    expect_false(isSharedMemoryView(y))
+    file <- withr::local_tempfile()
+    for (compress in c(TRUE, FALSE)) {
+      saveRDS(x, file, compress = compress)
+      expect_same_bits(readRDS(file), samples[[type]], type)
+      expect_identical(sharedMemoryId(readRDS(file)), id)
+    }
+    save(x, file = file)
+    loaded <- new.env()
+    load(file, loaded)
+    expect_identical(sharedMemoryId(loaded$x), id)
+  }
+})
+
+test_that("attributes travel with the reference", {
+  local_clean_shm()
+  for (n in c(10, 100)) {
+    id <- local_segment(as.double(seq_len(n)))
+    for (readonly in c(TRUE, FALSE)) {
+      shapes <- list(
+        structure(viewSharedMemory(id, readonly = readonly), dim = c(2, n / 2)),
+        .Date(viewSharedMemory(id, readonly = readonly)),
+        local({
+          x <- viewSharedMemory(id, readonly = readonly)
+          y <- x
+          attr(y, "unit") <- "m"
+          y
+        })
+      )
+      for (x in shapes) {
+        y <- unserialize(serialize(x, NULL))
+        expect_lt(length(serialize(x, NULL)), 500)
+        expect_identical(y, x)
+        expect_identical(sharedMemoryId(y), id)
+      }
+    }
+  }
+})
+
+test_that("views travel inside of other things", {
+  local_clean_shm()
+  id <- local_segment(as.double(1:1e5))
+  x <- viewSharedMemory(id)
+  add <- utils::removeSource(function() sum(x))
+  environment(add) <- list2env(list(x = x), parent = globalenv())
+  nested <- list(
+    a = list(x), d = data.frame(x = x), e = list2env(list(x = x), parent = emptyenv()),
+    f = add, g = structure(list(x), class = "thing")
+  )
+  state <- serialize(nested, NULL)
+  expect_lt(length(state), 1e4)
+  came <- unserialize(state)
+  for (y in list(came$a[[1]], came$d$x, came$e$x, came$g[[1]])) {
+    expect_identical(sharedMemoryId(y), id)
+    expect_identical(y[1e5], 1e5)
+  }
+  expect_identical(came$f(), sum(1:1e5))
+})
+
+test_that("writable views arrive writable, read-only ones read-only", {
+  local_clean_shm()
+  session <- local_session()
+  for (n in c(10, 100)) {
+    id <- local_segment(as.double(seq_len(n)))
+    shapes <- list(
+      viewSharedMemory(id, readonly = FALSE),
+      structure(viewSharedMemory(id, readonly = FALSE), dim = c(2, n / 2))
+    )
+    for (w in shapes) {
+      run_in(session, function(w) {
+        w[2] <- w[2] * 10
+        NULL
+      }, w)
+    }
+    expect_identical(readSharedMemory(id, n = 3), c(1, 200, 3))
+    seen <- run_in(session, function(x) {
+      x[3] <- -1
+      list(x[1:3], isSharedMemoryView(x))
+    }, viewSharedMemory(id))
+    expect_identical(seen, list(c(1, 200, -1), TRUE))
+    expect_identical(readSharedMemory(id, n = 3), c(1, 200, 3))
+  }
+})
+
+test_that("what was modified privately travels by value", {
+  local_clean_shm()
+  for (n in c(10, 1000)) {
+    values <- as.double(seq_len(n))
+    id <- local_segment(values)
+    x <- viewSharedMemory(id)
+    x[2] <- -1
+    y <- unserialize(serialize(x, NULL))
+    expect_identical(y, replace(values, 2, -1))
+    expect_false(isSharedMemoryView(y))
+    # Having been read through is no modification, if the system tells.
+    x <- viewSharedMemory(id)
+    x == 1
+    x %*% x
+    order(x)
+    y <- unserialize(serialize(x, NULL))
+    expect_identical(y, x)
+    if (file.exists("/proc/self/pagemap")) expect_true(isSharedMemoryView(y))
+  }
+})
+
+# ---- to other processes --------------------------------------------------------------
+
+test_that("a cluster of workers shares a view without copying it", {
+  skip_on_cran()
+  skip_if_less_room(2^30)
+  skip_if_not(file.exists("/proc/self/smaps_rollup"), "no smaps_rollup")
+  local_clean_shm()
+  id <- allocateSharedMemory(2^29)
+  withr::defer(freeSharedMemory(id))
+  writeSharedMemory(id, as.double(1:1000), offset = 2^28)
+  withr::local_envvar(TMPDIR = tempdir())
+  cluster <- parallel::makePSOCKcluster(4)
+  withr::defer(parallel::stopCluster(cluster))
+  parallel::clusterCall(cluster, function(paths) {
+    .libPaths(paths)
+    library(sharedmemory)
+    NULL
+  }, .libPaths())
+  measure <- function() {
+    anonymous <- parallel::clusterCall(cluster, function() {
+      gc()
+      line <- grep("^Anonymous:", readLines("/proc/self/smaps_rollup"), value = TRUE)
+      as.numeric(gsub("[^0-9]", "", line)) * 1024
+    })
+    sum(unlist(anonymous))
+  }
+  use <- function(name) {
+    parallel::clusterCall(cluster, function(name) {
+      x <- get(name, globalenv())
+      c(sum(x), mean(x) * length(x), max(x), x %*% x)
+    }, name)
+  }
+  # The first time R compiles and loads what it needs.
+  small <- viewSharedMemory(id, length = 1000, offset = 2^28)
+  parallel::clusterExport(cluster, "small", environment())
+  for (i in 1:3) use("small")
+  measure()
+  before <- measure()
+  x <- viewSharedMemory(id)
+  parallel::clusterExport(cluster, "x", environment())
+  answers <- use("x")
+  expect_lt(measure() - before, 16 * 2^20)
+  for (answer in answers) {
+    expect_equal(answer, c(500500, 500500, 1000, sum((1:1000)^2)))
+  }
+  expect_identical(
+    parallel::clusterEvalQ(cluster, sharedmemory::sharedMemoryId(x)),
+    rep(list(id), 4)
+  )
+})
+
+test_that("future and mirai carry references", {
+  local_clean_shm()
+  id <- local_segment(as.double(1:1e5))
+  x <- viewSharedMemory(id)
+  tried <- FALSE
+  if (requireNamespace("future", quietly = TRUE)) {
+    tried <- TRUE
+    cluster <- parallel::makePSOCKcluster(1)
+    withr::defer(parallel::stopCluster(cluster))
+    parallel::clusterCall(cluster, function(paths) .libPaths(paths), .libPaths())
+    old <- future::plan(future::cluster, workers = cluster)
+    withr::defer(future::plan(old), priority = "first")
+    answer <- future::future(c(sum(x), sharedmemory::isSharedMemoryView(x)))
+    expect_identical(future::value(answer), c(sum(1:1e5), 1))
+  }
+  if (requireNamespace("mirai", quietly = TRUE)) {
+    tried <- TRUE
+    mirai::daemons(1)
+    withr::defer(mirai::daemons(0))
+    answer <- mirai::mirai(
+      {
+        .libPaths(paths)
+        c(sum(x), sharedmemory::isSharedMemoryView(x))
+      },
+      x = x, paths = .libPaths()
+    )
+    expect_identical(mirai::call_mirai(answer)$data, c(sum(1:1e5), 1))
+  }
+  skip_if_not(tried, "neither future nor mirai")
+})
+
+test_that("a receiver in another namespace gets the sender's segment", {
+  local_clean_shm()
+  other <- local_namespace()
+  session <- local_session(other)
+  allocateSharedMemory(80, "a")
+  writeSharedMemory("a", as.double(1:10))
+  answer <- run_in(session, function(x) {
+    # One of the same id, which it is not.
+    allocateSharedMemory(80, "a")
+    seen <- list(sum(x), sharedMemoryId(x), sum(viewSharedMemory("a")))
+    freeSharedMemory("a")
+    seen
+  }, viewSharedMemory("a"))
+  expect_identical(answer, list(55, "a", 0))
+  freeSharedMemory("a")
+})
+
+# ---- references that lead nowhere --------------------------------------------------
+
+test_that("the first use of a stale reference says what became of it", {
+  local_clean_shm()
+  for (readonly in c(TRUE, FALSE)) {
+    allocateSharedMemory(80, c("a", "b"))
+    states <- lapply(c("a", "b"), function(id) {
+      serialize(viewSharedMemory(id, readonly = readonly), NULL)
+    })
+    freeSharedMemory(c("a", "b"))
+    allocateSharedMemory(800, "b")
+    writeSharedMemory("b", as.double(1:100))
+    a <- unserialize(states[[1]])
+    b <- unserialize(states[[2]])
+    expect_identical(first_use(a), "not_found")
+    expect_identical(first_use(b), "replaced")
+    error <- expect_refused(sum(b), "replaced")
+    expect_identical(error$id, "b")
+    expect_identical(error$op, "view")
+    # Not the successor's memory, neither to read nor to write.
+    expect_identical(kind_of(b[1]), "replaced")
+    expect_identical(kind_of(b[1] <- 7), "replaced")
+    expect_identical(kind_of(b[] <- 7), "replaced")
+    expect_identical(kind_of(-b), "replaced")
+    expect_identical(readSharedMemory("b"), as.double(1:100))
+    # What needs no memory works.
+    for (x in list(a, b)) {
+      expect_length(x, 10)
+      expect_identical(class(x), "numeric")
+      expect_true(isSharedMemoryView(x))
+      y <- x
+      attr(y, "unit") <- "m"
+      expect_identical(first_use(y), first_use(x))
+      # It goes on travelling.
+      expect_identical(first_use(unserialize(serialize(x, NULL))), first_use(x))
+      expect_error(capture.output(print(x)), class = "sharedmemory_error")
+      expect_error(capture.output(str(x)), class = "sharedmemory_error")
+      expect_error(x[[3]], class = "sharedmemory_error")
+      expect_error(identical(x, 1:10 + 0), class = "sharedmemory_error")
+    }
+    freeSharedMemory("b")
+  }
+})
+
+test_that("a reference from before the ids started over finds nothing wrong", {
+  skip_if_not_linux()
+  namespace <- local_namespace()
+  file <- withr::local_tempfile()
+  first <- run_in(local_session(namespace), function(file) {
+    id <- allocateSharedMemory(80)
+    writeSharedMemory(id, as.double(1:10))
+    saveRDS(viewSharedMemory(id), file)
+    freeSharedMemory(id)
+    releaseSharedObjectPackageData()
+    id
+  }, file)
+  expect_identical(objects_in(namespace), character())
+  answer <- run_in(local_session(namespace), function(file) {
+    id <- allocateSharedMemory(80)
+    writeSharedMemory(id, rep(-1, 10))
+    x <- readRDS(file)
+    kind <- tryCatch(sum(x), error = function(e) class(e)[1])
+    freeSharedMemory(id)
+    gone <- tryCatch(sum(x), error = function(e) class(e)[1])
+    list(id, length(x), kind, gone)
+  }, file)
+  expect_identical(answer, list(
+    first, 10L, "sharedmemory_error_replaced", "sharedmemory_error_not_found"
+  ))
+})
+
+test_that("other shared memory is elsewhere, also with the same names in it", {
+  local_clean_shm()
+  skip_if_cannot_unshare()
+  allocateSharedMemory(80, "a")
+  answer <- in_small_shm(function(state) {
+    kind <- function(x) tryCatch(sum(x), error = function(e) class(e)[1])
+    x <- unserialize(state)
+    before <- kind(x)
+    allocateSharedMemory(80, "a")
+    after <- kind(x)
+    message <- tryCatch(sum(x), error = conditionMessage)
+    freeSharedMemory("a")
+    list(length(x), before, after, message)
+  }, serialize(viewSharedMemory("a"), NULL))
+  elsewhere <- "sharedmemory_error_elsewhere"
+  expect_identical(answer[1:3], list(10L, elsewhere, elsewhere))
+  expect_match(answer[[4]], "readSharedMemory")
+  freeSharedMemory("a")
+})
+
+test_that("errors of stale references leave R's memory in order", {
+  local_clean_shm()
+  id <- allocateSharedMemory(8 * 1000)
+  state <- serialize(viewSharedMemory(id), NULL)
+  freeSharedMemory(id)
+  answer <- run_in(local_session(), function(state) {
+    x <- unserialize(state)
+    fail <- function(i) {
+      # With a writable pointer, with one to read, and by elements.
+      uses <- list(function() x %*% x, function() sum(x), function() x[[5]])
+      ballast <- numeric(2000)
+      tryCatch(uses[[i %% 3 + 1]](), error = function(e) class(e)[1])
+    }
+    for (i in 1:1000) fail(i)
+    collected <- FALSE
+    reg.finalizer(new.env(), function(e) collected <<- TRUE)
+    before <- sum(gc()[, 2])
+    kinds <- vapply(1:10000, fail, "")
+    # Without garbage collection this were 160 MB.
+    grown <- sum(gc()[, 2]) - before
+    list(unique(kinds), grown, collected)
+  }, state)
+  expect_identical(answer[[1]], "sharedmemory_error_not_found")
+  expect_lt(answer[[2]], 10)
+  expect_true(answer[[3]])
+})
+
+test_that("garbage collection at every allocation finds nothing unprotected", {
+  skip_on_cran()
+  local_clean_shm()
+  answer <- run_in(local_session(), function() {
+    cycle <- function(name, readonly) {
+      id <- allocateSharedMemory(800, name)
+      writeSharedMemory(id, as.double(100:1))
+      mapSharedMemory(id)
+      x <- viewSharedMemory(id, readonly = readonly)
+      y <- x
+      y[1] <- 7
+      attr(y, "unit") <- "m"
+      z <- unserialize(serialize(x, NULL))
+      n <- -viewSharedMemory(id, "integer", 3, 8, readonly)
+      freeSharedMemory(id)
+      stale <- unserialize(serialize(x, NULL))
+      kind <- tryCatch(stale[1], error = function(e) class(e)[1])
+      bad <- tryCatch(viewSharedMemory(id), error = function(e) class(e)[1])
+      list(y[1:2], z[2], length(n), sum(x[]) > 0, sharedMemoryId(y), kind, bad)
+    }
+    calm <- list(cycle("a", TRUE), cycle("a", FALSE))
+    gctorture(TRUE)
+    tortured <- list(cycle("a", TRUE), cycle("a", FALSE))
+    gctorture(FALSE)
+    identical(calm, tortured) && calm[[1]][[1]][1] == 7
+  })
+  expect_true(answer)
+})
+
+# ---- states that somebody has tampered with ----------------------------------------
+
+# FNV-1a over all but the bytes 48 to 55, in limbs of 16 bits.
+checksum <- function(state) {
+  hash <- c(0x2325, 0x8422, 0x9ce4, 0xcbf2)
+  for (byte in as.integer(state[-(49:56)])) {
+    hash[1] <- bitwXor(hash[1], byte)
+    shifted <- c(0, 0, hash[1:2] * 256)
+    hash <- hash * 0x1b3 + shifted
+    for (i in 1:3) {
+      hash[i + 1] <- hash[i + 1] + hash[i] %/% 65536
+      hash[i] <- hash[i] %% 65536
+    }
+    hash[4] <- hash[4] %% 65536
+  }
+  as.raw(rbind(hash %% 256, hash %/% 256))
+}
+
+with_checksum <- function(state) replace(state, 49:56, checksum(state))
+
+# The serialized view around another state: any R object.
+splice <- function(serialized, state) {
+  header <- length(serialize(NULL, NULL)) - 4
+  own <- view_state(serialized)
+  body <- serialize(state, NULL)[-seq_len(header)]
+  from <- own$at - 8
+  c(
+    serialized[seq_len(from - 1)], body,
+    serialized[-seq_len(own$at + length(own$bytes) - 1)]
+  )
+}
+
+view_state <- function(serialized) {
+  at <- grepRaw("SMRF", serialized, fixed = TRUE)
+  n <- sum(as.integer(serialized[at - 4:1]) * 256^(3:0))
+  list(at = at, bytes = serialized[at + seq_len(n) - 1])
+}
+
+number_bytes <- function(x) {
+  as.raw((x %/% 256^(0:7)) %% 256)
+}
+
+test_that("the states of views are as these tests take them to be", {
+  local_clean_shm()
+  id <- local_segment(as.double(1:10))
+  serialized <- serialize(viewSharedMemory(id, offset = 16), NULL)
+  state <- view_state(serialized)$bytes
+  expect_identical(with_checksum(state), state)
+  expect_identical(splice(serialized, state), serialized)
+  expect_identical(state[33:48], c(number_bytes(16), number_bytes(8)))
+})
+
+test_that("tampered states are errors or the right memory, and never a crash", {
+  local_clean_shm()
+  withr::local_seed(20)
+  values <- as.double(1:100)
+  id <- local_segment(values)
+  good <- serialize(viewSharedMemory(id), NULL)
+  state <- view_state(good)$bytes
+  random <- function(n) as.raw(sample(0:255, n, TRUE))
+  flipped <- function(x, n = sample(4, 1)) {
+    at <- sample(length(x), n)
+    replace(x, at, random(n))
+  }
+  huge <- c(0, 1, 100, 101, 2^31, 2^32, 2^52, 2^53, 2^61, 2^63, 2^64 - 2048)
+  at_place <- function(x, at, number) replace(x, at + 0:7, number_bytes(number))
+  states <- c(
+    replicate(1000, flipped(state), simplify = FALSE),
+    # The same, and whoever did it knew about the checksum.
+    replicate(1000, with_checksum(flipped(state)), simplify = FALSE),
+    lapply(seq_along(state) - 1, function(n) state[seq_len(n)]),
+    replicate(200, with_checksum(c(state, random(sample(300, 1)))), simplify = FALSE),
+    replicate(200, random(sample(400, 1)), simplify = FALSE),
+    replicate(200, with_checksum(c(state[1:48], random(8 + sample(200, 1)))), simplify = FALSE),
+    unlist(lapply(huge, function(offset) lapply(huge, function(length) {
+      with_checksum(at_place(at_place(state, 33, offset), 41, length))
+    })), recursive = FALSE),
+    lapply(0:255, function(form) with_checksum(replace(state, 6, as.raw(form)))),
+    list(
+      NULL, 1, 1L, "SMRF", TRUE, list(state), list(), sum, globalenv(), quote(a),
+      as.integer(state), viewSharedMemory(id), viewSharedMemory(id, "raw"), 1i,
+      structure(state, class = "thing"), raw(0), raw(1e5), 1:1e5
+    )
+  )
+  serialized <- lapply(states, splice, serialized = good)
+  # The classes of other types, with the state of this one.
+  rename <- function(bytes, from, to) {
+    at <- grepRaw(from, bytes, fixed = TRUE)
+    length <- c(raw(3), as.raw(nchar(to)))
+    c(bytes[seq_len(at - 5)], length, charToRaw(to), bytes[-seq_len(at + nchar(from) - 1)])
+  }
+  types <- names(type_sizes)
+  for (type in types) {
+    other <- serialize(viewSharedMemory(id, type), NULL)
+    for (name in c(paste0("view_", types), "view_", "compact_intseq")) {
+      serialized <- c(serialized, list(rename(other, paste0("view_", type), name)))
+    }
+  }
+  # Cut off anywhere.
+  serialized <- c(serialized, lapply(seq_along(good), function(n) good[seq_len(n)]))
+  expect_gt(length(serialized), 3000)
+  session <- local_session()
+  answers <- run_in(session, function(all, values) {
+    vapply(all, function(bytes) {
+      tryCatch(
+        {
+          x <- suppressWarnings(unserialize(bytes))
+          # What comes out must be usable, from the first to the last.
+          if (length(x) > 0 && is.atomic(x)) c(x[1], x[length(x)])
+          if (!isSharedMemoryView(x)) return("no view")
+          all_bytes <- writeBin(values, raw())
+          got <- if (length(x) > 0) writeBin(x[], raw()) else raw()
+          inside <- length(got) == 0 ||
+            length(grepRaw(got, c(all_bytes, raw(8192)), fixed = TRUE)) > 0
+          if (inside) "the segment's" else "WRONG"
+        },
+        error = function(e) "error"
+      )
+    }, "")
+  }, serialized, values)
+  expect_identical(setdiff(answers, c("error", "the segment's", "no view")), character())
+  expect_gt(sum(answers == "error"), 2500)
+  # It has not written, and can still be used.
+  expect_identical(readSharedMemory(id), values)
+  expect_identical(
+    run_in(session, function(good) sum(unserialize(good)), good), sum(values)
+  )
+})
