@@ -101,7 +101,7 @@ TEST(handles_outlive_the_maker) {
 }
 
 ROLE(writes_to_read_only) {
-  static smem_handle *handle; /* which no tool is to find lost at the crash */
+  static smem_handle *volatile handle; /* no tool is to find it lost */
   handle = open_handle(argument, SMEM_READ_ONLY);
   volatile char *at = handle->address;
   CHECK_EQUAL(9, *at);
