@@ -33,7 +33,6 @@ bad_ids <- list(
   "function" = identity,
   "environment" = globalenv(),
   "slash" = "a/b",
-  "slash first" = "/a",
   "slash only" = "/",
   "path upwards" = "../a",
   "newline" = "a\nb",
@@ -126,6 +125,8 @@ test_that("bad names and ids are refused by every function", {
       expect_refused(calls[[call]](bad_ids[[what]]), info = paste(call, what))
     }
   }
+  # Elsewhere this is another program's object.
+  expect_refused(allocateSharedMemory(10, "/a"))
   for (call in setdiff(names(calls), "allocate")) {
     expect_refused(calls[[call]](""), info = paste(call, "empty"))
     expect_refused(calls[[call]](c("a", "")), info = paste(call, "empty"))
