@@ -33,7 +33,7 @@ bad_ids <- list(
   "function" = identity,
   "environment" = globalenv(),
   "slash" = "a/b",
-  "slash first" = "/a",
+  "slash first and later" = "/a/b",
   "slash only" = "/",
   "path upwards" = "../a",
   "newline" = "a\nb",
