@@ -33,6 +33,7 @@ bad_ids <- list(
   "function" = identity,
   "environment" = globalenv(),
   "slash" = "a/b",
+  "slash first and later" = "/a/b",
   "slash only" = "/",
   "path upwards" = "../a",
   "newline" = "a\nb",

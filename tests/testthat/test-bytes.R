@@ -269,6 +269,11 @@ test_that("vectors of more than 2^31 bytes and elements are copied", {
     list(length(x), x[marks])
   }, id, marks)
   expect_identical(answer, list(2^31 + 4096, as.raw(1:6)))
+  x <- viewSharedMemory(id, "raw")
+  expect_identical(list(length(x), x[marks]), answer)
+  x[2^31 + 1] <- as.raw(9)
+  expect_identical(x[2^31 + 0:2], as.raw(c(4, 9, 0)))
+  expect_lt(length(serialize(viewSharedMemory(id, "raw"), NULL)), 300)
 })
 
 test_that("Ctrl-C ends a long read and a long write, and nothing stays behind", {

@@ -196,35 +196,18 @@ test_that("a cluster of workers shares a view without copying it", {
   )
 })
 
-test_that("future and mirai carry references", {
+test_that("future carries references", {
+  skip_if_not_installed("future")
   local_clean_shm()
   id <- local_segment(as.double(1:1e5))
   x <- viewSharedMemory(id)
-  tried <- FALSE
-  if (requireNamespace("future", quietly = TRUE)) {
-    tried <- TRUE
-    cluster <- parallel::makePSOCKcluster(1)
-    withr::defer(parallel::stopCluster(cluster))
-    parallel::clusterCall(cluster, function(paths) .libPaths(paths), .libPaths())
-    old <- future::plan(future::cluster, workers = cluster)
-    withr::defer(future::plan(old), priority = "first")
-    answer <- future::future(c(sum(x), sharedmemory::isSharedMemoryView(x)))
-    expect_identical(future::value(answer), c(sum(1:1e5), 1))
-  }
-  if (requireNamespace("mirai", quietly = TRUE)) {
-    tried <- TRUE
-    mirai::daemons(1)
-    withr::defer(mirai::daemons(0))
-    answer <- mirai::mirai(
-      {
-        .libPaths(paths)
-        c(sum(x), sharedmemory::isSharedMemoryView(x))
-      },
-      x = x, paths = .libPaths()
-    )
-    expect_identical(mirai::call_mirai(answer)$data, c(sum(1:1e5), 1))
-  }
-  skip_if_not(tried, "neither future nor mirai")
+  cluster <- parallel::makePSOCKcluster(1)
+  withr::defer(parallel::stopCluster(cluster))
+  parallel::clusterCall(cluster, function(paths) .libPaths(paths), .libPaths())
+  old <- future::plan(future::cluster, workers = cluster)
+  withr::defer(future::plan(old), priority = "first")
+  answer <- future::future(c(sum(x), sharedmemory::isSharedMemoryView(x)))
+  expect_identical(future::value(answer), c(sum(1:1e5), 1))
 })
 
 test_that("a receiver in another namespace gets the sender's segment", {
