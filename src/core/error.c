@@ -36,7 +36,7 @@ int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
                   system[0] ? ")" : "", advice[0] ? " " : "", advice);
 }
 
-void copy_text(char *to, size_t room, const char *from) {
+void smem_copy_text(char *to, size_t room, const char *from) {
   size_t length = strlen(from);
   if (length >= room) {
     length = room - 1;
@@ -55,7 +55,7 @@ smem_code fail(const struct call *call, smem_code code, int number,
   error->number = number;
   error->op = call->op;
   error->element = call->element;
-  copy_text(error->id, sizeof error->id, call->id);
+  smem_copy_text(error->id, sizeof error->id, call->id);
   va_start(arguments, format);
   vsnprintf(error->detail, sizeof error->detail, format, arguments);
   va_end(arguments);

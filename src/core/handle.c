@@ -47,8 +47,8 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
   memcpy(opened->identity, segment->info.identity, sizeof opened->identity);
   memcpy(opened->reference.place, place, sizeof opened->reference.place);
   opened->reference.generation = segment->footer.generation;
-  copy_text(opened->reference.space, sizeof opened->reference.space, space);
-  copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
+  smem_copy_text(opened->reference.space, sizeof opened->reference.space, space);
+  smem_copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
   *handle = &opened->handle;
   return SMEM_OK;
 }
@@ -81,7 +81,7 @@ static smem_code check_place(const struct call *call, const uint64_t place[2]) {
 
 static void name_referred(const smem_reference *reference, struct name *name) {
   if (smem_id_is_raw(reference->id))
-    copy_text(name->text, sizeof name->text, reference->id + 1);
+    smem_copy_text(name->text, sizeof name->text, reference->id + 1);
   else
     name_of_segment_in(reference->space, reference->id, name);
 }

@@ -16,9 +16,6 @@ struct call {
   bool must_finish; /* cleaning up: do not ask for interrupts */
 };
 
-/* Copy, terminated, cut before a character that has no room. */
-void copy_text(char *to, size_t room, const char *from);
-
 #if defined(__GNUC__)
 __attribute__((format(printf, 4, 5)))
 #endif

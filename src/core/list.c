@@ -100,7 +100,7 @@ static smem_code open_entry(const char *name, const char *id,
    * short, or no text. */
   if (!smem_id_is_valid(id, strlen(id), &why))
     return fail(&call, SMEM_CORRUPT, 0, "the id %s", why);
-  copy_text(segment->name.text, sizeof segment->name.text, name);
+  smem_copy_text(segment->name.text, sizeof segment->name.text, name);
   smem_code code = segment_try_open(&call, false, segment, &status);
   if (code == SMEM_OK && status.code == OS_NOT_FOUND) return SMEM_NOT_FOUND;
   if (code == SMEM_OK && status.code == OS_INCOMPLETE) return SMEM_BUSY;

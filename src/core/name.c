@@ -118,7 +118,7 @@ bool name_is_space(const char *text) {
 
 static smem_code fail_namespace(const struct call *call, const char *asked) {
   char shown[41];
-  copy_text(shown, sizeof shown, smem_is_utf8(asked) ? asked : "no UTF-8");
+  smem_copy_text(shown, sizeof shown, smem_is_utf8(asked) ? asked : "no UTF-8");
   return fail(call, SMEM_ARGUMENT, 0,
               "the environment variable SHAREDMEMORY_NAMESPACE is '%s'; it must "
               "have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'", shown);
@@ -130,7 +130,7 @@ static smem_code read_environment(const struct call *call) {
   if (!asked || !asked[0])
     os_default_namespace(current.text);
   else if (name_is_space(asked))
-    copy_text(current.text, sizeof current.text, asked);
+    smem_copy_text(current.text, sizeof current.text, asked);
   else
     return fail_namespace(call, asked);
   return SMEM_OK;
@@ -171,7 +171,7 @@ smem_code name_prefix(const struct call *call, struct name *name) {
 smem_code name_of_segment(const struct call *call, struct name *name) {
   struct space space;
   if (smem_id_is_raw(call->id)) {
-    copy_text(name->text, sizeof name->text, call->id + 1);
+    smem_copy_text(name->text, sizeof name->text, call->id + 1);
     return SMEM_OK;
   }
   smem_code code = namespace_get(call, &space);
@@ -209,6 +209,6 @@ smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error) {
   struct call call = {"list", "", 0, error, false};
   struct space own;
   smem_code code = namespace_get(&call, &own);
-  if (code == SMEM_OK) copy_text(space, SMEM_NAMESPACE_SIZE, own.text);
+  if (code == SMEM_OK) smem_copy_text(space, SMEM_NAMESPACE_SIZE, own.text);
   return code;
 }

@@ -233,10 +233,10 @@ static void fill_footer(struct footer *footer, const struct call *call,
   footer->pid_space = self->os.pid_space;
   footer->created = os_wall_clock();
   footer->lifetime = (uint32_t)batch->lifetime;
-  copy_text(footer->id, sizeof footer->id, call->id);
+  smem_copy_text(footer->id, sizeof footer->id, call->id);
   const char *tag = getenv("SHAREDMEMORY_TAG"), *trace = request->trace;
-  if (tag) copy_text(footer->tag, sizeof footer->tag, tag);
-  if (trace) copy_text(footer->trace, sizeof footer->trace, trace);
+  if (tag) smem_copy_text(footer->tag, sizeof footer->tag, tag);
+  if (trace) smem_copy_text(footer->trace, sizeof footer->trace, trace);
   footer_seal(footer);
 }
 

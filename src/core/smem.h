@@ -38,6 +38,9 @@ bool smem_id_is_valid(const char *id, size_t length, const char **why);
 
 bool smem_is_utf8(const char *text);
 
+/* Copy, terminated, cut before a character that has no room. */
+void smem_copy_text(char *to, size_t room, const char *from);
+
 /* The number's id. `buffer` has room for SMEM_NUMBER_SIZE characters. */
 enum { SMEM_NUMBER_SIZE = 24 };
 void smem_id_of_number(uint64_t number, char *buffer);

@@ -39,15 +39,6 @@ static bool copy_struct(void *to, const void *from, size_t theirs,
 
 /* ---- errors ------------------------------------------------------------------------- */
 
-/* Never half a character. */
-static void cut(char *to, size_t room, const char *from) {
-  size_t length = strlen(from);
-  if (length >= room) length = room - 1;
-  memcpy(to, from, length);
-  to[length] = '\0';
-  while (length > 0 && !smem_is_utf8(to)) to[--length] = '\0';
-}
-
 static int report(smem_code code, const smem_error *error,
                   sharedmemory_error *to) {
   /* The jump of an interrupt was stopped on its way through the core. Here it ends:
@@ -59,8 +50,8 @@ static int report(smem_code code, const smem_error *error,
   smem_error_message(error, message, sizeof message);
   ours.code = code;
   ours.os_error = error->number;
-  cut(ours.id, sizeof ours.id, error->id);
-  cut(ours.message, sizeof ours.message, message);
+  smem_copy_text(ours.id, sizeof ours.id, error->id);
+  smem_copy_text(ours.message, sizeof ours.message, message);
   copy_struct(to, &ours, to->size, sizeof ours);
   return code;
 }
@@ -71,8 +62,8 @@ static const char no_size[] = "the member `size` of the struct is not set";
 static int refuse(smem_code code, const char *op, const char *id,
                   const char *why, sharedmemory_error *to) {
   smem_error error = {.code = code, .op = op};
-  cut(error.id, sizeof error.id, id);
-  cut(error.detail, sizeof error.detail, why);
+  smem_copy_text(error.id, sizeof error.id, id);
+  smem_copy_text(error.detail, sizeof error.detail, why);
   return report(code, &error, to);
 }
 
@@ -186,8 +177,8 @@ static void fill_info(const smem_entry *entry, void *context) {
   info->pid = entry->pid;
   info->user = entry->user;
   info->created = entry->created;
-  cut(info->tag, sizeof info->tag, entry->tag);
-  cut(info->trace, sizeof info->trace, entry->trace);
+  smem_copy_text(info->tag, sizeof info->tag, entry->tag);
+  smem_copy_text(info->trace, sizeof info->trace, entry->trace);
 }
 
 static int api_info(const char *id, sharedmemory_info *info,

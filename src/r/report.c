@@ -52,19 +52,14 @@ struct report {
   bool is_reclaim, has_mappings, knows_mappings;
 };
 
-static void copy(char *to, size_t room, const char *from) {
-  strncpy(to, from, room - 1);
-  to[room - 1] = '\0';
-}
-
 static bool add_row(struct report *report, const smem_entry *entry,
                     smem_fate fate) {
   struct row *row = add(&report->rows);
   if (!row) return false;
-  copy(row->id, sizeof row->id, entry->id);
-  copy(row->tag, sizeof row->tag, entry->tag);
-  copy(row->trace, sizeof row->trace, entry->trace);
-  copy(row->wrong, sizeof row->wrong, entry->wrong);
+  smem_copy_text(row->id, sizeof row->id, entry->id);
+  smem_copy_text(row->tag, sizeof row->tag, entry->tag);
+  smem_copy_text(row->trace, sizeof row->trace, entry->trace);
+  smem_copy_text(row->wrong, sizeof row->wrong, entry->wrong);
   row->entry = *entry;
   row->fate = fate;
   return true;
@@ -358,7 +353,7 @@ struct share_row {
 static void add_share(const smem_share *share, void *context) {
   struct share_row *row = add(context);
   if (!row) return;
-  copy(row->space, sizeof row->space, share->space);
+  smem_copy_text(row->space, sizeof row->space, share->space);
   row->share = *share;
 }
 
