@@ -17,13 +17,15 @@
 #' copy of the pages of memory that are written (4 KiB each): the segment and other
 #' views keep their values. What other processes write into these pages later does
 #' no longer show. Where R duplicates a view that was written to, or whose segment was
-#' freed, the duplicate is an ordinary vector; so is every result of a computation.
+#' freed, the duplicate is an ordinary vector; so are results of computations, but for
+#' `!x` of a logical or raw view, which is a view that was written to.
 #'
 #' @section Writable views:
-#' With `readonly = FALSE`, an assignment within the length whose value can be stored
-#' in the type of the view goes into the segment, and every process sees it at once:
-#' `x[i] <- 5`, `x[] <- 0`. This holds whatever other names, list elements or data
-#' frame columns refer to the view. In particular a function that assigns into its
+#' With `readonly = FALSE`, an assignment within the length whose value has the type of
+#' the view, or one that R turns into it, goes into the segment, and every process sees
+#' it at once: `x[i] <- 5`, `x[] <- 0` (`5L` for an integer view, for `5` is a double).
+#' This holds whatever other names, list elements or data frame columns refer to the
+#' view. In particular a function that assigns into its
 #' argument writes into the segment, where with an ordinary vector it would have
 #' changed a copy of its own. Results of arithmetic, `sort()`, `median()` and the like
 #' are ordinary vectors.
@@ -33,6 +35,11 @@
 #' behind its end, by name (`x["a"] <- 1`; `x[["a"]] <- 1` does go into the segment),
 #' and of levels (`levels(x) <-`; `attr(x, "levels") <-` keeps the view). Where that
 #' would be a mistake, use [writeSharedMemory()], which writes or fails.
+#'
+#' **Compiled code that fills a shallow copy of its argument writes into the segment as
+#' well**, for R lets nobody tell that from an assignment: `!x` of a logical or raw
+#' view does (write `!x[]`), `ifelse(x, ...)` of a logical one, and [stats::lm.fit()].
+#' Give such functions a read-only view, or `x[]`, which is an ordinary vector.
 #'
 #' Set attributes before the view gets a second name, and do not give it a class for
 #' which there is arithmetic, such as `Date`. Otherwise, from 64 elements on, R wraps

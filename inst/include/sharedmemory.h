@@ -155,7 +155,7 @@ struct SEXPREC;
  * Ids are UTF-8 and terminated: a number as text, a name, or "/" and the system's
  * name for another program's object (which cannot be allocated). An id that cannot be
  * one, NULL where that is not allowed, and a struct whose `size` is not set are the
- * error ARGUMENT. `error` may be NULL.
+ * error ARGUMENT. `error` may be NULL; one whose `size` is not set is left alone.
  *
  * A call that fails has changed nothing, also not what its pointers lead to; only
  * fill() may have copied a part. Functions that find a segment wait, five seconds at

@@ -231,15 +231,19 @@ static void raise_number(struct control_page *page) {
 static smem_code take_presence(const struct call *call,
                                struct control *control) {
   os_status status;
+  uint64_t presence;
   os_mutex_lock(&mutex);
   raise_number(control->page);
   os_mutex_unlock(&mutex);
   do {
-    control->presence = atomic_fetch_add(&control->page->presence, 1) + 1;
-    status = os_lock(control->file, LOCK_PRESENCE + control->presence, 1);
+    presence = atomic_fetch_add(&control->page->presence, 1) + 1;
+    status = os_lock(control->file, LOCK_PRESENCE + presence, 1);
     /* busy: the page was made anew while an older process is still there */
   } while (status.code == OS_BUSY);
+  os_mutex_lock(&mutex); /* others look through the list of all */
+  control->presence = presence;
   control->generation = atomic_load(&control->page->generation);
+  os_mutex_unlock(&mutex);
   if (status.code == OS_OK) return SMEM_OK;
   return fail_os(call, status, "the presence lock cannot be taken");
 }

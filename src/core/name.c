@@ -44,7 +44,8 @@ static const char *wrong_with_raw(const char *name) {
   if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return "names no object";
   if (os_is_own_name(name))
-    return "is the system's name for an object of this package; use its id";
+    return "begins like the system's names for objects of this package, which are "
+           "reached by their ids";
   return NULL;
 }
 

@@ -276,7 +276,7 @@ static int api_view(const sharedmemory_handle *handle, int type,
   strcpy(failure.id, reference.id);
   strcpy(failure.detail, "R has no memory for the vector");
   struct making making = {&reference, NULL, SMEM_NO_MEMORY, &failure};
-  r_without_jump(make_view, &making); /* one is R's lack of memory */
+  if (!r_without_jump(make_view, &making)) making.code = SMEM_NO_MEMORY;
   if (making.code == SMEM_OK) *view = making.view;
   return report(making.code, &failure, error);
 }

@@ -69,7 +69,8 @@ static SEXP id_of_string(const char *op, const char *argument, SEXP x,
                     "mark it with Encoding()", place(argument, x, i));
   if (!smem_id_is_valid(text, strlen(text), &why))
     r_fail_argument(op, "", "%s %s; an id is 1 to 200 bytes of text without "
-                    "\"/\" and control characters", place(argument, x, i), why);
+                    "control characters, and without \"/\" (but for the first of "
+                    "another program's name)", place(argument, x, i), why);
   return text == CHAR(string) ? string : Rf_mkCharCE(text, CE_UTF8);
 }
 
@@ -242,9 +243,11 @@ int r_type_named(const char *op, const char *argument, SEXP x) {
     name = Rf_translateCharUTF8(STRING_ELT(x, 0));
   for (int i = 0; i < R_TYPES; i++)
     if (strcmp(name, r_types[i].name) == 0) return i;
+  char shown[41];
+  smem_copy_text(shown, sizeof shown, name);
   r_fail_argument(op, "", "`%s` must be one of \"raw\", \"logical\", "
-                  "\"integer\", \"double\", \"complex\"%s%.40s%s", argument,
-                  name[0] ? ", not \"" : "", smem_is_utf8(name) ? name : "?",
+                  "\"integer\", \"double\", \"complex\"%s%s%s", argument,
+                  name[0] ? ", not \"" : "", smem_is_utf8(name) ? shown : "?",
                   name[0] ? "\"" : "");
 }
 

@@ -259,19 +259,19 @@ static struct report new_report(void) {
   return report;
 }
 
-static void fail_no_memory(void) {
-  smem_error error = {.code = SMEM_NO_MEMORY, .op = "list",
+static void fail_no_memory(const char *op) {
+  smem_error error = {.code = SMEM_NO_MEMORY, .op = op,
                       .detail = "there is no memory for the table"};
   r_check(error.code, &error);
 }
 
 /* The columns of a report, or the error of the call that made it. */
-static SEXP finish(struct report *report, smem_code code,
+static SEXP finish(struct report *report, const char *op, smem_code code,
                    const smem_error *error) {
   bool failed = report->rows.out_of_memory || report->mappings.out_of_memory;
   if (code != SMEM_OK || failed) dispose(report);
   r_check(code, error);
-  if (failed) fail_no_memory();
+  if (failed) fail_no_memory(op);
   if (report->rows.used > 0)
     qsort(report->rows.data, report->rows.used, report->rows.size,
           compare_rows);
@@ -302,7 +302,7 @@ SEXP r_list(SEXP end, SEXP start, SEXP mapped_by) {
   smem_code code = smem_list(list_row, &report, &error);
   if (code == SMEM_OK && with_mappings)
     code = find_mappings(&report, NULL, &error);
-  return finish(&report, code, &error);
+  return finish(&report, op, code, &error);
 }
 
 SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
@@ -314,7 +314,7 @@ SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
   bool dry = r_flag(op, "dryRun", dry_run);
   bool all = r_flag(op, "persistent", persistent);
   smem_code code = smem_reclaim(dry, all, reclaim_row, &report, &error);
-  return finish(&report, code, &error);
+  return finish(&report, "reclaim", code, &error);
 }
 
 SEXP r_inspect(SEXP id, SEXP n) {
@@ -336,7 +336,7 @@ SEXP r_inspect(SEXP id, SEXP n) {
                    sizeof path, inspect_row, &report, &error);
   if (code == SMEM_OK)
     code = find_mappings(&report, CHAR(STRING_ELT(ids, 0)), &error);
-  SEXP columns = PROTECT(finish(&report, code, &error));
+  SEXP columns = PROTECT(finish(&report, op, code, &error));
   SEXP result = PROTECT(Rf_allocVector(VECSXP, 3));
   SET_VECTOR_ELT(result, 0, columns);
   SET_VECTOR_ELT(result, 1, Rf_ScalarString(Rf_mkCharCE(path, CE_UTF8)));
@@ -391,7 +391,7 @@ SEXP r_status(void) {
   if (code == SMEM_OK) code = smem_shares(add_share, &shares, &error);
   if (code != SMEM_OK || shares.out_of_memory) dispose_shares(&shares);
   r_check(code, &error);
-  if (shares.out_of_memory) fail_no_memory();
+  if (shares.out_of_memory) fail_no_memory("list");
   SEXP columns = PROTECT(
       R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
   smem_limits_get(&limits);

@@ -24,7 +24,6 @@
 #include "glue.h"
 
 #include <R_ext/Altrep.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct view {
@@ -32,6 +31,7 @@ struct view {
   smem_reference reference; /* form: index of the type, and WRITABLE */
   smem_handle *handle;      /* NULL if it could not be opened */
   bool exposed;             /* somebody was given a pointer to write through */
+  bool is_finalized;
 };
 
 enum { WRITABLE = 0x80 };
@@ -52,23 +52,27 @@ static bool is_writable(const struct view *view) {
 
 /* ---- making ------------------------------------------------------------------------- */
 
+/* The record stays: a finalizer of something that became unreachable together with
+ * the view may still use that, which then opens it again. */
 static void finalize(SEXP pointer) {
   struct view *view = R_ExternalPtrAddr(pointer);
-  if (!view) return;
-  R_ClearExternalPtr(pointer);
+  if (!view->handle) return;
   smem_close(view->handle);
-  free(view);
+  view->handle = NULL;
+  view->bytes = NULL;
+  view->is_finalized = true;
 }
 
-/* An external pointer to a view that has nothing open yet. */
+/* An external pointer to a view that has nothing open yet. Its tag is the vector that
+ * the record lies in. */
 static SEXP new_pointer(const smem_reference *reference) {
-  SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, R_NilValue, R_NilValue));
-  R_RegisterCFinalizer(pointer, finalize);
-  struct view *view = calloc(1, sizeof *view);
-  if (!view) r_fail(SMEM_NO_MEMORY, "view", "", "no memory for its record");
+  SEXP record = PROTECT(Rf_allocVector(RAWSXP, sizeof(struct view)));
+  struct view *view = (struct view *)(void *)RAW(record);
+  memset(view, 0, sizeof *view);
   if (reference) view->reference = *reference;
-  R_SetExternalPtrAddr(pointer, view);
-  UNPROTECT(1);
+  SEXP pointer = PROTECT(R_MakeExternalPtr(view, record, R_NilValue));
+  R_RegisterCFinalizer(pointer, finalize);
+  UNPROTECT(2);
   return pointer;
 }
 
@@ -139,6 +143,8 @@ static char *bytes(SEXP x) {
   smem_code code = open_view(view, &error);
   error.op = "view";
   r_check(code, &error);
+  if (view->is_finalized) R_RegisterCFinalizer(R_altrep_data1(x), finalize);
+  view->is_finalized = false;
   return view->bytes;
 }
 

@@ -480,3 +480,13 @@ test_that("offset and length limit what can be assigned", {
   expect_identical(getSharedMemorySize(id), capacity)
   expect_identical(readSharedMemory(id, "raw", n = capacity), rep(as.raw(255), capacity))
 })
+
+test_that("x[] is an ordinary vector, for what writes into shallow copies", {
+  for (x in list(c(TRUE, FALSE, NA), as.raw(1:3))) {
+    id <- local_segment(x)
+    view <- viewSharedMemory(id, typeof(x), length(x), readonly = FALSE)
+    expect_false(isSharedMemoryView(view[]))
+    expect_identical(!view[], !x)
+    expect_identical(readSharedMemory(id, typeof(x), length(x)), x)
+  }
+})

@@ -592,3 +592,23 @@ test_that("children share views, and keep what they change to themselves", {
   expect_identical(answer[[2]], values)
   expect_identical(answer[[3]], -c(1, 2, 3, 4))
 })
+
+test_that("a finalizer may use a view that became unreachable with its object", {
+  id <- local_segment(c(1, 2, 3))
+  seen <- new.env()
+  make <- function() {
+    object <- new.env()
+    # Registered before the view is made, so it runs after the view's own.
+    reg.finalizer(object, function(object) {
+      seen$sum <- sum(object$view)
+      seen$id <- sharedMemoryId(object$view)
+    })
+    object$view <- viewSharedMemory(id)
+    count_mapped()
+  }
+  before <- make()
+  for (i in 1:3) gc()
+  expect_identical(seen$sum, 6)
+  expect_identical(seen$id, id)
+  expect_lt(count_mapped(), before)
+})
