@@ -20,7 +20,8 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 # parallel inside of these is.
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-all sanitize windows valgrind \
-  musl portable strict check document bench clean
+  musl portable gnu2x m32 fuzz fuzz-short analyze coverage coverage-r \
+  check-valgrind trixie strict check document bench clean
 
 all: setup-demo $(INSTALLED)
 
@@ -44,17 +45,39 @@ test-core: setup-core
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
 	@tools/test r core user clang asan tsan portable musl valgrind windows \
-	  strict check
+	  gnu2x m32 strict analyze fuzz-short valgrind-r check
 
 #: make sanitize   C tests with the address and the thread sanitizer
 #: make windows    C tests of the Windows build, under Wine
 #: make valgrind   C tests under valgrind
 #: make musl       C tests with another C library
 #: make portable   C tests with only what every POSIX system has
+#: make gnu2x      C tests as C of the next standard
+#: make m32        C tests as a program of 32 bits
 sanitize: setup-sanitize
 	@tools/test asan tsan
-windows valgrind musl portable: %: setup-%
+windows valgrind musl portable gnu2x m32: %: setup-%
 	@tools/test $@
+
+#: make fuzz       coverage-guided fuzzing of what is read from others, for 10
+#:                 minutes; SECONDS=n: for so long
+#: make analyze    static analysis: gcc, clang-tidy, cppcheck
+#: make coverage   what the C tests do not reach, against tests/uncovered.md;
+#: make coverage-r the same of the R tests, a report only
+#: make check-valgrind  some of the R tests with R under valgrind
+#: make trixie     the R tests with the R of Debian trixie; needs root
+fuzz: setup-fuzz
+	@$(MAKE) --no-print-directory -C tests/fuzz run
+analyze: setup-analyze
+	@tools/test analyze
+coverage: setup-coverage
+	@tools/coverage c
+coverage-r: setup-coverage-r
+	@tools/coverage r
+check-valgrind: setup-valgrind setup-test $(INSTALLED)
+	@tools/check-valgrind
+trixie: setup-trixie
+	@tools/trixie
 
 #: make strict     compile all C, warnings are errors
 #: make check      R CMD check --as-cran

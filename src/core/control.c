@@ -205,13 +205,12 @@ static smem_code settle_page(const struct call *call, struct control *control,
     os_mutex_unlock(&mutex);
   }
   bool used = true; /* also where it cannot be asked */
-  os_status status =
-      os_lock_query(control->file, LOCK_PRESENCE, LOCK_PRESENCES, &used);
+  os_lock_query(control->file, LOCK_PRESENCE, LOCK_PRESENCES, &used);
   if (info->size > 0 && used)
     return fail(call, SMEM_CONTROL, 0,
                 "the control object %s is damaged, or of another version of "
                 "this package, and in use", name);
-  status = os_control_resize(control->file, PAGE_SIZE);
+  os_status status = os_control_resize(control->file, PAGE_SIZE);
   if (status.code != OS_OK)
     return fail_os(call, status,
                    "there is no room for the control object of the namespace");

@@ -30,6 +30,10 @@ void footer_seal(struct footer *footer) {
   footer->checksum = checksum(footer);
 }
 
+static bool ends(const char *text, size_t room) {
+  return memchr(text, 0, room) != NULL;
+}
+
 const char *footer_check(const struct footer *footer, const char *id,
                          uint64_t total) {
   if (footer->magic != magic)
@@ -41,8 +45,11 @@ const char *footer_check(const struct footer *footer, const char *id,
   if (footer->total != total || footer->requested == 0 ||
       footer->requested > total - FOOTER_SIZE)
     return "its size is not the one that its footer tells";
-  if (memchr(footer->id, 0, sizeof footer->id) == NULL ||
-      strcmp(footer->id, id) != 0)
+  if (!ends(footer->id, sizeof footer->id) || strcmp(footer->id, id) != 0)
     return "it is a segment of another id under this name";
+  if (!ends(footer->tag, sizeof footer->tag) ||
+      !ends(footer->trace, sizeof footer->trace) ||
+      footer->lifetime > SMEM_OF_PROCESS || footer->presence >= LOCK_PRESENCES)
+    return "its footer tells what no segment of this package can be";
   return NULL;
 }

@@ -518,8 +518,8 @@ smem_code smem_allocate(smem_request *requests, size_t count,
   batch.made = count == 1 ? &single : os_allocate(count * sizeof *batch.made);
   if (!batch.made) return fail_no_memory(&call);
   smem_code code;
-  bool again = true;
-  while (again) {
+  bool again;
+  do {
     call.element = 0;
     call.id = "";
     batch.lost = false;
@@ -530,7 +530,7 @@ smem_code smem_allocate(smem_request *requests, size_t count,
     again = conclude(&call, &batch, code);
     control_used();
     control_release(batch.control);
-  }
+  } while (again);
   if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) process_owes_free();
   if (count > 1) os_release(batch.made);
   return code;

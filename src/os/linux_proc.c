@@ -266,9 +266,9 @@ os_status os_mapping_written(const void *address, uint64_t size,
 
 os_status os_place(uint64_t place[2]) {
   static _Atomic uint64_t boot; /* does not change while we run */
-  char text[64];
   struct stat directory;
   if (boot == 0) {
+    char text[64];
     errno = ENOENT;
     size_t length =
         read_text("/proc/sys/kernel/random/boot_id", text, sizeof text);

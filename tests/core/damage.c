@@ -82,7 +82,7 @@ TEST(lying_footers) {
   struct footer good, bad;
   CHECK_OK(allocate("a", PAYLOAD));
   read_footer_of("a", &good);
-  for (int lie = 0; lie < 7; lie++) {
+  for (int lie = 0; lie < 11; lie++) {
     bad = good;
     if (lie == 0) bad.total += 4096;
     if (lie == 1) bad.total = UINT64_MAX;
@@ -91,6 +91,10 @@ TEST(lying_footers) {
     if (lie == 4) bad.requested = UINT64_MAX;
     if (lie == 5) strcpy(bad.id, "b");
     if (lie == 6) memset(bad.id, 'a', sizeof bad.id); /* without an end */
+    if (lie == 7) memset(bad.tag, 'a', sizeof bad.tag);
+    if (lie == 8) memset(bad.trace, 'a', sizeof bad.trace);
+    if (lie == 9) bad.lifetime = 2;
+    if (lie == 10) bad.presence = UINT64_MAX; /* no byte that could be locked */
     footer_seal(&bad);
     write_at(segment_path("a"), TOTAL - FOOTER_SIZE, &bad, sizeof bad);
     check_damaged("a");

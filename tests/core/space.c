@@ -53,6 +53,33 @@ TEST(filled_to_the_last_page) {
   free_numbers((unsigned)index);
 }
 
+TEST(no_room_for_the_control_object) {
+  mount_own(0, "mode=1777,nr_inodes=1");
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("it is not in this file system there");
+#endif
+  CHECK_CODE(SMEM_NO_SPACE, smem_join(&error));
+  CHECK_CODE(SMEM_NO_SPACE, allocate("a", 1));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+}
+
+/* Not even the owners of its files can be asked. */
+TEST(closed_to_us) {
+  uint64_t index;
+  bool exists;
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("names are listed, and control objects are, elsewhere there");
+#endif
+  mount_own(0, "mode=0700");
+  CHECK(setresgid(65534, 65534, 65534) == 0);
+  CHECK(setresuid(65534, 65534, 65534) == 0);
+  CHECK_CODE(SMEM_PERMISSION, smem_can_free("a", &exists, &error));
+  CHECK_CODE(SMEM_PERMISSION, find_id("a"));
+  CHECK_CODE(SMEM_PERMISSION, free_id("a"));
+  CHECK_CODE(SMEM_PERMISSION, allocate("a", 1));
+  CHECK_CODE(SMEM_PERMISSION, smem_last_index(&index, &error));
+}
+
 TEST(no_space) {
   mount_own(0, "mode=1777,size=1m");
   CHECK_OK(allocate("a", 100000));

@@ -1,0 +1,101 @@
+/* Names: ids, namespaces, and names of objects taken apart.
+ *
+ * Input: a text, of which ids may have all bytes and the others those up to the
+ * first 0. */
+#include "fuzz.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ROOM = 512 };
+
+static void is_number(const char *id) {
+  char back[SMEM_NUMBER_SIZE];
+  uint64_t number;
+  if (!smem_id_is_number(id, &number)) return;
+  CHECK(number > 0 && number <= SMEM_MAX_NUMBER);
+  smem_id_of_number(number, back);
+  CHECK(strcmp(back, id) == 0);
+}
+
+static bool visit(const smem_entry *entry, void *context) {
+  CHECK(strcmp(entry->id, context) == 0);
+  return true;
+}
+
+/* A good name can be used, and is told as it was given. */
+static void use(char *id) {
+  smem_request request = {.size = 1, .name = id};
+  smem_detached detached;
+  bool exists;
+  CHECK(smem_exists(id, &exists, &error) == SMEM_OK && !exists);
+  /* Any number may be one of those that have been handed out. */
+  CHECK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, true, &error) == SMEM_OK);
+  CHECK(smem_list(visit, id, &error) == SMEM_OK && list_all() == 1);
+  CHECK(smem_exists(id, &exists, &error) == SMEM_OK && exists);
+  CHECK(smem_free(id, &detached, &error) == SMEM_OK);
+}
+
+/* Another program's object of this name: there may be one. */
+static void look(const char *id) {
+  bool exists;
+  smem_code code = smem_exists(id, &exists, &error);
+  check_error(code);
+  CHECK(code != SMEM_ARGUMENT);
+}
+
+static void try_id(char *id, size_t size) {
+  const char *why = "";
+  struct name name;
+  struct call call = {"find", id, 0, &error, false};
+  bool valid = smem_id_is_valid(id, size, &why);
+  CHECK(valid == !why);
+  if (!valid) return;
+  CHECK(strlen(id) == size && size <= SMEM_ID_MAX && smem_is_utf8(id));
+  CHECK(name_of_segment(&call, &name) == SMEM_OK);
+  CHECK(smem_id_is_raw(id) != os_is_own_name(name.text));
+  if (smem_id_is_raw(id))
+    look(id);
+  else
+    use(id);
+}
+
+static void split(const char *text) {
+  struct space space;
+  struct name name;
+  const char *id;
+  if (!name_split(text, &space, &id)) return;
+  CHECK(name_is_space(space.text));
+  if (strlen(id) > SMEM_ID_MAX) return;
+  name_of_segment_in(space.text, id, &name);
+  CHECK(strcmp(name.text, text) == 0);
+}
+
+static void try_space(const char *text) {
+  static const char *own;
+  char told[SMEM_NAMESPACE_SIZE];
+  static char setting[ROOM + 32];
+  if (!own) own = strdup(getenv("SHAREDMEMORY_NAMESPACE"));
+  snprintf(setting, sizeof setting, "SHAREDMEMORY_NAMESPACE=%s", text);
+  putenv(setting);
+  namespace_forget();
+  smem_code code = smem_namespace(told, &error);
+  check_error(code);
+  CHECK(text[0] == '\0' || (code == SMEM_OK) == name_is_space(text));
+  CHECK(code != SMEM_OK || text[0] == '\0' || strcmp(told, text) == 0);
+  snprintf(setting, sizeof setting, "SHAREDMEMORY_NAMESPACE=%s", own);
+  namespace_forget();
+}
+
+void target(const uint8_t *data, size_t size) {
+  char text[ROOM] = "", part[8];
+  if (size >= ROOM) return;
+  if (size > 0) memcpy(text, data, size);
+  try_id(text, size);
+  is_number(text);
+  split(text);
+  CHECK(smem_leave(&error) == SMEM_OK);
+  try_space(text);
+  smem_copy_text(part, sizeof part, text);
+  CHECK(!smem_is_utf8(text) || smem_is_utf8(part));
+}
