@@ -74,6 +74,7 @@ static void remember(const struct watch *watch, enum seen seen,
 void object_fail(struct object *object, const char *format, ...) {
   char text[400], id[SMEM_ID_MAX + 1];
   va_list arguments;
+  if (atomic_load(&shared->failed)) host_exit(1); /* the first one tells */
   va_start(arguments, format);
   vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);

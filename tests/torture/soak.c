@@ -367,11 +367,13 @@ static void act_reference(void) {
     check_handle(handle, object, reference.id);
     keep_or_close(handle, object, reference.id);
   }
-  bool lost = code == SMEM_NOT_FOUND ||
-              (code == SMEM_REPLACED &&
-               watch.present == brief(reference.generation));
-  watch_end(&watch, !same ? SEEN_NOTHING : code == SMEM_OK ? SEEN_PRESENT
-                    : lost ? SEEN_ABSENT : SEEN_NOTHING,
+  /* Of a segment that is not there any more, replaced tells little. */
+  if (same && code == SMEM_REPLACED &&
+      watch.present == brief(reference.generation) &&
+      watch_expects(&watch) == SEEN_PRESENT)
+    object_fail(object, "reference: it cannot have been replaced");
+  watch_end(&watch, !same || code == SMEM_REPLACED ? SEEN_NOTHING
+                    : code == SMEM_OK ? SEEN_PRESENT : SEEN_ABSENT,
             code == SMEM_OK && same ? reference.generation : 0);
 }
 
