@@ -249,20 +249,32 @@ static void compare(const struct watch *watch, enum seen seen,
                 generation);
 }
 
+/* A reclaim puts up no version when it begins. So a fact of another generation at
+ * this version may still be in somebody's hands: it has to end first. */
+static void write_present(const struct watch *watch, uint32_t generation) {
+  struct object *object = watch->object;
+  uint64_t before = object->present;
+  uint32_t other = present_at(object, watch->removing);
+  if (!nobody_removed(watch, generation)) return;
+  if (other && other != generation)
+    atomic_fetch_add(&object->removing, 1);
+  else
+    atomic_compare_exchange_strong(
+        &object->present, &before,
+        (watch->removing & 0xFFFFFFFF) << 32 | generation);
+}
+
 /* The creator first: the fact may depend on whether he lives. */
 static void write_down(const struct watch *watch, enum seen seen,
                        uint32_t generation) {
   struct object *object = watch->object;
-  if (seen == SEEN_ABSENT) {
-    if (nobody_created(watch)) object->absent = watch->creating + 1;
-  } else if (generation) {
-    if (seen == SEEN_MADE && object->removing == watch->removing)
-      object->creator = creator_word(generation);
-    if (nobody_removed(watch, generation))
-      object->present = (watch->removing & 0xFFFFFFFF) << 32 | generation;
-  } else if (seen == SEEN_MADE && nobody_removed(watch, 0)) {
+  if (seen == SEEN_ABSENT && nobody_created(watch))
+    object->absent = watch->creating + 1;
+  if (seen == SEEN_MADE && generation && object->removing == watch->removing)
+    object->creator = creator_word(generation);
+  if (seen != SEEN_ABSENT && generation) write_present(watch, generation);
+  if (seen == SEEN_MADE && !generation && nobody_removed(watch, 0))
     object_fail(object, "%s: lost as soon as it was made", watch->what);
-  }
 }
 
 void watch_end(struct watch *watch, enum seen seen, uint64_t generation) {
