@@ -21,7 +21,7 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-all sanitize windows valgrind \
   musl portable gnu2x m32 fuzz fuzz-short analyze coverage coverage-r \
-  check-valgrind trixie strict check document bench clean
+  check-valgrind trixie strict check document bench torture clean
 
 all: setup-demo $(INSTALLED)
 
@@ -45,7 +45,13 @@ test-core: setup-core
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
 	@tools/test r core user clang asan tsan portable musl valgrind windows \
-	  gnu2x m32 strict analyze fuzz-short valgrind-r check
+	  gnu2x strict check
+
+#: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
+torture: SECONDS ?= 600
+torture: CALLS ?= 1000000
+torture: setup-torture $(INSTALLED)
+	@tests/torture/run $(SECONDS) $(CALLS)
 
 #: make sanitize   C tests with the address and the thread sanitizer
 #: make windows    C tests of the Windows build, under Wine

@@ -79,10 +79,13 @@ leak_message <- function(left) {
 #' @export
 local_shared_memory <- function(size, name = "", ...,
                                 .local_envir = parent.frame()) {
-  if (identical(.local_envir, globalenv()))
+  if (!will_end(.local_envir))
     throw_condition("argument", paste(
-      "cannot allocate shared memory: `.local_envir` is the global environment,",
-      "which does not end. Call local_shared_memory() in a function or a test."
+      "cannot allocate shared memory: `.local_envir` is",
+      if (identical(.local_envir, globalenv()))
+        "the global environment, which does not end."
+      else "not the environment of a call under way, whose end would free it.",
+      "Call local_shared_memory() in a function or a test."
     ), NA_character_, "allocate", 0L, NA_real_)
   id <- allocateSharedMemory(size, name, ...)
   free <- substitute(freeSharedMemory(id), list(
@@ -90,6 +93,13 @@ local_shared_memory <- function(size, name = "", ...,
   ))
   do.call(base::on.exit, list(free, TRUE), envir = .local_envir)
   id
+}
+
+# Elsewhere on.exit() does nothing, without a word. With source() the global
+# environment seems to be under way.
+will_end <- function(environment) {
+  !identical(environment, globalenv()) &&
+    any(vapply(sys.frames(), identical, TRUE, environment))
 }
 
 # Called from src/r/calls.c with options(sharedmemory.trace = TRUE): the calls

@@ -239,7 +239,8 @@ int r_type_of(SEXP x) {
 
 int r_type_named(const char *op, const char *argument, SEXP x) {
   const char *name = "";
-  if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING)
+  if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING &&
+      Rf_getCharCE(STRING_ELT(x, 0)) != CE_BYTES) /* R does not translate those */
     name = Rf_translateCharUTF8(STRING_ELT(x, 0));
   for (int i = 0; i < R_TYPES; i++)
     if (strcmp(name, r_types[i].name) == 0) return i;

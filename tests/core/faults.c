@@ -48,6 +48,7 @@ static bool strikes(enum place call) {
   }
   if (before != 1) return false;
   struck = names[call];
+  atomic_fetch_add(&shared->faults, 1);
   return true;
 }
 

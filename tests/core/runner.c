@@ -251,6 +251,8 @@ static void report(const struct test *test, int status, uint64_t took) {
   if (status == 0) {
     passed++;
     printf("ok   %s", test->name);
+    if (shared->faults > 0)
+      printf(", %llu faults", (unsigned long long)shared->faults);
     if (took >= 1000) printf(" (%.1f s)", (double)took / 1000);
     printf("\n");
   } else if (status == SKIPPED) {
@@ -263,12 +265,19 @@ static void report(const struct test *test, int status, uint64_t took) {
   fflush(stdout);
 }
 
-/* An argument chooses the tests that have it in their names. */
+/* The word is part of its name, or that of its file. */
+static bool is_meant(const struct test *test, const char *word) {
+  return strstr(test->name, word) || strcmp(test->file, word) == 0;
+}
+
+/* Arguments choose tests. */
 int main(int argc, char **argv) {
   unsigned index = 0;
   host_start(argc, argv);
   for (const struct test *test = tests; test; test = test->next, index++) {
-    if (argc > 1 && !strstr(test->name, argv[1])) continue;
+    bool meant = argc < 2;
+    for (int i = 1; i < argc; i++) meant |= is_meant(test, argv[i]);
+    if (!meant) continue;
     uint64_t start = now_ms();
     int status = host_run(test, index);
     report(test, status, now_ms() - start);

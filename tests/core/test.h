@@ -18,7 +18,7 @@
  */
 
 struct test {
-  const char *name;
+  const char *name, *file;
   void (*run)(void);
   unsigned seconds;
   struct test *next;
@@ -29,7 +29,7 @@ void test_register(struct test *test);
 #define TEST_FOR(name, limit)                                                  \
   static void name(void);                                                      \
   __attribute__((constructor)) static void register_##name(void) {             \
-    static struct test entry = {#name, name, limit, NULL};                     \
+    static struct test entry = {#name, __FILE__, name, limit, NULL};           \
     test_register(&entry);                                                     \
   }                                                                            \
   static void name(void)
@@ -76,6 +76,7 @@ struct shared {
   _Atomic uint64_t number[32]; /* likewise */
   char text[64];               /* likewise */
   unsigned char mail[SMEM_REFERENCE_SIZE]; /* a reference as bytes */
+  _Atomic uint64_t faults;                 /* that have struck, see faults.h */
   atomic_int failed;
   char failure[600]; /* the first one */
   char skipped[200];

@@ -420,3 +420,11 @@ test_that("a bad namespace in the environment is an error that names it", {
     }
   }
 })
+
+test_that("a type that is marked as bytes is refused, not translated", {
+  local_clean_shm()
+  id <- allocateSharedMemory(8)
+  expect_refused(readSharedMemory(id, as_bytes("caf\xc3\xa9")))
+  expect_refused(viewSharedMemory(id, as_bytes("caf\xc3\xa9")))
+  freeSharedMemory(id)
+})

@@ -326,3 +326,9 @@ test_that("and not longer", {
   leave_namespace()
   expect_identical(objects_in(), character())
 })
+
+test_that("what no call that ends would free is not allocated", {
+  local_clean_shm()
+  for (environment in list(5, NULL, "a", new.env(), baseenv(), list()))
+    expect_refused(local_shared_memory(10, "a", .local_envir = environment))
+})

@@ -1,0 +1,118 @@
+# The glue with a garbage collection at each allocation:
+#
+#   Rscript gctorture.R ROUNDS
+#
+# What C has forgotten to protect is gone then. The results have to be those of a
+# run without. Where the function in R allocates much itself, its .Call() is made
+# here.
+library(sharedmemory)
+invisible(compiler::enableJIT(0)) # or it is the compiler that is tortured
+
+rounds <- as.integer(commandArgs(TRUE)[1])
+glue <- function(name, ...) {
+  .Call(get(paste0("C_", name), asNamespace("sharedmemory")), ...)
+}
+bytes <- as.raw(0:255)
+utf8 <- "caf\u00e9"
+latin1 <- iconv(utf8, "UTF-8", "latin1")
+
+# Each leaves nothing, and says something that is the same each time.
+cases <- list(
+  allocate = function() {
+    id <- allocateSharedMemory(c(10, 20, 30), c("", "y", "x"))
+    freeSharedMemory(id)
+    id[2:3]
+  },
+  too_small = function() allocateSharedMemory(1e6, "stands"),
+  exists = function() allocateSharedMemory(1, "stands", exclusive = TRUE),
+  bad_size = function() allocateSharedMemory(c(1, -1)),
+  traced = function() {
+    old <- options(sharedmemory.trace = TRUE)
+    on.exit(options(old))
+    allocateSharedMemory(1, "traced")
+    call <- glue("list", NULL, NULL, FALSE)$call
+    freeSharedMemory("traced")
+    sum(!is.na(call))
+  },
+  map = function() {
+    pointers <- mapSharedMemory(c("stands", latin1))
+    unmapSharedMemory(c("stands", utf8))
+    vapply(pointers, typeof, "")
+  },
+  map_fails = function() mapSharedMemory(c("stands", "absent")),
+  has = function() hasSharedMemory(c("stands", "absent", latin1)),
+  factor = function() hasSharedMemory(factor(c("stands", "absent"))),
+  size = function() getSharedMemorySize(c("stands", latin1)),
+  size_fails = function() getSharedMemorySize(c("stands", "absent")),
+  index = function() getLastIndex() >= 0,
+  list = function() sort(glue("list", NULL, NULL, TRUE)$Id),
+  list_part = function() length(glue("list", 1e6, 0, FALSE)$Id),
+  inspect = function() glue("inspect", "stands", 64)[[3]],
+  inspect_fails = function() glue("inspect", "absent", 64),
+  status = function() names(glue("status")),
+  reclaim = function() glue("reclaim", TRUE, FALSE)$fate,
+  read = function() readSharedMemory("stands", "integer", 8, 4),
+  read_fails = function() readSharedMemory("stands", "raw", 1e6),
+  write = function() {
+    writeSharedMemory(latin1, c(TRUE, NA), 8)
+    readSharedMemory(utf8, "logical", 2, 8)
+  },
+  write_fails = function() writeSharedMemory("stands", "text"),
+  view = function() {
+    x <- viewSharedMemory("stands", "integer", 16)
+    x[3] <- 5L
+    c(sum(x[1:3]), length(x), sharedMemoryId(x) == "stands")
+  },
+  view_writable = function() {
+    x <- viewSharedMemory(utf8, "double", 4, 32, readonly = FALSE)
+    x[] <- c(1, 2, 3, 4)
+    y <- x
+    y[2] <- 7
+    readSharedMemory(utf8, "double", 4, 32)
+  },
+  view_fails = function() viewSharedMemory("stands", "integer", offset = 3),
+  travels = function() {
+    x <- unserialize(serialize(viewSharedMemory("stands", "raw"), NULL))
+    list(isSharedMemoryView(x), x[5:9])
+  },
+  travels_in_vain = function() {
+    id <- allocateSharedMemory(100)
+    sent <- serialize(viewSharedMemory(id), NULL)
+    freeSharedMemory(id)
+    x <- unserialize(sent)
+    tryCatch(x[1], error = function(e) class(e)[1])
+  },
+  local = function() {
+    f <- function() local_shared_memory(10, "local")
+    f()
+    hasSharedMemory("local")
+  },
+  join = function() {
+    releaseSharedObjectPackageData()
+    initialSharedObjectPackageData()
+  }
+)
+
+made <- allocateSharedMemory(256, c("stands", utf8))
+writeSharedMemory("stands", bytes)
+attempt <- function(case) {
+  tryCatch(case(), error = function(e) list(class(e), conditionMessage(e)))
+}
+expected <- lapply(cases, attempt)
+
+failures <- 0L
+for (round in seq_len(rounds)) for (name in names(cases)) {
+  gctorture(TRUE)
+  value <- attempt(cases[[name]])
+  gctorture(FALSE)
+  if (identical(value, expected[[name]])) next
+  failures <- failures + 1L
+  cat("under gctorture", name, "gives\n")
+  print(value)
+}
+freeSharedMemory(c("stands", utf8))
+left <- list.files("/dev/shm", paste0("^smem[.]", Sys.getenv("SHAREDMEMORY_NAMESPACE")))
+if (length(left)) cat("left behind:", left, "\n")
+failures <- failures + (length(left) > 0)
+cat(sprintf("gctorture: %d calls, %d wrong\n", rounds * length(cases), failures))
+quit(status = as.integer(failures > 0))
