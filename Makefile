@@ -20,7 +20,7 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 # parallel inside of these is.
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-all sanitize windows valgrind \
-  musl portable gnu2x m32 fuzz fuzz-short analyze coverage coverage-r \
+  musl portable gnu2x m32 fuzz analyze coverage coverage-r \
   check-valgrind trixie strict check document bench torture clean
 
 all: setup-demo $(INSTALLED)

@@ -226,7 +226,7 @@ test_that("our own segments are reached by their ids only", {
       freeSharedMemory, function(id) writeSharedMemory(id, 1)
     )) {
       error <- expect_refused(use(name), info = name)
-      expect_match(conditionMessage(error), "use its id")
+      expect_match(conditionMessage(error), "reached by their ids")
     }
   }
   expect_true(hasSharedMemory(id))
