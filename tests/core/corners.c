@@ -572,7 +572,7 @@ static bool impatient(void) { return ++asked > patience; }
 
 TEST(many_names_are_interrupted) {
   enum { MANY = 600 };
-  static char names[MANY][8];
+  static char names[MANY][16];
   static smem_request requests[MANY];
   need_listing_of_what_is_planted();
   for (int i = 0; i < MANY; i++) {
