@@ -662,7 +662,9 @@ TEST(damaged_ones_are_inspected) {
   CHECK_EQUAL(0, length);
   if (chown(segment_path("a"), 65533, (gid_t)-1) == 0)
     CHECK_CODE(SMEM_PERMISSION, inspect("a", &length, &state));
-  for (const char *id = "a\0b\0c"; *id; id += 2) unlink(segment_path(id));
+  unlink(segment_path("a"));
+  unlink(segment_path("b"));
+  unlink(segment_path("c"));
 }
 
 /* ---- reclaiming ----------------------------------------------------------------- */
