@@ -482,6 +482,7 @@ test_that("offset and length limit what can be assigned", {
 })
 
 test_that("x[] is an ordinary vector, for what writes into shallow copies", {
+  local_clean_shm()
   for (x in list(c(TRUE, FALSE, NA), as.raw(1:3))) {
     id <- local_segment(x)
     view <- viewSharedMemory(id, typeof(x), length(x), readonly = FALSE)

@@ -594,6 +594,7 @@ test_that("children share views, and keep what they change to themselves", {
 })
 
 test_that("a finalizer may use a view that became unreachable with its object", {
+  local_clean_shm()
   id <- local_segment(c(1, 2, 3))
   seen <- new.env()
   make <- function() {
