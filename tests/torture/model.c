@@ -170,12 +170,16 @@ void reclaim_end(int slot) {
   model->slot[slot].at_work = 0;
 }
 
+/* Who was killed between making it and writing that down has left a version that
+ * knows nothing of it. */
 static void bury_objects(int slot) {
   int pid = model->slot[slot].pid;
   for (int i = NAMES; i < OBJECTS; i++) {
     struct object *object = object_at(i);
     if (object->holder != slot) continue;
     if (object->number == 0) atomic_fetch_add(&model->maybe[pid], 1);
+    atomic_fetch_add(&object->creating, 1);
+    atomic_fetch_add(&object->removing, 1);
     object->holder = object->number == 0 ? FREE : KNOWN;
   }
 }
