@@ -91,7 +91,7 @@ void process_owes_free(void);
 
 /* ---- footer.c --------------------------------------------------------------- */
 
-enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 1 };
+enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 2 };
 
 /* The last FOOTER_SIZE bytes of a segment's object. Written once, before the
  * segment is visible, and never changed. Native byte order: it never leaves the
