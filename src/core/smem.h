@@ -182,7 +182,8 @@ typedef struct smem_reference {
 void smem_refer(const smem_handle *handle, smem_reference *reference);
 
 /* Open what it refers to: SMEM_NOT_FOUND, SMEM_REPLACED by a successor of its
- * name, SMEM_ELSEWHERE if it was made where other shared memory is seen. Does not
+ * name, SMEM_ELSEWHERE if it is not here and the reference was made where other
+ * shared memory is seen (of another program's object: wherever it is). Does not
  * look at the client's parts: check them against the capacity. */
 smem_code smem_open_reference(const smem_reference *reference,
                               smem_access access, smem_handle **handle,

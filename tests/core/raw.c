@@ -264,6 +264,11 @@ TEST(references_to_raw_objects) {
   PLAY(opens_raw_mail, "5000");
   resize_raw("a", 9000); /* it is the same object all the same */
   PLAY(opens_raw_mail, "9000");
+  for (int i = 0; i < 2; i++) { /* its identity means something only here */
+    smem_reference moved = reference;
+    moved.place[i] ^= 1;
+    CHECK_CODE(SMEM_ELSEWHERE, try_open_reference(&moved));
+  }
   replace_raw(id, 5000);
   CHECK_CODE(SMEM_REPLACED, try_open_reference(&reference));
   CHECK_OK(free_id(id));

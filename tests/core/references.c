@@ -266,17 +266,35 @@ TEST(a_reference_to_what_was_freed) {
   CHECK_OK(free_id("a"));
 }
 
-TEST(a_reference_from_elsewhere) {
+/* Another machine has nothing of this name, or something else. */
+static void check_elsewhere(smem_reference reference) {
   smem_handle *handle;
-  CHECK_OK(allocate("a", 5000));
   for (int bit = 0; bit < 64; bit++)
     for (int i = 0; i < 2; i++) {
-      smem_reference reference = reference_to("a");
-      reference.place[i] ^= UINT64_C(1) << bit;
-      CHECK_CODE(SMEM_ELSEWHERE, smem_open_reference(&reference, SMEM_READ_ONLY,
+      smem_reference moved = reference;
+      moved.place[i] ^= UINT64_C(1) << bit;
+      CHECK_CODE(SMEM_ELSEWHERE, smem_open_reference(&moved, SMEM_READ_ONLY,
                                                      &handle, &error));
     }
   CHECK(strstr(message(), "readSharedMemory") != NULL);
+}
+
+TEST(a_reference_from_elsewhere) {
+  CHECK_OK(allocate("a", 5000));
+  smem_reference reference = reference_to("a");
+  CHECK_OK(free_id("a"));
+  check_elsewhere(reference);
+  CHECK_OK(allocate("a", 5000));
+  check_elsewhere(reference);
+  CHECK_OK(free_id("a"));
+}
+
+/* /dev/shm mounted a second time: two ways to the very same segment. */
+TEST(a_reference_to_a_segment_that_is_here_needs_no_place) {
+  CHECK_OK(allocate("a", 5000));
+  smem_reference reference = reference_to("a");
+  reference.place[1] ^= 1;
+  CHECK_OK(try_open_reference(&reference));
   CHECK_OK(free_id("a"));
 }
 
