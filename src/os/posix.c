@@ -217,7 +217,11 @@ void os_default_namespace(char buffer[17]) {
   snprintf(buffer, 17, "%llu", (unsigned long long)geteuid());
 }
 
-uint64_t os_page_size(void) { return (uint64_t)sysconf(_SC_PAGESIZE); }
+uint64_t os_page_size(void) {
+  static _Atomic uint64_t size; /* does not change while we run */
+  if (size == 0) size = (uint64_t)sysconf(_SC_PAGESIZE);
+  return size;
+}
 
 static uint64_t clock_now(clockid_t clock) {
   struct timespec now;

@@ -18,9 +18,9 @@
  * Deep duplicates are made for results and scratch space (-x, sort(), median()), all
  * of which will be written: they are ordinary vectors.
  *
- * data1 is an external pointer to a struct view, which aliases share; data2 is the
- * ordinary vector that took the place of the memory (the view is detached), or
- * R_NilValue. */
+ * data2, which R looks up with less ado than data1, is an external pointer to a struct
+ * view, which aliases share; data1 is the ordinary vector that took the place of the
+ * memory (the view is detached), or R_NilValue. */
 #include "glue.h"
 
 #include <R_ext/Altrep.h>
@@ -39,7 +39,7 @@ enum { WRITABLE = 0x80 };
 static R_altrep_class_t classes[R_TYPES];
 
 static struct view *view_of(SEXP x) {
-  return R_ExternalPtrAddr(R_altrep_data1(x));
+  return R_ExternalPtrAddr(R_altrep_data2(x));
 }
 
 static const struct r_type *type_of(const struct view *view) {
@@ -78,8 +78,8 @@ static SEXP new_pointer(const smem_reference *reference) {
 
 static SEXP new_view(SEXP pointer) {
   struct view *view = R_ExternalPtrAddr(pointer);
-  return R_new_altrep(classes[view->reference.form & ~WRITABLE], pointer,
-                      R_NilValue);
+  return R_new_altrep(classes[view->reference.form & ~WRITABLE], R_NilValue,
+                      pointer);
 }
 
 static smem_access access_of(const struct view *view) {
@@ -132,20 +132,25 @@ static R_xlen_t view_length(SEXP x) {
 }
 
 /* See detach(). */
-static bool is_detached(SEXP x) { return R_altrep_data2(x) != R_NilValue; }
+static bool is_detached(SEXP x) { return R_altrep_data1(x) != R_NilValue; }
 
-/* The memory; or an error that says why there is none. What could not be opened
- * when the reference came in may be there now. */
-static char *bytes(SEXP x) {
+/* What could not be opened when the reference came in may be there now: the memory,
+ * or an error that says why there is none. */
+static char *open_now(SEXP x) {
   smem_error error;
   struct view *view = view_of(x);
-  if (view->bytes) return view->bytes;
   smem_code code = open_view(view, &error);
   error.op = "view";
   r_check(code, &error);
-  if (view->is_finalized) R_RegisterCFinalizer(R_altrep_data1(x), finalize);
+  if (view->is_finalized) R_RegisterCFinalizer(R_altrep_data2(x), finalize);
   view->is_finalized = false;
   return view->bytes;
+}
+
+/* Called for each x[i]: what seldom happens, and needs a large frame, is apart. */
+static char *bytes(SEXP x) {
+  char *at = view_of(x)->bytes;
+  return at ? at : open_now(x);
 }
 
 static SEXP ordinary_copy(SEXP x) {
@@ -164,9 +169,9 @@ static void detach(SEXP x) {
   SEXP pointer = PROTECT(new_pointer(&view_of(x)->reference));
   struct view *view = R_ExternalPtrAddr(pointer);
   view->bytes = r_vector_bytes(copy);
-  R_SetExternalPtrProtected(pointer, R_altrep_data1(x));
-  R_set_altrep_data1(x, pointer);
-  R_set_altrep_data2(x, copy);
+  R_SetExternalPtrProtected(pointer, R_altrep_data2(x));
+  R_set_altrep_data2(x, pointer);
+  R_set_altrep_data1(x, copy);
   UNPROTECT(2);
 }
 
@@ -206,7 +211,7 @@ static SEXP view_duplicate(SEXP x, Rboolean deep) {
   smem_error ignored;
   if (deep || !is_pristine(x)) return NULL;
   if (is_writable(view)) {
-    SEXP alias = new_view(R_altrep_data1(x));
+    SEXP alias = new_view(R_altrep_data2(x));
     MARK_NOT_MUTABLE(alias);
     return alias;
   }
