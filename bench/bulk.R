@@ -41,7 +41,7 @@ bulk_works <- function() {
          rounds = 15),
     work("x[i] loop over a view, to the least ALTREP vector", 1.1,
          function() seconds(add(short, length(short))),
-         function() seconds(add(constant, length(constant))), rounds = 15),
+         function() seconds(add(constant, length(constant))), rounds = 41),
     work("first sum of a 1 GiB view, to a loop of C", 1.05, first_sum,
          floor_of("sum_map"), rounds = 7),
     work("serialize + unserialize a 1 GiB view, first element", 1.3,
