@@ -40,11 +40,9 @@ reclaimSharedMemory <- function(dryRun = FALSE, persistent = FALSE) {
 }
 
 fate_meaning <- c(
-  live = "its owner is there",
-  unknown = "whether its owner lives cannot be proved",
+  state_meaning[c("live", "unknown", "foreign")],
   freed = "it lives until somebody frees it (persistent = TRUE removes it)",
   damaged = "damaged: look at it, then freeSharedMemory()",
-  foreign = "another user's",
   busy = "somebody is at work on it",
   changed = "it was freed or replaced meanwhile"
 )

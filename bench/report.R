@@ -4,7 +4,7 @@ machine <- function() {
   model <- grep("^model name", readLines("/proc/cpuinfo"), value = TRUE)[1]
   sprintf("%s, %d cores, Linux %s, %s, sharedmemory %s",
           if (is.na(model)) Sys.info()[["machine"]] else sub(".*: ", "", model),
-          parallel::detectCores(), Sys.info()[["release"]], R.version.string,
+          parallel::detectCores(), sub("-.*", "", Sys.info()[["release"]]), R.version.string,
           utils::packageVersion("sharedmemory"))
 }
 

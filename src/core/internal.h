@@ -63,6 +63,9 @@ bool name_is_space(const char *text);
 /* Take "smem.<namespace>.<id>" apart. False if that is not its form. */
 bool name_split(const char *name, struct space *space, const char **id);
 
+/* The hash of some bytes before and of these. */
+#define HASH_NOTHING UINT64_C(0xCBF29CE484222325)
+uint64_t hash_more(uint64_t hash, const void *bytes, size_t length);
 uint64_t hash_text(const char *text);
 
 void name_start(void);

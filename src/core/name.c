@@ -94,11 +94,15 @@ bool smem_id_is_number(const char *id, uint64_t *number) {
   return true;
 }
 
-/* FNV-1a: names are short and nobody attacks his own hash table. */
-uint64_t hash_text(const char *text) {
-  uint64_t hash = 0xCBF29CE484222325u;
-  for (; *text; text++) hash = (hash ^ (unsigned char)*text) * 0x100000001B3u;
+/* FNV-1a: what is hashed is short, and nobody attacks his own hash table. */
+uint64_t hash_more(uint64_t hash, const void *bytes, size_t length) {
+  const unsigned char *at = bytes;
+  for (size_t i = 0; i < length; i++) hash = (hash ^ at[i]) * 0x100000001B3u;
   return hash;
+}
+
+uint64_t hash_text(const char *text) {
+  return hash_more(HASH_NOTHING, text, strlen(text));
 }
 
 /* ---- the namespace ------------------------------------------------------------ */

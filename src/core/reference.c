@@ -28,12 +28,10 @@ static uint64_t get(const unsigned char *at) {
   return number;
 }
 
-/* FNV-1a over all but its own place. */
+/* Over all but its own place. */
 static uint64_t checksum(const unsigned char *bytes, size_t length) {
-  uint64_t hash = 0xCBF29CE484222325u;
-  for (size_t i = 0; i < length; i++)
-    if (i < CHECKSUM || i >= TEXT) hash = (hash ^ bytes[i]) * 0x100000001B3u;
-  return hash;
+  return hash_more(hash_more(HASH_NOTHING, bytes, CHECKSUM), bytes + TEXT,
+                   length - TEXT);
 }
 
 size_t smem_reference_write(const smem_reference *reference,

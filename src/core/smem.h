@@ -189,9 +189,9 @@ smem_code smem_open_reference(const smem_reference *reference,
                               smem_access access, smem_handle **handle,
                               smem_error *error);
 
-/* As bytes, the same on every machine. Returns how many: below 60 and what
+/* As bytes, the same on every machine. Returns how many: 56 and what
  * namespace and id have. */
-enum { SMEM_REFERENCE_SIZE = 60 + 16 + SMEM_ID_MAX };
+enum { SMEM_REFERENCE_SIZE = 56 + 16 + SMEM_ID_MAX };
 size_t smem_reference_write(const smem_reference *reference,
                             unsigned char bytes[SMEM_REFERENCE_SIZE]);
 

@@ -246,9 +246,7 @@ static int check_range(const smem_handle *handle, const smem_reference *range,
     return refuse(SMEM_ARGUMENT, "view", range->id,
                   "the offset must be a multiple of the size of an element",
                   error);
-  if (range->offset <= capacity &&
-      range->length <= (capacity - range->offset) / size)
-    return SMEM_OK;
+  if (r_is_inside(range, &r_types[type], capacity)) return SMEM_OK;
   snprintf(why, sizeof why,
            "%llu elements of type %s at offset %llu were asked for, the segment "
            "has %llu bytes", (unsigned long long)range->length,

@@ -134,6 +134,10 @@ void *r_vector_bytes(SEXP x);
 void r_view_start(DllInfo *dll);
 SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly);
 
+/* Has the segment the elements that the reference names? It may come from anywhere. */
+bool r_is_inside(const smem_reference *reference, const struct r_type *type,
+                 uint64_t capacity);
+
 /* A view of what the reference leads to; its form is r_view_form(). Not protected.
  * May jump for want of memory. */
 uint8_t r_view_form(int type, bool writable);

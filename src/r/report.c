@@ -314,7 +314,7 @@ SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
   bool dry = r_flag(op, "dryRun", dry_run);
   bool all = r_flag(op, "persistent", persistent);
   smem_code code = smem_reclaim(dry, all, reclaim_row, &report, &error);
-  return finish(&report, "reclaim", code, &error);
+  return finish(&report, op, code, &error);
 }
 
 SEXP r_inspect(SEXP id, SEXP n) {
@@ -322,8 +322,7 @@ SEXP r_inspect(SEXP id, SEXP n) {
   smem_error error;
   char path[300];
   r_pointer_collect();
-  SEXP ids = PROTECT(r_ids(op, "id", id, false));
-  if (XLENGTH(ids) != 1) r_fail_argument(op, "", "`id` must be one id");
+  id = PROTECT(r_id(op, id));
   double asked = r_limit(op, "n", n, 256);
   if (!(asked >= 0 && asked <= INT32_MAX) || asked != (double)(int)asked)
     r_fail_argument(op, "", "`n` must be a whole number of bytes, from 0 to "
@@ -332,10 +331,9 @@ SEXP r_inspect(SEXP id, SEXP n) {
   SEXP bytes = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)length));
   struct report report = new_report();
   smem_code code =
-      smem_inspect(CHAR(STRING_ELT(ids, 0)), RAW(bytes), &length, path,
-                   sizeof path, inspect_row, &report, &error);
-  if (code == SMEM_OK)
-    code = find_mappings(&report, CHAR(STRING_ELT(ids, 0)), &error);
+      smem_inspect(CHAR(id), RAW(bytes), &length, path, sizeof path, inspect_row,
+                   &report, &error);
+  if (code == SMEM_OK) code = find_mappings(&report, CHAR(id), &error);
   SEXP columns = PROTECT(finish(&report, op, code, &error));
   SEXP result = PROTECT(Rf_allocVector(VECSXP, 3));
   SET_VECTOR_ELT(result, 0, columns);

@@ -86,11 +86,10 @@ static smem_access access_of(const struct view *view) {
   return is_writable(view) ? SMEM_READ_WRITE : SMEM_PRIVATE;
 }
 
-/* A reference may come from anywhere. */
-static bool is_inside(const smem_reference *range, const struct r_type *type,
-                      uint64_t capacity) {
-  return range->offset <= capacity && range->offset % type->size == 0 &&
-         range->length <= (capacity - range->offset) / type->size;
+bool r_is_inside(const smem_reference *reference, const struct r_type *type,
+                 uint64_t capacity) {
+  return reference->offset <= capacity && reference->offset % type->size == 0 &&
+         reference->length <= (capacity - reference->offset) / type->size;
 }
 
 static smem_code open_view(struct view *view, smem_error *error) {
@@ -98,7 +97,7 @@ static smem_code open_view(struct view *view, smem_error *error) {
   smem_code code =
       smem_open_reference(reference, access_of(view), &view->handle, error);
   if (code != SMEM_OK) return code;
-  if (is_inside(reference, type_of(view), view->handle->capacity)) {
+  if (r_is_inside(reference, type_of(view), view->handle->capacity)) {
     view->bytes = (char *)view->handle->address + reference->offset;
     return SMEM_OK;
   }

@@ -114,10 +114,11 @@ plant_damaged <- function() {
   dir.create(segment_file("directory"))
   file.symlink("/dev/null", segment_file("link"))
   allocateSharedMemory(10, "bitflip")
+  bytes <- readBin(segment_file("bitflip"), "raw", 4096)
   con <- file(segment_file("bitflip"), "r+b")
   on.exit(close(con))
   seek(con, 4095, rw = "write")
-  writeBin(as.raw(255), con)
+  writeBin(xor(bytes[4096], as.raw(1)), con)
 }
 
 damaged_ids <- c("bitflip", "directory", "empty", "link", "text", "zero")
