@@ -19,9 +19,8 @@
 #'   outlives this process. `"process"`: it is also freed when the process that
 #'   created it ends normally or unloads the package; not when a forked child
 #'   ends, and not by the kernel if the process is killed: then it is an orphan for
-#'   [reclaimSharedMemory()]. It has no influence
-#'   on a segment that exists already. On Windows no segment outlives the last
-#'   process that holds it.
+#'   [reclaimSharedMemory()]. It has no influence on a segment that exists already.
+#'   On Windows no segment outlives the last process that holds it.
 #' @param exclusive `TRUE`: a name that exists already is an error.
 #' @return The ids: a character vector as long as the longer one of `size` and
 #'   `name`; the names where they were given, otherwise numbers.

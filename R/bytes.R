@@ -10,7 +10,8 @@
 #' see each byte as soon as it is written; nothing keeps them from looking while a
 #' large vector is only partly there, and an interrupt (Ctrl-C) leaves it so.
 #'
-#' An object of another program that this one truncates during a write grows again.
+#' If another program truncates its object while it is written to, the write makes it
+#' grow again.
 #'
 #' Filling a new segment this way takes less than half the time of filling it through
 #' a mapping.

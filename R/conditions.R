@@ -1,5 +1,5 @@
-# Called from src/r/condition.c, in a frame right above that of the function
-# whose call failed.
+# Called from src/r/condition.c and by local_shared_memory(), in a frame right above
+# that of the function whose call failed.
 throw_condition <- function(kind, message, id, op, errno, element) {
   stop(structure(
     class = c(paste0("sharedmemory_error_", kind), "sharedmemory_error",

@@ -12,6 +12,7 @@
 #'
 #'   * `user`: character, the user to whom it belongs,
 #'   * `path`: character, the name in the operating system,
+#'   * `tag`: character, `SHAREDMEMORY_TAG` when it was allocated, or `NA`,
 #'   * `wrong`: character, what does not check if the state is `damaged`,
 #'   * `bytes`: raw, at most `n`.
 #'

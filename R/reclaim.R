@@ -12,8 +12,9 @@
 #' keeps its memory; only the name goes. Two processes may reclaim at once.
 #'
 #' The same happens by itself, silently and for a few milliseconds, before the
-#' first allocation of a process, but never for segments with the lifetime
-#' `"freed"`; `options(sharedmemory.reclaim = FALSE)` turns that off.
+#' first [allocateSharedMemory()] of a process (allocations through the C interface
+#' do not do it), but never for segments with the lifetime `"freed"`;
+#' `options(sharedmemory.reclaim = FALSE)` turns that off.
 #'
 #' @param dryRun `TRUE`: only tell what would be done.
 #' @param persistent `TRUE`: also remove orphans of the lifetime `"freed"`.

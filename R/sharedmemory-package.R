@@ -27,8 +27,8 @@
 #' name is 1 to 200 bytes of text in any encoding, without `/` and without
 #' control characters; the same name in UTF-8 and in Latin-1 is the same
 #' segment. An id that begins with `/` is the system's name for another program's
-#' object, see [viewSharedMemory()]. The numbers up to [getLastIndex()] cannot be given to new segments as
-#' names.
+#' object, see [viewSharedMemory()]. The numbers up to [getLastIndex()] cannot be given
+#' to new segments as names.
 #'
 #' # Namespaces
 #'
@@ -72,8 +72,8 @@
 #' | `elsewhere` | a reference was made where other shared memory is seen |
 #' | `system` | anything else that the operating system refused |
 #'
-#' A call that fails has changed nothing; a vectorised call that fails midway
-#' undoes what it did.
+#' A call that fails has changed nothing (but for a write of many MiB that the system
+#' refuses half-way); a vectorised call that fails midway undoes what it did.
 #'
 #' # Environment variables
 #'
@@ -87,9 +87,9 @@
 #' # Options
 #'
 #' * `sharedmemory.reclaim`: `FALSE` turns off the reclaim before a process's
-#'   first allocation, see [reclaimSharedMemory()].
-#' * `sharedmemory.trace`: `TRUE` records with each segment the calls that
-#'   allocated it. Off by default.
+#'   first [allocateSharedMemory()], see [reclaimSharedMemory()].
+#' * `sharedmemory.trace`: `TRUE` records with each segment that R code allocates the
+#'   calls that led to it. Off by default.
 #'
 #' @keywords internal
 #' @useDynLib sharedmemory, .registration = TRUE, .fixes = "C_"

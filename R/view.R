@@ -25,10 +25,9 @@
 #' the view, or one that R turns into it, goes into the segment, and every process sees
 #' it at once: `x[i] <- 5`, `x[] <- 0` (`5L` for an integer view, for `5` is a double).
 #' This holds whatever other names, list elements or data frame columns refer to the
-#' view. In particular a function that assigns into its
-#' argument writes into the segment, where with an ordinary vector it would have
-#' changed a copy of its own. Results of arithmetic, `sort()`, `median()` and the like
-#' are ordinary vectors.
+#' view. In particular a function that assigns into its argument writes into the
+#' segment, where with an ordinary vector it would have changed a copy of its own.
+#' Results of arithmetic, `sort()`, `median()` and the like are ordinary vectors.
 #'
 #' Every other assignment gives an ordinary vector, as R does elsewhere, and leaves the
 #' segment alone: of a value that the type of the view cannot hold (`x[1] <- "a"`),
@@ -47,19 +46,21 @@
 #' as in `unclass(x) + 1`, it may write into the segment.
 #'
 #' @section Sending views to other processes:
-#' [base::serialize()], [base::saveRDS()], and so `parallel`, `callr`, `mirai` and `future`, carry
-#' a view as a reference of some 200 bytes and its attributes; the other side maps the
-#' segment. A read-only view that was written to travels by value, and so does any
-#' view whose segment has been freed. (Where the system does not tell what was written
-#' to, on Windows and macOS, a read-only view also counts as written to once a function
-#' has asked for its memory in order to write, as `==`, `sort()` and `%*%` do.) Who
-#' receives a
-#' reference gets a view in any case; but if it leads nowhere, its first use is an
-#' error: `sharedmemory_error_not_found` if the segment was freed,
-#' `sharedmemory_error_replaced` if another segment has taken its id,
-#' `sharedmemory_error_elsewhere` if the reference was made on another machine, in a
-#' container with shared memory of its own, or before the machine was restarted. The
-#' sender must not free the segment before the other side has the view.
+#' [base::serialize()], [base::saveRDS()], and so `parallel`, `callr`, `mirai` and
+#' `future`, carry a view as a reference of some 200 bytes and its attributes; the other
+#' side maps the segment. A read-only view that was written to travels by value, and so
+#' does any view whose segment has been freed. (Where the system does not tell what was
+#' written to, on Windows and macOS, a read-only view also counts as written to once a
+#' function has asked for its memory in order to write, as `==`, `sort()` and `%*%` do.)
+#'
+#' Who receives a reference gets a view, unless the reference is damaged or was made by
+#' another version of the package, which is an error at once. If it leads nowhere, the
+#' first use of the elements is an error: `sharedmemory_error_not_found` if the segment
+#' was freed, `sharedmemory_error_replaced` if another segment has taken its id,
+#' `sharedmemory_error_elsewhere` in place of either if the reference was made on
+#' another machine, in a container with shared memory of its own, or before the machine
+#' was restarted. The sender must not free the segment before the other side has the
+#' view.
 #'
 #' @section Objects of other programs:
 #' A name that begins with `/` is the operating system's name of an object that

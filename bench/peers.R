@@ -14,9 +14,11 @@ python <- function() {
 
 # Prints the seconds that one round takes.
 python_seconds <- function(setup, code, rounds) {
-  script <- c("import time, sys", "from multiprocessing import shared_memory, resource_tracker",
+  script <- c("import time, sys",
+              "from multiprocessing import shared_memory, resource_tracker",
               setup, "def run():", paste0("    ", code), "run()",
-              "start = time.perf_counter()", sprintf("for i in range(%d): run()", rounds),
+              "start = time.perf_counter()",
+              sprintf("for i in range(%d): run()", rounds),
               sprintf("print((time.perf_counter() - start) / %d)", rounds))
   file <- tempfile(fileext = ".py")
   on.exit(unlink(file))

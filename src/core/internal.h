@@ -210,12 +210,12 @@ smem_code control_peek(const struct call *call, struct control **control);
 struct control *control_peek_in(const struct call *call, const char *space);
 void control_release(struct control *control);
 
-/* Has nobody removed or damaged it? False also without a page. Once true after something was done under a
- * lock of it, that lock was honoured by everybody all along: an unlinked object
- * is never linked again. */
+/* Has nobody removed or damaged it? False also without a page. Once true after
+ * something was done under a lock of it, that lock was honoured by everybody all
+ * along: an unlinked object is never linked again. */
 bool control_is_intact(const struct control *control);
-/* Does the process with this presence live? Also where that is our own, and if it
- * cannot be told. */
+/* Does the process with this presence live? True also of our own, and if it cannot
+ * be told. */
 bool control_presence_lives(const struct control *control, uint64_t presence);
 
 /* The first of `count` numbers in a row for unnamed segments. */

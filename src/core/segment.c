@@ -2,8 +2,8 @@
  *
  * Creating happens under the lock of the id, see lock_of_id(), or under a claim to
  * a number, see claim.c: whoever has the lock and sees an incomplete object knows
- * that the creator is dead. Freeing needs no lock. That a segment is complete, and since when, is the business of
- * os_object_publish(). */
+ * that the creator is dead. Freeing needs no lock. That a segment is complete, and
+ * since when, is the business of os_object_publish(). */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -260,8 +260,8 @@ static void begin(struct call *call, struct batch *batch, size_t at,
   call->id = id;
 }
 
-/* Create call->id; the caller has its lock, or the claim. *exists instead of an error if
- * something bears the name. */
+/* Create call->id; the caller has its lock, or the claim. *exists instead of an error
+ * if something bears the name. */
 static smem_code create(const struct call *call, struct batch *batch,
                         const struct name *name, uint64_t size, bool *exists) {
   uint64_t page = os_page_size();

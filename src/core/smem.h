@@ -15,9 +15,10 @@
 /* Largest size, id number and counter: whole numbers that an R double holds. */
 #define SMEM_MAX_NUMBER ((uint64_t)1 << 53)
 
-/* Once per process, before anything else; repeating it does nothing. Reads
- * nothing and creates nothing in the system. `interrupted` (may be NULL) is
- * asked during long work, from whichever thread does it, with no lock held. */
+/* Once per process, before anything else; repeating it only sets `interrupted`
+ * anew. Reads nothing and creates nothing in the system. `interrupted` (may be
+ * NULL) is asked during long work, from whichever thread does it, with no mutex
+ * held, but perhaps with the lock of an id or of the namespace's gate. */
 void smem_start(bool (*interrupted)(void));
 
 /* A random number, never the same twice. */
@@ -102,8 +103,9 @@ typedef struct smem_detached {
 
 /* Map, or count one more. Who maps joins the namespace where he can: otherwise the
  * last one to allocate might take the counter with him, and the number of what is
- * mapped here might be handed out again.  *mapping is good until the unmap that takes the count
- * to zero, or the free. SMEM_REPLACED if another segment took the mapped name. */
+ * mapped here might be handed out again. *mapping is good until the unmap that takes
+ * the count to zero, or the free. SMEM_REPLACED if another segment took the mapped
+ * name. */
 smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
                    smem_error *error);
 
@@ -199,7 +201,7 @@ size_t smem_reference_write(const smem_reference *reference,
 const char *smem_reference_read(const unsigned char *bytes, size_t length,
                                 smem_reference *reference);
 
-/* ---- bytes ------------------------------------------------------------------------ */
+/* ---- bytes --------------------------------------------------------------- */
 
 /* Copy from or to a segment, without mapping it. SMEM_BOUNDS if it has not so
  * many bytes there, and then nothing is copied. Interruptible: some of them are
@@ -296,7 +298,7 @@ smem_code smem_reclaim(bool dry_run, bool persistent,
  * of this namespace had to stop. Says nothing. */
 void smem_reclaim_some(uint64_t nanoseconds);
 
-/* ---- the machine ------------------------------------------------------------------ */
+/* ---- the machine --------------------------------------------------------- */
 
 /* Everything of this package in the shared memory file system, of all namespaces
  * and users, by namespace, user and state. Another user's are SMEM_FOREIGN. */

@@ -299,7 +299,7 @@ os_status os_control_open(const char *name, bool create, os_object *object,
   }
   if (result.code != OS_OK) return result;
   result = posix_inspect(fd, info);
-  /* The umask may have taken away what shm_open() asked for. */
+  /* The umask may have taken away what open() asked for. */
   if (result.code == OS_OK && info->user == os_user() && info->size == 0 &&
       os_sys.fchmod(fd, 0600) != 0)
     result = posix_last();

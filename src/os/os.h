@@ -1,8 +1,8 @@
 /* What the core needs of an operating system: the mechanism, and no policy.
  *
- * One contract, three implementations: posix.c with linux.c, posix.c with
- * macos.c, and windows.c. Every function is thread-safe unless it says
- * otherwise, never prints and never exits. Sizes and offsets are bytes.
+ * One contract, three implementations: posix.c with linux.c and linux_proc.c,
+ * posix.c with macos.c, and windows.c. Every function is thread-safe unless it
+ * says otherwise, never prints and never exits. Sizes and offsets are bytes.
  *
  * Names are UTF-8 without a leading "/", for example "smem.1000.42"; each
  * implementation makes of them what its system accepts. A name that does not
@@ -46,7 +46,6 @@ typedef struct os_status {
 
 /* An open object: a descriptor or a handle. */
 typedef intptr_t os_object;
-#define OS_NO_OBJECT ((os_object)-1)
 
 typedef struct os_info {
   uint64_t size;        /* bytes */
@@ -90,7 +89,7 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
                          size_t length);
 
 /* Write into an object that was opened writable, within its size. Memory that
- * nobody has touched yet is filled at the system's full speed, several times that
+ * nobody has touched yet is filled at the system's full speed, more than twice that
  * of touching it through a mapping. */
 os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
                           size_t length);

@@ -1,4 +1,4 @@
-/* Shared by posix.c and the one of linux.c and macos.c that goes with it. */
+/* Shared by posix.c and what goes with it: linux.c and linux_proc.c, or macos.c. */
 #ifndef SHAREDMEMORY_OS_POSIX_H
 #define SHAREDMEMORY_OS_POSIX_H
 
@@ -22,7 +22,7 @@ void posix_info(const struct stat *status, os_info *info);
  * memory object. OS_NOT_REGULAR otherwise. */
 os_status posix_inspect(int fd, os_info *info);
 
-/* Open with the flags that keep a planted link or FIFO harmless. */
+/* Flags of open() that keep a planted link or FIFO harmless. */
 #define POSIX_SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 
 /* pread or pwrite all of it, also through signals. */

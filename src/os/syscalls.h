@@ -1,10 +1,10 @@
 /* The system calls of the POSIX implementation, as a table.
  *
- * Only posix.c, linux.c and macos.c include this. A test build
+ * Only the POSIX implementation includes this, by way of posix.h. A test build
  * (SHAREDMEMORY_TEST_SYSCALLS) may put its own function in any place: to make
  * the n-th call fail, or to kill the process there. Otherwise the table is
- * constant. What only informs (/proc, statvfs) and cannot fail a call goes
- * round it. */
+ * constant. What only informs and cannot fail a call (statvfs, stdio on /proc)
+ * goes round it. */
 #ifndef SHAREDMEMORY_OS_SYSCALLS_H
 #define SHAREDMEMORY_OS_SYSCALLS_H
 

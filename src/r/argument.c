@@ -27,7 +27,7 @@ static const char *number_text(double value) {
   return text;
 }
 
-/* ---- ids -------------------------------------------------------------------------- */
+/* ---- ids ----------------------------------------------------------------- */
 
 static SEXP id_of_number(const char *op, const char *argument, SEXP x,
                          R_xlen_t i) {
@@ -127,7 +127,7 @@ SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
   return ids;
 }
 
-/* ---- the others --------------------------------------------------------------------- */
+/* ---- the others ---------------------------------------------------------- */
 
 uint64_t r_size(const char *op, SEXP x, R_xlen_t i) {
   double value;
@@ -224,7 +224,7 @@ int64_t r_count(const char *op, const char *argument, SEXP x) {
   return count;
 }
 
-/* ---- types ---------------------------------------------------------------------------- */
+/* ---- types --------------------------------------------------------------- */
 
 const struct r_type r_types[R_TYPES] = {
     {"raw", RAWSXP, 1},     {"logical", LGLSXP, sizeof(int)},

@@ -1,4 +1,5 @@
-/* The .Call entry points, one per R function. */
+/* Entry points of .Call: the life of a segment. Others are in bytes.c, view.c and
+ * report.c. */
 #include "glue.h"
 
 #include <string.h>
@@ -19,7 +20,7 @@ SEXP r_unload(void) {
   return R_NilValue;
 }
 
-/* ---- allocate ------------------------------------------------------------------------ */
+/* ---- allocate ------------------------------------------------------------ */
 
 static R_xlen_t common_length(SEXP size, SEXP name) {
   R_xlen_t sizes = XLENGTH(size), names = XLENGTH(name);
@@ -132,7 +133,7 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   return result.ids;
 }
 
-/* ---- map, unmap, free -------------------------------------------------------------------- */
+/* ---- map, unmap, free ---------------------------------------------------- */
 
 static bool look_for_interrupt(R_xlen_t i) {
   return i % LOOK_EVERY == LOOK_EVERY - 1 && r_interrupted();
@@ -233,7 +234,7 @@ SEXP r_free(SEXP id) {
   return R_NilValue;
 }
 
-/* ---- has, size ---------------------------------------------------------------------------- */
+/* ---- has, size ----------------------------------------------------------- */
 
 SEXP r_has(SEXP id) {
   smem_error error;
@@ -269,7 +270,7 @@ SEXP r_get_size(SEXP id) {
   return result;
 }
 
-/* ---- the namespace --------------------------------------------------------------------------- */
+/* ---- the namespace ------------------------------------------------------- */
 
 SEXP r_last_index(void) {
   smem_error error;

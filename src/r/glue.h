@@ -1,5 +1,6 @@
 /* Between R and the core: SEXP in, arguments checked, core called, errors out.
- * Everything here runs on R's main thread. */
+ * On R's main thread, unless a function says otherwise. The functions of api.c, but
+ * view(), run on any. */
 #ifndef SHAREDMEMORY_R_GLUE_H
 #define SHAREDMEMORY_R_GLUE_H
 
@@ -18,10 +19,10 @@ void r_condition_start(SEXP environment);
 /* Call a function of the package without arguments. */
 SEXP r_package_call(const char *function);
 
-/* Of R, on which the package was loaded. */
+/* Of R, on which the package was loaded. On any thread. */
 bool r_is_main_thread(void);
 
-/* For smem_start(). */
+/* For smem_start(). On any thread: false on all but R's main one. */
 bool r_interrupted(void);
 
 /* Has r_interrupted() met one that r_check() has yet to go on with? */
@@ -114,7 +115,7 @@ void r_pointer_clear(smem_detached *detached);
  * threads, where R's objects cannot be touched. */
 void r_pointer_collect(void);
 
-/* ---- bytes.c: copying --------------------------------------------------------------- */
+/* ---- bytes.c: copying ---------------------------------------------------- */
 
 SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset);
 SEXP r_write(SEXP id, SEXP x, SEXP offset);
@@ -129,7 +130,7 @@ int64_t r_fit(const char *op, const char *id, const struct r_type *type,
 /* The bytes of a vector of one of the types, to fill a new one. */
 void *r_vector_bytes(SEXP x);
 
-/* ---- view.c ------------------------------------------------------------------------- */
+/* ---- view.c -------------------------------------------------------------- */
 
 void r_view_start(DllInfo *dll);
 SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly);
@@ -147,11 +148,11 @@ SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
 /* The id of the segment that `x` is a view of, NA if it is no view. */
 SEXP r_view_id(SEXP x);
 
-/* ---- api.c: the functions for other packages ---------------------------------------- */
+/* ---- api.c: the functions for other packages ----------------------------- */
 
 void r_api_start(void);
 
-/* ---- calls.c: the .Call entry points ---------------------------------------------- */
+/* ---- calls.c: the .Call entry points ------------------------------------- */
 
 SEXP r_load(SEXP environment);
 SEXP r_unload(void);
@@ -165,7 +166,7 @@ SEXP r_last_index(void);
 SEXP r_join(void);
 SEXP r_leave(void);
 
-/* ---- report.c: those that tell what there is -------------------------------------- */
+/* ---- report.c: those that tell what there is ----------------------------- */
 
 SEXP r_list(SEXP end, SEXP start, SEXP mapped_by);
 SEXP r_reclaim(SEXP dry_run, SEXP persistent);

@@ -447,7 +447,8 @@ test_that("tampered states are errors or the right memory, and never a crash", {
     lapply(seq_along(state) - 1, function(n) state[seq_len(n)]),
     replicate(200, with_checksum(c(state, random(sample(300, 1)))), simplify = FALSE),
     replicate(200, random(sample(400, 1)), simplify = FALSE),
-    replicate(200, with_checksum(c(state[1:48], random(8 + sample(200, 1)))), simplify = FALSE),
+    replicate(200, with_checksum(c(state[1:48], random(8 + sample(200, 1)))),
+              simplify = FALSE),
     unlist(lapply(huge, function(offset) lapply(huge, function(length) {
       with_checksum(at_place(at_place(state, 33, offset), 41, length))
     })), recursive = FALSE),
@@ -463,7 +464,8 @@ test_that("tampered states are errors or the right memory, and never a crash", {
   rename <- function(bytes, from, to) {
     at <- grepRaw(from, bytes, fixed = TRUE)
     length <- c(raw(3), as.raw(nchar(to)))
-    c(bytes[seq_len(at - 5)], length, charToRaw(to), bytes[-seq_len(at + nchar(from) - 1)])
+    c(bytes[seq_len(at - 5)], length, charToRaw(to),
+      bytes[-seq_len(at + nchar(from) - 1)])
   }
   types <- names(type_sizes)
   for (type in types) {
@@ -494,7 +496,8 @@ test_that("tampered states are errors or the right memory, and never a crash", {
       )
     }, "")
   }, serialized, values)
-  expect_identical(setdiff(answers, c("error", "the segment's", "no view")), character())
+  expect_identical(setdiff(answers, c("error", "the segment's", "no view")),
+                   character())
   expect_gt(sum(answers == "error"), 2500)
   # It has not written, and can still be used.
   expect_identical(readSharedMemory(id), values)

@@ -249,7 +249,8 @@ test_that("what is printed fits into 80 columns", {
   lines <- expect_fits(x)
   expect_match(lines, "8.0 PiB", fixed = TRUE, all = FALSE)
   for (state in x$state) {
-    expect_match(lines, sharedmemory:::state_meaning[[state]], fixed = TRUE, all = FALSE)
+    expect_match(lines, sharedmemory:::state_meaning[[state]], fixed = TRUE,
+                 all = FALSE)
   }
   expect_match(lines, "^1 orphan .* its owner is dead$", all = FALSE)
   many <- x[rep(1:7, 3000), ]
