@@ -44,8 +44,8 @@ test-core: setup-core
 
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
-	@tools/test -j 2 r check core user clang asan tsan portable musl m32 gnu2x \
-	  valgrind valgrind-r windows strict analyze fuzz-short torture
+	@tools/test -j 2 r core user clang asan tsan portable musl m32 gnu2x \
+	  valgrind valgrind-r windows strict analyze fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600
