@@ -212,31 +212,41 @@ struct batch {
   bool exclusive;
   struct control *control;
   struct claim claim;
+  struct footer footer; /* of the segment under way */
   bool lost; /* the control object was, and something must not be done without */
 };
 
-static void fill_footer(struct footer *footer, const struct call *call,
-                        const struct batch *batch, uint64_t size,
-                        uint64_t total) {
+/* What the footers of all segments of a batch have in common. */
+static void begin_footers(struct batch *batch) {
   const struct process *self = process_self();
-  const smem_request *request = &batch->requests[batch->at];
+  const char *tag = getenv("SHAREDMEMORY_TAG");
+  struct footer *footer = &batch->footer;
   memset(footer, 0, sizeof *footer);
-  footer->flags = request->name ? FOOTER_NAMED : 0;
-  footer->requested = size;
-  footer->total = total;
-  footer->generation = process_random();
   footer->control_generation = batch->control->generation;
   footer->presence = batch->control->presence;
   footer->token = self->token;
   footer->pid = self->os.pid;
   footer->pid_start = self->os.start;
   footer->pid_space = self->os.pid_space;
-  footer->created = os_wall_clock();
   footer->lifetime = (uint32_t)batch->lifetime;
-  smem_copy_text(footer->id, sizeof footer->id, call->id);
-  const char *tag = getenv("SHAREDMEMORY_TAG"), *trace = request->trace;
   if (tag) smem_copy_text(footer->tag, sizeof footer->tag, tag);
-  if (trace) smem_copy_text(footer->trace, sizeof footer->trace, trace);
+}
+
+/* batch->footer, for call->id. */
+static void fill_footer(const struct call *call, struct batch *batch,
+                        uint64_t size, uint64_t total) {
+  const smem_request *request = &batch->requests[batch->at];
+  struct footer *footer = &batch->footer;
+  footer->flags = request->name ? FOOTER_NAMED : 0;
+  footer->requested = size;
+  footer->total = total;
+  footer->generation = process_random();
+  footer->created = os_wall_clock();
+  memset(footer->id, 0, sizeof footer->id);
+  memset(footer->trace, 0, sizeof footer->trace);
+  smem_copy_text(footer->id, sizeof footer->id, call->id);
+  if (request->trace)
+    smem_copy_text(footer->trace, sizeof footer->trace, request->trace);
   footer_seal(footer);
 }
 
@@ -266,7 +276,6 @@ static smem_code create(const struct call *call, struct batch *batch,
                         const struct name *name, uint64_t size, bool *exists) {
   uint64_t page = os_page_size();
   uint64_t total = (size + FOOTER_SIZE + page - 1) / page * page;
-  struct footer footer;
   os_object object;
   if (total > SIZE_MAX / 2)
     return fail(call, SMEM_NO_MEMORY, 0,
@@ -277,15 +286,15 @@ static smem_code create(const struct call *call, struct batch *batch,
   *exists = status.code == OS_EXISTS;
   if (*exists) return SMEM_OK;
   if (status.code != OS_OK) return fail_create(call, status, name->text, size);
-  fill_footer(&footer, call, batch, size, total);
-  status = os_object_publish(object, total, &footer, FOOTER_SIZE);
+  fill_footer(call, batch, size, total);
+  status = os_object_publish(object, total, &batch->footer, FOOTER_SIZE);
   if (status.code == OS_OK) status = os_object_keep(name->text, object);
   if (status.code != OS_OK) {
     os_object_discard(name->text, object);
     return fail_create(call, status, name->text, size);
   }
   os_object_close(object);
-  batch->made[batch->at] = footer.generation;
+  batch->made[batch->at] = batch->footer.generation;
   return SMEM_OK;
 }
 
@@ -526,6 +535,7 @@ smem_code smem_allocate(smem_request *requests, size_t count,
     batch.claim = (struct claim){.entry = NULL};
     code = control_join(&call, &batch.control);
     if (code != SMEM_OK) break;
+    begin_footers(&batch);
     code = allocate_all(&call, &batch, unnamed);
     again = conclude(&call, &batch, code);
     control_used();
