@@ -26,9 +26,9 @@ bulk_works <- function() {
     work("write 1 GiB into a fresh segment: of the best way", 0.95, write,
          list(floor_of("write_1"), floor_of("write_4"), floor_of("write_16"),
               floor_of("write_map"), floor_of("write_populate")),
-         "bandwidth", rounds = 7),
+         "bandwidth", rounds = 11),
     work("the same: of mmap + memcpy", 1.8, write, floor_of("write_map"),
-         "bandwidth", rounds = 7),
+         "bandwidth", rounds = 11),
     work("read 1 GiB into a fresh vector: of the best way", 0.95,
          function() {
            gc(full = TRUE)

@@ -100,17 +100,24 @@ static void map_load(void) {
 enum { MANY = 10000 };
 static long first;
 
-static void make_many(void) {
+static void make_row(int count) {
   first = number + 1;
-  for (int i = 0; i < MANY; i++) make_segment();
+  for (int i = 0; i < count; i++) make_segment();
 }
 
-static void remove_many(void) {
-  for (long i = first; i < first + MANY; i++) {
-    number = i - 1;
+static void remove_row(int count) {
+  for (number = first - 1; number < first + count - 1;) {
     next_name();
     unlink(name);
   }
+}
+
+static void make_many(void) { make_row(MANY); }
+static void remove_many(void) { remove_row(MANY); }
+
+static void thousand(void) {
+  make_row(1000);
+  remove_row(1000);
 }
 
 static void list_many(void) {
@@ -200,6 +207,7 @@ static const struct work {
   void (*before)(void), (*run)(void), (*after)(void);
 } works[] = {
     {"allocate_free", nothing, allocate_free, nothing},
+    {"thousand", nothing, thousand, nothing},
     {"map_unmap", make_segment, map_unmap, remove_segment},
     {"map_load", make_segment, map_load, remove_segment},
     {"list_many", make_many, list_many, remove_many},

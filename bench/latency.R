@@ -31,6 +31,11 @@ latency_works <- function() {
            freeSharedMemory(allocateSharedMemory(rep(4096, batch)))
          }, batch),
          floor_of("allocate_free", batch), rounds = 41),
+    work("the same, to 1,000 created and then removed", 1.2,
+         function() seconds({
+           freeSharedMemory(allocateSharedMemory(rep(4096, batch)))
+         }, batch),
+         function() floor_of("thousand")() / batch, rounds = 41),
     work("map + unmap", 1.3,
          function() seconds(for (i in seq_len(n)) {
            mapSharedMemory(id)
