@@ -1,4 +1,6 @@
-# The same work by others, where they are installed. Seconds, medians of some rounds.
+# The same work by others, where they are installed: mori needs R 4.3. Seconds, medians
+# of some rounds. What the garbage collector frees for a peer is part of the small work,
+# and not of the large.
 
 median_of <- function(rounds, run) {
   run()
@@ -51,6 +53,15 @@ peer_small <- function() {
       }, 50)
     })))
   }
+  if (has_package("mori")) {
+    rows <- rbind(rows, peer(what, ours, "mori", median_of(11, function() {
+      x <- numeric(512)
+      seconds(for (i in 1:500) {
+        mori::share(x)
+        if (i %% 25 == 0) gc(full = FALSE)
+      }, 500)
+    })))
+  }
   rows
 }
 
@@ -80,6 +91,14 @@ peer_fill <- function() {
       elapsed
     })))
   }
+  if (has_package("mori")) {
+    rows <- rbind(rows, peer(what, ours, "mori", median_of(5, function() {
+      elapsed <- seconds(m <- mori::share(x))
+      rm(m)
+      gc()
+      elapsed
+    })))
+  }
   rows
 }
 
@@ -97,7 +116,15 @@ peer_send <- function() {
     parallel::clusterCall(cluster, sum, viewSharedMemory(id))
     freeSharedMemory(id)
   }))
-  peer(what, ours, "base R's serialize", theirs)
+  rows <- peer(what, ours, "base R's serialize", theirs)
+  if (has_package("mori")) {
+    parallel::clusterEvalQ(cluster, loadNamespace("mori"))
+    theirs <- median_of(3, function() {
+      seconds(parallel::clusterCall(cluster, sum, mori::share(x)))
+    })
+    rows <- rbind(rows, peer(what, ours, "mori", theirs))
+  }
+  rows
 }
 
 measure_peers <- function() rbind(peer_small(), peer_fill(), peer_send())
