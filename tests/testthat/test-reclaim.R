@@ -564,3 +564,9 @@ test_that("crashes do not add up, and no allocation takes long over them", {
   expect_gt(length(answer$left), 2)
   expect_lt(answer$time, 0.5)
 })
+
+test_that("a part of a reclaim's table is printed as any data frame is", {
+  local_clean_shm()
+  found <- reclaimSharedMemory(dryRun = TRUE)
+  expect_output(print(found[, c("state", "removed")]), "state *removed|0 rows")
+})

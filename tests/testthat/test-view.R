@@ -611,3 +611,15 @@ test_that("a finalizer may use a view that became unreachable with its object", 
   expect_identical(seen$sum, 6)
   expect_identical(seen$id, id)
 })
+
+test_that("R's own look into an object names the segment behind a view", {
+  local_clean_shm()
+  look <- function(x) paste(utils::capture.output(.Internal(inspect(x))), collapse = "\n")
+  id <- allocateSharedMemory(80, "caf\u00e9")
+  x <- viewSharedMemory(id)
+  expect_match(look(x), "read-only view of shared memory 'caf\u00e9'$")
+  expect_match(look(viewSharedMemory(id, readonly = FALSE)), "writable view of shared")
+  state <- serialize(x, NULL)
+  freeSharedMemory(id)
+  expect_match(look(unserialize(state)), "(not there)", fixed = TRUE)
+})
