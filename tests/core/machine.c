@@ -129,6 +129,9 @@ static void add_segments(const smem_share *share, void *context) {
 }
 
 TEST(what_is_being_created_is_in_no_list_yet) {
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip("what was not made by this package is on no list there");
+#endif
   uint64_t segments = 0;
   process_id creator = START(stopped_creator, "a");
   await_flag(0, 1);
