@@ -12,9 +12,7 @@
 /* Where names are kept in a record, what is planted is not listed, and what is left
  * of somebody's work is told in another way. */
 static void need_listing_of_what_is_planted(void) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("what is planted is not seen there");
-#endif
+  skip_if_portable("what is planted is not seen there");
 }
 
 /* ---- errors -------------------------------------------------------------- */
@@ -281,79 +279,6 @@ static void check_no_namespace(bool joined) {
   CHECK_CODE(SMEM_ARGUMENT, smem_last_index(&number, &error));
   CHECK_CODE(SMEM_ARGUMENT,
              smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error));
-}
-
-/* ---- everybody's segments -------------------------------------------------- */
-
-struct counted {
-  const char *space;
-  uint64_t segments, resident;
-};
-
-static void add_share(const smem_share *share, void *context) {
-  struct counted *counted = context;
-  if (strcmp(share->space, counted->space) != 0) return;
-  CHECK(share->user == os_user());
-  counted->segments += share->segments;
-  counted->resident += share->resident;
-}
-
-static struct counted shares_of(const char *space) {
-  struct counted counted = {space, 0, 0};
-  CHECK_OK(smem_shares(add_share, &counted, &error));
-  return counted;
-}
-
-/* `argument`: its namespace. Beside it there are one whose control object is empty,
- * and one that has none. */
-ROLE(keeper_elsewhere) {
-  char path[400];
-  setenv("SHAREDMEMORY_NAMESPACE", argument, 1);
-  snprintf(path, sizeof path, "/dev/shm/smem.%sz.a", argument);
-  CHECK_OK(allocate("a", 5000));
-  CHECK_OK(allocate("b", 5000));
-  plant_file(segment_path("c"), "", 0);
-  plant_file(path, "no segment", 0600);
-  snprintf(path, sizeof path, "/dev/shm/smem.%sy.a", argument);
-  plant_file(path, "no segment", 0600);
-  snprintf(path, sizeof path, "/dev/shm/smem-control.%sz", argument);
-  plant_file(path, "", 0600);
-  raise_flag(0);
-  await_flag(1, 1);
-  CHECK(unlink(path) == 0);
-  snprintf(path, sizeof path, "/dev/shm/smem.%sy.a", argument);
-  CHECK(unlink(path) == 0);
-  snprintf(path, sizeof path, "/dev/shm/smem.%sz.a", argument);
-  CHECK(unlink(path) == 0);
-  CHECK_OK(free_id("a"));
-  CHECK_OK(free_id("b"));
-  CHECK_OK(free_id("c"));
-}
-
-TEST(shares_of_several_namespaces) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("what was not made by this package is on no list there");
-#endif
-  char other[NAMESPACE_MAX + 1], third[NAMESPACE_MAX + 1];
-  const char *own = getenv("SHAREDMEMORY_NAMESPACE");
-  snprintf(other, sizeof other, "%.14so", own);
-  snprintf(third, sizeof third, "%.15sz", other);
-  process_id keeper = START(keeper_elsewhere, other);
-  await_flag(0, 1);
-  CHECK_EQUAL(0, shares_of(own).segments);
-  CHECK_OK(allocate("a", 5000));
-  CHECK_OK(allocate("b", 5000));
-  CHECK_EQUAL(2, shares_of(own).segments);
-  CHECK_EQUAL(2 * 8192, shares_of(own).resident);
-  CHECK_EQUAL(3, shares_of(other).segments); /* one is incomplete */
-  CHECK_EQUAL(2 * 8192, shares_of(other).resident);
-  CHECK_EQUAL(1, shares_of(third).segments);
-  raise_flag(1);
-  FINISH(keeper);
-  CHECK_EQUAL(0, shares_of(other).segments);
-  CHECK_EQUAL(0, shares_of(third).segments);
-  CHECK_OK(free_id("a"));
-  CHECK_OK(free_id("b"));
 }
 
 /* In the environment from the beginning, or forgotten and read anew by those who

@@ -209,9 +209,7 @@ TEST(planted_text) {
 }
 
 TEST(planted_empty_file) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("there it is what a dead creator leaves");
-#endif
+  skip_if_portable("there it is what a dead creator leaves");
   CHECK_OK(smem_join(&error));
   plant_file(segment_path("a"), "", 0600);
   check_damaged("a");
@@ -276,9 +274,7 @@ TEST(incomplete_number_is_skipped) {
 
 /* A creator that died between the footer and the mode; only on Linux. */
 TEST(complete_but_closed) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("has no such state");
-#endif
+  skip_if_portable("has no such state");
   CHECK_OK(allocate("a", PAYLOAD));
   CHECK(chmod(segment_path("a"), 0) == 0);
   CHECK_OK(find_id("a"));

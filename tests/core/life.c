@@ -258,9 +258,7 @@ TEST(a_name_twice_in_a_batch) {
 /* More than any machine has: told before any of it is taken. */
 TEST(far_too_large) {
   smem_request requests[] = {{1, NULL, 0}, {(uint64_t)1 << 50, NULL, 0}};
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("this system does not tell how much shared memory it has");
-#endif
+  skip_if_portable("this system does not tell how much shared memory it has");
   CHECK_CODE(sizeof(void *) < 8 ? SMEM_NO_MEMORY : SMEM_NO_SPACE,
              smem_allocate(requests, 2, SMEM_UNTIL_FREED, false, &error));
   CHECK_EQUAL(2, error.element);

@@ -182,9 +182,7 @@ TEST(no_address_space) {
 
 /* Beyond it the kernel would end the process by SIGXFSZ. */
 TEST(a_limit_on_the_size_of_files) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("macOS has no such limit for shared memory");
-#endif
+  skip_if_portable("macOS has no such limit for shared memory");
   struct rlimit limit = {1 << 20, 1 << 20};
   CHECK_OK(smem_join(&error));
   CHECK(setrlimit(RLIMIT_FSIZE, &limit) == 0);

@@ -123,30 +123,6 @@ TEST(the_clock_is_set_back_while_waiting) {
   clean_namespace();
 }
 
-static void add_segments(const smem_share *share, void *context) {
-  if (strcmp(share->space, getenv("SHAREDMEMORY_NAMESPACE")) == 0)
-    *(uint64_t *)context += share->segments;
-}
-
-TEST(what_is_being_created_is_in_no_list_yet) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("what was not made by this package is on no list there");
-#endif
-  uint64_t segments = 0;
-  process_id creator = START(stopped_creator, "a");
-  await_flag(0, 1);
-  plant_file(segment_path("a"), "", 0);
-  CHECK_EQUAL(0, count_listed());
-  CHECK_OK(smem_shares(add_segments, &segments, &error));
-  CHECK_EQUAL(0, segments);
-  raise_flag(1);
-  FINISH(creator);
-  CHECK_EQUAL(1, count_listed()); /* for its creator did not finish it */
-  CHECK_OK(smem_shares(add_segments, &segments, &error));
-  CHECK_EQUAL(1, segments);
-  clean_namespace();
-}
-
 /* ---- signals ------------------------------------------------------------- */
 
 static atomic_ulong signals;

@@ -64,9 +64,7 @@ TEST(live_and_orphan) {
 
 /* Without the control object the process itself is asked. */
 TEST(states_without_the_control_object) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("processes are not asked there");
-#endif
+  skip_if_portable("processes are not asked there");
   process_id owner = start_owner();
   CHECK(unlink(control_path()) == 0);
   CHECK_EQUAL(SMEM_LIVE, listed_state("freed"));
@@ -98,9 +96,7 @@ TEST(what_cannot_be_proved_is_unknown) {
 
 /* Another process has the dead owner's pid: told by its start time. */
 TEST(a_reused_pid_is_another_process) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("processes are not asked there");
-#endif
+  skip_if_portable("processes are not asked there");
   CHECK_OK(allocate("a", 1));
   struct footer footer;
   read_footer_of("a", &footer);
@@ -140,9 +136,7 @@ TEST(reclaim_by_lifetime) {
 }
 
 TEST(reclaim_what_is_incomplete_or_damaged) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("lists only what was made through it");
-#endif
+  skip_if_portable("lists only what was made through it");
   plant_incomplete("half");
   plant_file(segment_path("junk"), "junk", 0600);
   CHECK_EQUAL(SMEM_INCOMPLETE, listed_state("half"));
@@ -170,9 +164,7 @@ ROLE(holder) {
 }
 
 TEST(a_creator_at_work_is_left_alone) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("lists only what was made through it");
-#endif
+  skip_if_portable("lists only what was made through it");
   process_id creator = START(holder, "");
   await_flag(0, 1);
   CHECK_EQUAL(-1, listed_state("half")); /* not there yet */
@@ -234,28 +226,96 @@ TEST(reclaim_in_small_steps) {
 
 /* ---- all namespaces ------------------------------------------------------- */
 
-static void find_share(const smem_share *share, void *context) {
-  struct space own;
-  struct call call = {"test", "", 0, &error, false};
-  CHECK_OK(namespace_get(&call, &own));
-  if (strcmp(share->space, own.text) != 0) return;
-  uint64_t *segments = context;
-  segments[share->state] += share->segments;
+struct shares {
+  const char *space;
+  uint64_t segments[SMEM_STATES], all, resident;
+};
+
+static void add_share(const smem_share *share, void *context) {
+  struct shares *shares = context;
+  if (strcmp(share->space, shares->space) != 0) return;
+  CHECK(share->user == os_user());
+  shares->segments[share->state] += share->segments;
+  shares->all += share->segments;
+  shares->resident += share->resident;
+}
+
+static struct shares shares_of(const char *space) {
+  struct shares shares = {.space = space};
+  CHECK_OK(smem_shares(add_share, &shares, &error));
+  return shares;
+}
+
+static struct shares own_shares(void) {
+  return shares_of(getenv("SHAREDMEMORY_NAMESPACE"));
 }
 
 TEST(shares_by_state) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("lists only what was made through it");
-#endif
-  uint64_t segments[SMEM_STATES] = {0};
+  skip_if_portable("lists only what was made through it");
   leave_orphans();
   CHECK_OK(allocate("own", 1));
   plant_file(segment_path("junk"), "junk", 0600);
-  CHECK_OK(smem_shares(find_share, segments, &error));
-  CHECK_EQUAL(1, segments[SMEM_LIVE]);
-  CHECK_EQUAL(2, segments[SMEM_ORPHAN]);
-  CHECK_EQUAL(1, segments[SMEM_DAMAGED]);
+  struct shares shares = own_shares();
+  CHECK_EQUAL(1, shares.segments[SMEM_LIVE]);
+  CHECK_EQUAL(2, shares.segments[SMEM_ORPHAN]);
+  CHECK_EQUAL(1, shares.segments[SMEM_DAMAGED]);
   clean_namespace();
+}
+
+TEST(what_is_being_created_is_in_no_list_yet) {
+  skip_if_portable("lists only what was made through it");
+  process_id creator = START(holder, "");
+  await_flag(0, 1);
+  CHECK_EQUAL(0, count_listed());
+  CHECK_EQUAL(0, own_shares().all);
+  raise_flag(1);
+  FINISH(creator);
+  CHECK_EQUAL(1, count_listed()); /* for its creator did not finish it */
+  CHECK_EQUAL(1, own_shares().all);
+  clean_namespace();
+}
+
+/* `argument`: its namespace. */
+ROLE(keeper_elsewhere) {
+  setenv("SHAREDMEMORY_NAMESPACE", argument, 1);
+  CHECK_OK(allocate("a", 5000));
+  CHECK_OK(allocate("b", 5000));
+  plant_incomplete("c");
+  raise_flag(0);
+  await_flag(1, 1);
+  CHECK_OK(free_id("a"));
+  CHECK_OK(free_id("b"));
+  CHECK_OK(free_id("c"));
+}
+
+/* Beside a namespace in use there are one whose control object is empty, and one that
+ * has none. */
+TEST(shares_of_several_namespaces) {
+  skip_if_portable("lists only what was made through it");
+  char other[NAMESPACE_MAX + 1], third[NAMESPACE_MAX + 1], files[3][80];
+  snprintf(other, sizeof other, "%.14so", getenv("SHAREDMEMORY_NAMESPACE"));
+  snprintf(third, sizeof third, "%.15sz", other);
+  snprintf(files[0], sizeof files[0], "/dev/shm/smem.%s.a", third);
+  snprintf(files[1], sizeof files[1], "/dev/shm/smem.%sy.a", other);
+  snprintf(files[2], sizeof files[2], "/dev/shm/smem-control.%s", third);
+  process_id keeper = START(keeper_elsewhere, other);
+  await_flag(0, 1);
+  for (int i = 0; i < 3; i++) plant_file(files[i], i < 2 ? "no segment" : "", 0600);
+  CHECK_EQUAL(0, own_shares().all);
+  CHECK_OK(allocate("a", 5000));
+  CHECK_OK(allocate("b", 5000));
+  CHECK_EQUAL(2, own_shares().all);
+  CHECK_EQUAL(2 * 8192, own_shares().resident);
+  CHECK_EQUAL(3, shares_of(other).all); /* one is incomplete */
+  CHECK_EQUAL(2 * 8192, shares_of(other).resident);
+  CHECK_EQUAL(1, shares_of(third).all);
+  for (int i = 0; i < 3; i++) CHECK(unlink(files[i]) == 0);
+  raise_flag(1);
+  FINISH(keeper);
+  CHECK_EQUAL(0, shares_of(other).all);
+  CHECK_EQUAL(0, shares_of(third).all);
+  CHECK_OK(free_id("a"));
+  CHECK_OK(free_id("b"));
 }
 
 /* ---- what must not count as a proof --------------------------------------- */
@@ -298,9 +358,7 @@ TEST(an_owner_short_of_descriptors_stays_joined) {
 }
 
 TEST(what_cannot_be_looked_at_is_not_damaged) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("one descriptor is enough there");
-#endif
+  skip_if_portable("one descriptor is enough there");
 #ifdef TEST_VALGRIND
   test_skip("valgrind has some of its own");
 #endif

@@ -51,6 +51,14 @@ void test_skip(const char *reason) {
   host_exit(SKIPPED);
 }
 
+void skip_if_portable(const char *reason) {
+#ifdef SHAREDMEMORY_OS_PORTABLE
+  test_skip(reason);
+#else
+  (void)reason;
+#endif
+}
+
 void test_among(const char *file, int line, const char *text, smem_code code,
                 uint32_t mask) {
   if ((mask >> code) & 1) return;

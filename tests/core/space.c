@@ -55,9 +55,7 @@ TEST(filled_to_the_last_page) {
 
 TEST(no_room_for_the_control_object) {
   mount_own(0, "mode=1777,nr_inodes=1");
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("it is not in this file system there");
-#endif
+  skip_if_portable("it is not in this file system there");
   CHECK_CODE(SMEM_NO_SPACE, smem_join(&error));
   CHECK_CODE(SMEM_NO_SPACE, allocate("a", 1));
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
@@ -67,9 +65,7 @@ TEST(no_room_for_the_control_object) {
 TEST(closed_to_us) {
   uint64_t index;
   bool exists;
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("names are listed, and control objects are, elsewhere there");
-#endif
+  skip_if_portable("names are listed, and control objects are, elsewhere there");
   mount_own(0, "mode=0700");
   CHECK(setresgid(65534, 65534, 65534) == 0);
   CHECK(setresuid(65534, 65534, 65534) == 0);
@@ -115,9 +111,7 @@ static void fill_with_a_file(void) {
 
 TEST(no_space_for_the_control_object) {
   uint64_t index;
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("it is elsewhere there");
-#endif
+  skip_if_portable("it is elsewhere there");
   mount_own(0, "mode=1777,size=1m");
   fill_with_a_file();
   CHECK_CODE(SMEM_NO_SPACE, smem_join(&error));

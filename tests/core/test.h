@@ -49,6 +49,8 @@ extern _Thread_local smem_error error;
 __attribute__((format(printf, 3, 4), noreturn)) void
 test_fail(const char *file, int line, const char *format, ...);
 __attribute__((noreturn)) void test_skip(const char *reason);
+/* With only what every POSIX system has (`make portable`), as on macOS. */
+void skip_if_portable(const char *reason);
 void test_code(const char *file, int line, const char *text, smem_code code,
                smem_code expected);
 void test_equal(const char *file, int line, const char *text, uint64_t is,

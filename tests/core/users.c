@@ -180,9 +180,7 @@ ROLE(nobody_plants) {
 /* Half-made by another: not ours to clean. */
 TEST(anothers_incomplete_segment) {
   need_root();
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("the modes of objects are another matter there");
-#endif
+  skip_if_portable("the modes of objects are another matter there");
   PLAY(nobody_plants, "a");
   CHECK_OK(smem_join(&error));
   check_refused(free_id("a"), "65534");
@@ -201,9 +199,7 @@ ROLE(nobody_sees_incomplete) {
 
 TEST(roots_incomplete_segment) {
   need_root();
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  test_skip("the modes of objects are another matter there");
-#endif
+  skip_if_portable("the modes of objects are another matter there");
   plant_incomplete("a");
   PLAY(nobody_sees_incomplete, "a");
   CHECK(unlink(segment_path("a")) == 0);
