@@ -112,15 +112,15 @@ smem_code smem_open_reference(const smem_reference *reference,
   struct segment segment;
   /* No two segments of ours have the same generation: who has found the one that is
    * meant is where it is. */
-  bool told = !smem_id_is_raw(reference->id);
-  smem_code code = told ? SMEM_OK : check_place(&call, reference->place);
+  bool raw = smem_id_is_raw(reference->id);
+  smem_code code = raw ? check_place(&call, reference->place) : SMEM_OK;
   if (code != SMEM_OK) return code;
   name_referred(reference, &segment.name);
   code = open_referred(&call, reference, access == SMEM_READ_WRITE, &segment);
   if (code == SMEM_OK)
     return open_segment(&call, &segment, access, reference->space,
                         reference->place, handle);
-  smem_code elsewhere = told ? check_place(&call, reference->place) : SMEM_OK;
+  smem_code elsewhere = raw ? SMEM_OK : check_place(&call, reference->place);
   return elsewhere == SMEM_OK ? code : elsewhere;
 }
 

@@ -8,9 +8,8 @@ enum { SEALED = 1, HERE = 2, LARGEST = 600 };
 
 /* Of reference.c, whose checks behind the checksum would never be reached. */
 static void seal(uint8_t *bytes, size_t size) {
-  uint64_t hash = 0xCBF29CE484222325u;
-  for (size_t i = 0; i < size; i++)
-    if (i < 48 || i >= 56) hash = (hash ^ bytes[i]) * 0x100000001B3u;
+  uint64_t hash =
+      hash_more(hash_more(HASH_NOTHING, bytes, 48), bytes + 56, size - 56);
   for (int i = 0; i < 8; i++) bytes[48 + i] = (uint8_t)(hash >> 8 * i);
 }
 

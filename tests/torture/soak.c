@@ -116,7 +116,6 @@ static uint64_t visit(struct object *object, const char *id) {
   check_handle(handle, object, id);
   if (access == SMEM_READ_WRITE) write_words(handle->address, generation);
   if (access == SMEM_PRIVATE) *(uint64_t *)handle->address = 1; /* stays here */
-  if (access == SMEM_PRIVATE) handle->generation = generation;
   if (one_in(4)) send_reference(handle, (int)(object - object_at(0)));
   if (access == SMEM_PRIVATE)
     smem_close(handle);
@@ -199,24 +198,24 @@ static uint64_t any_size(void) {
   return one_in(8) ? 1 + random_below(200000) : 1 + random_below(7000);
 }
 
-static void act_create(struct object *object, const char *id,
-                       struct watch *watch) {
+/* `refused`: how it may fail, the segment being there. */
+static void make(struct object *object, const char *id, struct watch *watch,
+                 bool exclusive, uint32_t refused, enum seen made) {
   smem_request request = {any_size(), id, 0, NULL};
   smem_code code = smem_allocate(
-      &request, 1, (smem_lifetime)object->lifetime, true, &error);
-  CHECK_AMONG(CODE(OK) | CODE(EXISTS), code);
-  watch_end(watch, code == SMEM_OK ? SEEN_MADE : SEEN_PRESENT,
-            visit(object, id));
+      &request, 1, (smem_lifetime)object->lifetime, exclusive, &error);
+  CHECK_AMONG(CODE(OK) | refused, code);
+  watch_end(watch, code == SMEM_OK ? made : SEEN_PRESENT, visit(object, id));
+}
+
+static void act_create(struct object *object, const char *id,
+                       struct watch *watch) {
+  make(object, id, watch, true, CODE(EXISTS), SEEN_MADE);
 }
 
 static void act_open(struct object *object, const char *id,
                      struct watch *watch) {
-  smem_request request = {any_size(), id, 0, NULL};
-  smem_code code = smem_allocate(
-      &request, 1, (smem_lifetime)object->lifetime, false, &error);
-  CHECK_AMONG(CODE(OK) | CODE(TOO_SMALL), code);
-  watch_end(watch, code == SMEM_OK ? SEEN_EITHER : SEEN_PRESENT,
-            visit(object, id));
+  make(object, id, watch, false, CODE(TOO_SMALL), SEEN_EITHER);
 }
 
 static void act_free(struct object *object, const char *id,
