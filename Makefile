@@ -21,7 +21,7 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-all sanitize windows valgrind \
   musl portable gnu2x m32 fuzz analyze coverage coverage-r \
-  check-valgrind trixie strict check document bench torture clean
+  check-valgrind test-package sid trixie strict check document bench torture clean
 
 all: setup-demo $(INSTALLED)
 
@@ -44,7 +44,7 @@ test-core: setup-core
 
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
-	@tools/test -j 2 r core user clang asan tsan portable musl m32 gnu2x \
+	@tools/test -j 2 sid r core user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows strict analyze fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
@@ -71,7 +71,9 @@ windows valgrind musl portable gnu2x m32: %: setup-%
 #: make coverage   what the C tests do not reach, against tests/uncovered.md;
 #: make coverage-r the same of the R tests, a report only
 #: make check-valgrind  some of the R tests with R under valgrind
-#: make trixie     the R tests with the R of Debian trixie; needs root
+#: make test-package  what depends on R: its tests, and R CMD check for the rest
+#: make sid        make test-package with the newest R, that of Debian sid; needs root
+#: make trixie     the same with that of Debian trixie
 fuzz: setup-fuzz
 	@$(MAKE) --no-print-directory -C tests/fuzz run
 analyze: setup-analyze
@@ -82,8 +84,10 @@ coverage-r: setup-coverage-r
 	@tools/coverage r
 check-valgrind: setup-valgrind setup-test $(INSTALLED)
 	@tools/check-valgrind
-trixie: setup-trixie
-	@tools/trixie
+test-package: setup-check $(INSTALLED)
+	@tools/test r check-rest
+sid trixie: setup-debian
+	@tools/debian $@
 
 #: make strict     compile all C, warnings are errors
 #: make check      R CMD check --as-cran
