@@ -23,13 +23,23 @@ static const R_CallMethodDef entries[] = {
 
 static void in_this_library(void) {}
 
+/* When a library is unloaded, R takes the methods from all ALTREP classes that were
+ * registered for it, and every vector of these classes is an error from then on, for
+ * good: save.image() fails for the whole workspace. This library stays in memory, as
+ * fork and exit handlers of it may be called after an unload. So the classes belong to
+ * no library, as R's own do, and are made once: views outlive any number of unloads. */
+static void make_classes(DllInfo *dll) {
+  static bool stays;
+  if (stays) return;
+  stays = os_pin_library(in_this_library);
+  r_view_start(stays ? NULL : dll);
+}
+
 void attribute_visible R_init_sharedmemory(DllInfo *dll) {
   R_registerRoutines(dll, NULL, entries, NULL, NULL);
   R_useDynamicSymbols(dll, FALSE);
   R_forceSymbols(dll, TRUE);
-  r_view_start(dll);
+  make_classes(dll);
   r_api_start();
-  /* Fork and exit handlers of this library may be called after an unload. */
-  os_pin_library(in_this_library);
   smem_start(r_interrupted);
 }

@@ -241,7 +241,7 @@ void os_at_fork(void (*before)(void), void (*in_parent)(void),
                 void (*in_child)(void));
 
 /* Never unload the library that `function` is in: code of it may still be
- * called after R has let go of it. */
-void os_pin_library(void (*function)(void));
+ * called after R has let go of it. False if that cannot be had. */
+bool os_pin_library(void (*function)(void));
 
 #endif

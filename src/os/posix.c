@@ -272,14 +272,15 @@ void os_at_fork(void (*before)(void), void (*in_parent)(void),
   pthread_atfork(before, in_parent, in_child);
 }
 
-void os_pin_library(void (*function)(void)) {
+bool os_pin_library(void (*function)(void)) {
   Dl_info library;
   void *address;
   memcpy(&address, &function, sizeof address);
-  if (dladdr(address, &library) == 0 || !library.dli_fname) return;
+  if (dladdr(address, &library) == 0 || !library.dli_fname) return false;
   /* RTLD_NOLOAD: only if it is a loaded library, which an executable of C tests
    * that has the core linked in is not. The handle is never closed. */
-  dlopen(library.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+  int how = RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE;
+  return dlopen(library.dli_fname, how) != NULL;
 }
 
 #else

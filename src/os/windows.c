@@ -1197,13 +1197,12 @@ void os_at_fork(void (*before)(void), void (*in_parent)(void),
   (void)in_child;
 }
 
-void os_pin_library(void (*function)(void)) {
+bool os_pin_library(void (*function)(void)) {
   WCHAR *address;
   HMODULE library;
   memcpy(&address, &function, sizeof address);
-  GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN |
-                         GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
-                     address, &library);
+  DWORD how = GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS;
+  return GetModuleHandleExW(how, address, &library) != 0;
 }
 
 #else

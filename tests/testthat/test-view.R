@@ -537,32 +537,6 @@ test_that("more views than a process may have mappings are no problem", {
   expect_identical(sum, 70000)
 })
 
-# R itself takes the methods away from the vectors of a package that goes.
-test_that("a view whose package was unloaded is an error, and no crash", {
-  local_clean_shm()
-  id <- local_segment(as.double(1:100))
-  answer <- run_in(local_session(), function(id) {
-    x <- viewSharedMemory(id)
-    y <- viewSharedMemory(id, readonly = FALSE)
-    state <- serialize(y, NULL)
-    unloadNamespace("sharedmemory")
-    gc()
-    uses <- list(
-      function() sum(x), function() x[1], function() y[1] <- 7,
-      function() length(x), function() serialize(x, NULL),
-      function() utils::capture.output(print(x)), function() -y,
-      function() attr(y, "unit") <- "m"
-    )
-    for (use in uses) try(use(), silent = TRUE)
-    failed <- inherits(try(sum(x), silent = TRUE), "try-error")
-    rm(x, y)
-    gc()
-    loadNamespace("sharedmemory")
-    c(failed, unserialize(state)[1:2], sum(sharedmemory::viewSharedMemory(id)))
-  }, id)
-  expect_identical(answer, c(1, 1, 2, 5050))
-})
-
 # ---- fork ----------------------------------------------------------------------------
 
 test_that("children share views, and keep what they change to themselves", {
