@@ -1,17 +1,46 @@
-/* Shared by linux.c and linux_proc.c. */
+/* Shared by the files linux_*.c. */
 #ifndef SHAREDMEMORY_OS_LINUX_H
 #define SHAREDMEMORY_OS_LINUX_H
 
 #include "posix.h"
 
+#ifdef OS_LINUX
+
 #define DIRECTORY "/dev/shm/"
 
-/* Have we mapped so much that there are few mappings left for the rest of the
- * process? It needs some itself, to allocate memory and to load code, and does not
- * survive without. */
-bool linux_mappings_run_out(void);
+enum { LINUX_PATH_SIZE = 300 };
 
-/* Is that why mmap() said ENOMEM? */
-bool linux_mappings_used_up(void);
+struct linux_path {
+  char text[LINUX_PATH_SIZE];
+};
 
+struct linux_path linux_path_of(const char *name);
+
+/* Reserve the object's first `size` bytes, without making it longer. */
+os_status linux_reserve(int fd, uint64_t size, os_interrupted interrupted);
+
+/* Open what may be closed even to its owner: between its creation and its
+ * fchmod, or because the creator died there. Only the owner of a file can
+ * replace it in a directory with the sticky bit, so that chmod by path after
+ * lstat() cannot hit anybody else's. */
+enum linux_kind { LINUX_SEGMENT, LINUX_CONTROL, LINUX_ANOTHERS };
+os_status linux_open_own(const struct linux_path *path, enum linux_kind kind,
+                         int flags, int *fd);
+
+/* posix_map(), but some mappings are left to the rest of the process: it needs some
+ * itself, to allocate memory and to load code, and does not survive without. */
+os_status linux_map(os_object object, uint64_t offset, uint64_t size,
+                    os_access access, void **address);
+
+/* How many mappings this process has; UINT64_MAX if that is not told. */
+uint64_t linux_own_mappings(void);
+
+/* A file of /proc or /etc, as far as the buffer goes; 0, and "", if it cannot be
+ * read. Always terminated. */
+size_t linux_read_text(const char *path, char *buffer, size_t length);
+
+/* The number in such a file; UINT64_MAX if there is none. */
+uint64_t linux_read_number(const char *path);
+
+#endif
 #endif

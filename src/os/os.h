@@ -1,8 +1,10 @@
 /* What the core needs of an operating system: the mechanism, and no policy.
  *
- * One contract, three implementations: posix.c with linux.c and linux_proc.c,
- * posix.c with macos.c, and windows.c. Every function is thread-safe unless it
- * says otherwise, never prints and never exits. Sizes and offsets are bytes.
+ * One contract, three implementations, each in files by subject, which have the
+ * same names for all: posix_*.c with linux_*.c, posix_*.c with macos_*.c, and
+ * windows_*.c. So os_lock() is in posix_lock.c and windows_lock.c. Every function is
+ * thread-safe unless it says otherwise, never prints and never exits. Sizes and
+ * offsets are bytes.
  *
  * Names are UTF-8 without a leading "/", for example "smem.1000.42"; each
  * implementation makes of them what its system accepts. A name that does not

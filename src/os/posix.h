@@ -1,13 +1,13 @@
-/* Shared by posix.c and what goes with it: linux.c and linux_proc.c, or macos.c. */
+/* Shared by the files posix_*.c and what goes with them: linux_*.c or macos_*.c. */
 #ifndef SHAREDMEMORY_OS_POSIX_H
 #define SHAREDMEMORY_OS_POSIX_H
 
-#include "os.h"
+#include "system.h"
+
+#ifdef OS_POSIX
 #include "syscalls.h"
 
 #include <errno.h>
-
-#define OS_SUCCESS ((os_status){OS_OK, 0})
 
 /* errno -> os_status. */
 os_status posix_status(int number);
@@ -41,4 +41,5 @@ extern _Atomic uint64_t posix_mapped;
 os_status posix_map(int fd, uint64_t offset, uint64_t size, os_access access,
                     void **address);
 
+#endif
 #endif

@@ -17,71 +17,23 @@
  * copied the bytes: a size other than 0 means that the footer is there. Between
  * the last two states a creator may die; whoever opens the segment next does
  * the fchmod for it. An empty file with any other mode is not ours. */
-#if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
-
 #include "linux.h"
+#ifdef OS_LINUX
 
-#include <dirent.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/resource.h>
-
-enum { PATH_SIZE = 300 };
-
-static int real_open(const char *path, int flags, mode_t mode) {
-  return open(path, flags, mode);
-}
-static int real_reserve(int fd, off_t offset, off_t length) {
-  return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length);
-}
-static int real_lock(int fd, int command, struct flock *lock) {
-  return fcntl(fd, command, lock);
-}
-
-#ifndef SHAREDMEMORY_TEST_SYSCALLS
-const
-#endif
-    struct os_syscalls os_sys = {
-        .open = real_open,       .unlink = unlink,       .close = close,
-        .fstat = fstat,          .lstat = lstat,         .chmod = chmod,
-        .fchmod = fchmod,        .reserve = real_reserve,
-        .ftruncate = ftruncate,  .pread = pread,         .pwrite = pwrite,
-        .mmap = mmap,            .munmap = munmap,       .lock = real_lock,
-        .calloc = calloc,
-};
-
-struct path {
-  char text[PATH_SIZE];
-};
-
-static struct path path_of(const char *name) {
-  struct path path;
-  size_t length = strlen(name), most = sizeof path.text - sizeof DIRECTORY;
-  memcpy(path.text, DIRECTORY, sizeof DIRECTORY - 1);
-  if (length > most) length = most; /* names of the core are shorter */
-  memcpy(path.text + sizeof DIRECTORY - 1, name, length);
-  path.text[sizeof DIRECTORY - 1 + length] = '\0';
-  return path;
-}
-
-void os_object_path(const char *name, char *buffer, size_t length) {
-  snprintf(buffer, length, DIRECTORY "%s", name);
-}
-
-/* ---- objects ----------------------------------------------------------- */
 
 /* tmpfs hands out pages on first access; with the file system full that would
  * be SIGBUS in the middle of somebody's assignment. So they are reserved here,
  * where ENOSPC is an error that can be reported. fallocate() gives up, and gives
  * back its pages, at any signal: with a profiler's timer running one large call
  * would never get through, so it goes in chunks that shrink. */
-static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
+os_status linux_reserve(int fd, uint64_t size, os_interrupted interrupted) {
   uint64_t chunk = (uint64_t)64 << 20;
   const uint64_t smallest = (uint64_t)64 << 10;
   /* Beyond this limit the kernel sends SIGXFSZ, which ends the process. */
   struct rlimit most;
-  if (getrlimit(RLIMIT_FSIZE, &most) == 0 &&
-      most.rlim_cur != RLIM_INFINITY && size > most.rlim_cur)
+  if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY &&
+      size > most.rlim_cur)
     return (os_status){OS_NO_SPACE, EFBIG};
   /* Asked beforehand, or everybody else on the machine would meet a full file
    * system while we fill it only to find that it does not fit. */
@@ -104,7 +56,7 @@ static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
 /* The name goes only if it still leads here: somebody may have removed the control
  * object, and then our lock of the name excludes nobody. */
 void os_object_discard(const char *name, os_object object) {
-  struct path path = path_of(name);
+  struct linux_path path = linux_path_of(name);
   struct stat ours, named;
   if (os_sys.fstat((int)object, &ours) == 0 &&
       os_sys.lstat(path.text, &named) == 0 && ours.st_ino == named.st_ino &&
@@ -115,11 +67,11 @@ void os_object_discard(const char *name, os_object object) {
 
 os_status os_object_create(const char *name, uint64_t size,
                            os_interrupted interrupted, os_object *object) {
-  struct path path = path_of(name);
-  int fd = os_sys.open(path.text,
-                       O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS, 0);
+  struct linux_path path = linux_path_of(name);
+  int fd =
+      os_sys.open(path.text, O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS, 0);
   if (fd < 0) return posix_last();
-  os_status status = reserve(fd, size, interrupted);
+  os_status status = linux_reserve(fd, size, interrupted);
   if (status.code == OS_OK)
     *object = fd;
   else
@@ -150,21 +102,16 @@ static bool is_incomplete(const struct stat *status) {
          (status->st_mode & 0777) == 0;
 }
 
-/* Open what may be closed even to its owner: between its creation and its
- * fchmod, or because the creator died there. Only the owner of a file can
- * replace it in a directory with the sticky bit, so that chmod by path after
- * lstat() cannot hit anybody else's. */
-enum kind { SEGMENT, CONTROL, ANOTHERS };
-
-static os_status open_own(const struct path *path, enum kind kind, int flags,
-                          int *fd) {
+os_status linux_open_own(const struct linux_path *path, enum linux_kind kind,
+                         int flags, int *fd) {
   enum { ATTEMPTS = 1000 }; /* each one lost to somebody who freed or created */
   for (int attempt = 0;; attempt++) {
     struct stat status;
     *fd = os_sys.open(path->text, flags | POSIX_SAFE_FLAGS, 0600);
     if (*fd >= 0) return OS_SUCCESS;
     os_status failure = posix_last();
-    if (failure.code != OS_DENIED || kind == ANOTHERS || attempt == ATTEMPTS)
+    if (failure.code != OS_DENIED || kind == LINUX_ANOTHERS ||
+        attempt == ATTEMPTS)
       return failure;
     if (os_sys.lstat(path->text, &status) != 0) {
       if (errno == ENOENT) continue;
@@ -173,7 +120,7 @@ static os_status open_own(const struct path *path, enum kind kind, int flags,
     /* Open by now: it was finished, or is another one of this name. */
     if (open_to_owner(&status)) continue;
     if (!closed_to_owner(&status)) return failure;
-    if (kind == SEGMENT && is_incomplete(&status))
+    if (kind == LINUX_SEGMENT && is_incomplete(&status))
       return (os_status){OS_INCOMPLETE, 0};
     if (os_sys.chmod(path->text, 0600) != 0 && errno != ENOENT)
       return posix_last();
@@ -182,19 +129,22 @@ static os_status open_own(const struct path *path, enum kind kind, int flags,
 
 os_status os_object_open(const char *name, bool writable, os_object *object,
                          os_info *info) {
-  struct path path = path_of(name);
+  struct linux_path path = linux_path_of(name);
   struct stat status;
   int fd;
-  enum kind kind = os_is_own_name(name) ? SEGMENT : ANOTHERS;
-  os_status result = open_own(&path, kind, writable ? O_RDWR : O_RDONLY, &fd);
-  if (result.code == OS_INCOMPLETE) info->user = os_user(); /* see open_own() */
+  enum linux_kind kind = os_is_own_name(name) ? LINUX_SEGMENT : LINUX_ANOTHERS;
+  os_status result =
+      linux_open_own(&path, kind, writable ? O_RDWR : O_RDONLY, &fd);
+  if (result.code == OS_INCOMPLETE)
+    info->user = os_user(); /* see linux_open_own() */
   if (result.code != OS_OK) return result;
   if (os_sys.fstat(fd, &status) != 0) {
     result = posix_last();
   } else {
     posix_info(&status, info);
     if (!S_ISREG(status.st_mode)) result.code = OS_NOT_REGULAR;
-    if (kind == SEGMENT && is_incomplete(&status)) /* root opens any mode */
+    if (kind == LINUX_SEGMENT &&
+        is_incomplete(&status)) /* root opens any mode */
       result.code = OS_INCOMPLETE;
   }
   if (result.code == OS_OK)
@@ -205,7 +155,7 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
 }
 
 os_status os_object_stat(const char *name, os_info *info) {
-  struct path path = path_of(name);
+  struct linux_path path = linux_path_of(name);
   struct stat status;
   if (os_sys.lstat(path.text, &status) != 0) return posix_last();
   posix_info(&status, info);
@@ -219,20 +169,6 @@ os_status os_object_read(os_object object, uint64_t offset, void *buffer,
   return posix_read_all((int)object, buffer, length, (off_t)offset);
 }
 
-static os_status map_range(os_object object, uint64_t offset, uint64_t size,
-                           os_access access, void **address) {
-  if (linux_mappings_run_out()) return (os_status){OS_TOO_MANY_MAPS, ENOMEM};
-  os_status status = posix_map((int)object, offset, size, access, address);
-  if (status.code == OS_NO_MEMORY && linux_mappings_used_up())
-    status.code = OS_TOO_MANY_MAPS;
-  return status;
-}
-
-os_status os_object_map(os_object object, uint64_t size, os_access access,
-                        void **address) {
-  return map_range(object, 0, size, access, address);
-}
-
 /* write() fills fresh pages of a tmpfs more than twice as fast as a mapping, where
  * taking the page fault costs more than copying the page. */
 os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
@@ -244,7 +180,7 @@ os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
       offset + length <= most.rlim_cur)
     return posix_write_all((int)object, buffer, length, (off_t)offset);
   uint64_t before = offset % os_page_size();
-  os_status status = map_range(object, offset - before, before + length,
+  os_status status = linux_map(object, offset - before, before + length,
                                OS_READ_WRITE, &window);
   if (status.code != OS_OK) return status;
   memcpy((char *)window + before, buffer, length);
@@ -256,7 +192,7 @@ os_status os_object_remove(const char *name) {
   /* The sticky bit of /dev/shm protects other users' files from everybody but
    * root, so root looks first. */
   if (geteuid() == 0) {
-    struct path path = path_of(name);
+    struct linux_path path = linux_path_of(name);
     struct stat status;
     if (os_sys.lstat(path.text, &status) != 0) return posix_last();
     if (status.st_uid != 0) return (os_status){OS_DENIED, EPERM};
@@ -265,68 +201,8 @@ os_status os_object_remove(const char *name) {
 }
 
 os_status os_object_remove_own(const char *name) {
-  struct path path = path_of(name);
+  struct linux_path path = linux_path_of(name);
   return os_sys.unlink(path.text) == 0 ? OS_SUCCESS : posix_last();
 }
 
-os_status os_object_list(const char *prefix,
-                         bool (*visit)(const char *name, void *context),
-                         void *context) {
-  size_t length = strlen(prefix);
-  DIR *directory = opendir(DIRECTORY);
-  if (!directory) return posix_last();
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
-    if (strncmp(entry->d_name, prefix, length) == 0 &&
-        !visit(entry->d_name, context))
-      break;
-  closedir(directory);
-  return OS_SUCCESS;
-}
-
-/* ---- control object ------------------------------------------------------ */
-
-os_status os_control_open(const char *name, bool create, os_object *object,
-                          os_info *info) {
-  struct path path = path_of(name);
-  int fd;
-  os_status result =
-      open_own(&path, CONTROL, O_RDWR | (create ? O_CREAT : 0), &fd);
-  if (result.code == OS_DENIED) {
-    /* Also fs.protected_regular: O_CREAT on another user's file in a sticky
-     * directory is refused even to root. */
-    struct stat status;
-    if (os_sys.lstat(path.text, &status) == 0) posix_info(&status, info);
-  }
-  if (result.code != OS_OK) return result;
-  result = posix_inspect(fd, info);
-  /* The umask may have taken away what open() asked for. */
-  if (result.code == OS_OK && info->user == os_user() && info->size == 0 &&
-      os_sys.fchmod(fd, 0600) != 0)
-    result = posix_last();
-  if (result.code != OS_OK) {
-    posix_shut(fd);
-    return result;
-  }
-  *object = fd;
-  return OS_SUCCESS;
-}
-
-os_status os_control_resize(os_object object, uint64_t size) {
-  int fd = (int)object;
-  static const char zeros[4096];
-  os_status status = reserve(fd, size, NULL);
-  /* Never smaller: somebody may have the damaged one mapped and look at it. */
-  if (status.code == OS_OK && os_sys.ftruncate(fd, (off_t)size) != 0)
-    status = posix_last();
-  for (uint64_t at = 0; status.code == OS_OK && at < size; at += sizeof zeros)
-    status = posix_write_all(
-        fd, zeros, size - at < sizeof zeros ? (size_t)(size - at) : sizeof zeros,
-        (off_t)at);
-  return status;
-}
-
-os_status os_control_remove(const char *name) { return os_object_remove(name); }
-
-#else
-typedef int not_linux; /* C wants a declaration in every file */
 #endif

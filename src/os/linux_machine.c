@@ -1,0 +1,80 @@
+/* Linux: which machine this is, its memory and its limits. */
+#include "linux.h"
+#ifdef OS_LINUX
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+/* A line "Key:   123 kB" of /proc/meminfo, in bytes; 0 if there is none. */
+static uint64_t meminfo(const char *text, const char *key) {
+  const char *line = strstr(text, key);
+  uint64_t kib = 0;
+  if (line && sscanf(line + strlen(key), ": %" SCNu64, &kib) != 1) kib = 0;
+  return kib * 1024;
+}
+
+uint64_t os_free_space(void) {
+  uint64_t room = UINT64_MAX;
+  struct statvfs fs;
+  /* A tmpfs mounted without a size reports 0 blocks: no limit of its own. */
+  if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0)
+    room = (uint64_t)fs.f_bavail * fs.f_frsize;
+  /* tmpfs pages are memory. /dev/shm may be larger than what is left of it, and
+   * reserving more than that ends in the out-of-memory killer, not in ENOSPC. */
+  char text[4096];
+  if (linux_read_text("/proc/meminfo", text, sizeof text) > 0) {
+    uint64_t memory = meminfo(text, "MemAvailable") + meminfo(text, "SwapFree");
+    if (memory > 0 && memory < room) room = memory;
+  }
+  return room;
+}
+
+os_status os_place(uint64_t place[2]) {
+  static _Atomic uint64_t boot; /* does not change while we run */
+  struct stat directory;
+  if (boot == 0) {
+    char text[64];
+    errno = ENOENT;
+    size_t length =
+        linux_read_text("/proc/sys/kernel/random/boot_id", text, sizeof text);
+    os_status failure = posix_last();
+    if (length > 0)
+      boot = posix_hash(text, length, 1);
+    else if (failure.code != OS_NOT_FOUND && failure.code != OS_DENIED)
+      return failure;
+  }
+  place[0] = boot;
+  place[1] = stat(DIRECTORY, &directory) == 0 ? (uint64_t)directory.st_dev : 0;
+  return OS_SUCCESS;
+}
+
+/* systemd's logind removes a user's shared memory when his last session ends,
+ * unless that is switched off or he is a system user. */
+static bool removed_at_logout(void) {
+  struct stat status;
+  enum { FIRST_REGULAR_USER = 1000 };
+  if (geteuid() < FIRST_REGULAR_USER ||
+      stat("/run/systemd/system", &status) != 0)
+    return false;
+  char text[8192];
+  if (linux_read_text("/etc/systemd/logind.conf", text, sizeof text) == 0)
+    return true;
+  const char *setting = strstr(text, "\nRemoveIPC=");
+  return !setting || strncmp(setting + 11, "no", 2) != 0;
+}
+
+void os_limits_get(os_limits *limits) {
+  struct statvfs fs;
+  limits->capacity = limits->used = UINT64_MAX;
+  if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0) {
+    limits->capacity = (uint64_t)fs.f_blocks * fs.f_frsize;
+    limits->used = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
+  }
+  limits->free = os_free_space();
+  limits->max_mappings = linux_read_number("/proc/sys/vm/max_map_count");
+  limits->mappings = linux_own_mappings();
+  limits->cleaned_at_logout = removed_at_logout();
+}
+
+#endif

@@ -1,0 +1,39 @@
+/* macOS: which machine this is, and its limits. */
+#include "macos.h"
+#ifdef OS_MACOS
+
+#ifdef __APPLE__
+#include <sys/sysctl.h>
+#endif
+
+/* macOS swaps to a file that grows. Elsewhere no more than this can be had, and
+ * reserving more ends in somebody being killed for memory, not in an error. */
+uint64_t os_free_space(void) {
+#if !defined(__APPLE__) && defined(_SC_PHYS_PAGES)
+  long pages = sysconf(_SC_PHYS_PAGES);
+  if (pages > 0) return (uint64_t)pages * os_page_size();
+#endif
+  return UINT64_MAX;
+}
+
+os_status os_place(uint64_t place[2]) {
+  char text[256] = "";
+  size_t length = sizeof text - 1;
+#ifdef __APPLE__
+  if (sysctlbyname("kern.bootsessionuuid", text, &length, NULL, 0) != 0)
+    text[0] = '\0';
+#else
+  gethostname(text, length);
+#endif
+  place[0] = posix_hash(text, strlen(text), 1);
+  place[1] = 0;
+  return OS_SUCCESS;
+}
+
+/* Shared memory is swapped like any other; nothing of the list is limited. */
+void os_limits_get(os_limits *limits) {
+  *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(),
+                        UINT64_MAX, UINT64_MAX, false};
+}
+
+#endif

@@ -1,0 +1,275 @@
+/* macOS, and any other POSIX system: named objects that only shm_open() knows.
+ *
+ * What macOS cannot do, and what is done instead:
+ *
+ *   read() or write() an object    a mapping of the pages concerned
+ *   tell two objects apart         fstat() has no device and inode there, so a
+ *                                  hash of the footer, which is random
+ *   set the size more than once    ftruncate() at creation, full size at once
+ *   list the objects               a record of the names (see "the record")
+ *   lock an object                 the control object is a regular file in the
+ *                                  user's temporary directory
+ *   names of over 31 bytes         a hash; the footer has the name in full
+ *
+ * How a segment comes into being, and what a killed creator leaves behind:
+ *
+ *   state        size   last 8 bytes   reached by
+ *   absent         -         -
+ *   incomplete     0         -         shm_open(O_EXCL, 0600)
+ *   incomplete   full        0         ftruncate
+ *   complete     full    checksum      the footer, its checksum word last
+ *
+ * Only names that begin with "smem" have a footer; another program's object is
+ * complete from its first byte on. It has no identity either: its last bytes
+ * may change at any time.
+ *
+ * On Linux with SHAREDMEMORY_OS_PORTABLE these files stand in for linux_*.c, so that
+ * they can be tested there. */
+#include "macos.h"
+#ifdef OS_MACOS
+
+#include <stdatomic.h>
+#include <sys/file.h>
+
+enum { FOOTER = 1024, WORD = 8 };
+
+/* ---- parts of objects ---------------------------------------------------- */
+
+struct window {
+  void *base;
+  size_t length;
+  char *at; /* the bytes asked for */
+};
+
+static os_status window_open(int fd, uint64_t offset, size_t length,
+                             int protection, struct window *window) {
+  size_t before = (size_t)(offset % os_page_size());
+  window->length = length + before;
+  window->base = os_sys.mmap(NULL, window->length, protection, MAP_SHARED, fd,
+                             (off_t)(offset - before));
+  if (window->base == MAP_FAILED) return posix_last();
+  window->at = (char *)window->base + before;
+  return OS_SUCCESS;
+}
+
+static void window_close(struct window *window) {
+  int kept = errno;
+  os_sys.munmap(window->base, window->length);
+  errno = kept;
+}
+
+static _Atomic uint64_t *last_word(struct window *window, size_t length) {
+  return (_Atomic uint64_t *)(void *)(window->at + length - WORD);
+}
+
+/* Is the footer there, and which one is it? */
+static os_status inspect_footer(int fd, os_info *info) {
+  struct window window;
+  if (info->size == 0) return (os_status){OS_INCOMPLETE, 0};
+  /* Not made by us: who reads the footer will say what is wrong. */
+  if (info->size < FOOTER || info->size % WORD != 0) return OS_SUCCESS;
+  os_status status =
+      window_open(fd, info->size - FOOTER, FOOTER, PROT_READ, &window);
+  if (status.code != OS_OK) return status;
+  if (atomic_load_explicit(last_word(&window, FOOTER), memory_order_acquire)) {
+    info->identity[0] = posix_hash(window.at, FOOTER, 1);
+    info->identity[1] = posix_hash(window.at, FOOTER, 2);
+  } else {
+    status.code = OS_INCOMPLETE;
+  }
+  window_close(&window);
+  return status;
+}
+
+/* macOS tells neither type nor links of a shared memory object, and not which one
+ * it is: all are 0. The identity of our own is in the footer; that another
+ * program's was replaced goes unnoticed there. */
+static os_status inspect(int fd, const char *name, os_info *info) {
+  struct stat status;
+  if (os_sys.fstat(fd, &status) != 0) return posix_last();
+  posix_info(&status, info);
+  info->unlinked = false;
+  if ((status.st_mode & S_IFMT) != 0 && !S_ISREG(status.st_mode))
+    return (os_status){OS_NOT_REGULAR, 0};
+  if (!os_is_own_name(name)) return OS_SUCCESS;
+  info->identity[0] = info->identity[1] = 0;
+  return inspect_footer(fd, info);
+}
+
+/* ---- objects ------------------------------------------------------------- */
+
+static os_status reserve(int fd, uint64_t size, os_interrupted interrupted) {
+  uint64_t chunk = (uint64_t)64 << 20;
+  const uint64_t smallest = (uint64_t)64 << 10;
+  for (uint64_t done = 0; done < size;) {
+    uint64_t step = size - done < chunk ? size - done : chunk;
+    if (os_sys.reserve(fd, (off_t)done, (off_t)step) == 0)
+      done += step;
+    else if (errno != EINTR)
+      return posix_last();
+    else if (chunk > smallest) /* a profiler's timer interrupts each one */
+      chunk /= 2;
+    if (done < size && interrupted && interrupted())
+      return (os_status){OS_INTERRUPTED, EINTR};
+  }
+  return OS_SUCCESS;
+}
+
+/* Nobody else may open it, and its owner must. What the umask took away cannot
+ * be given back on macOS, where fchmod() is refused on these objects. */
+static os_status give_mode(int fd) {
+  struct stat status;
+  if (os_sys.fstat(fd, &status) != 0) return posix_last();
+  if ((status.st_mode & 0777) == 0600 || os_sys.fchmod(fd, 0600) == 0)
+    return OS_SUCCESS;
+  return (os_status){OS_DENIED, errno};
+}
+
+static os_status give_size(int fd, uint64_t size, os_interrupted interrupted) {
+  if (size > INT64_MAX || size > os_free_space())
+    return (os_status){OS_NO_SPACE, ENOSPC};
+  if (os_sys.ftruncate(fd, (off_t)size) == 0)
+    return reserve(fd, size, interrupted);
+  os_status status = posix_last();
+  /* macOS has this for a lack of memory too; the descriptor is a good one. */
+  if (errno == EINVAL || errno == EFBIG) status.code = OS_NO_SPACE;
+  return status;
+}
+
+static os_status create_object(const char *name, uint64_t size,
+                               os_interrupted interrupted, int *fd) {
+  struct macos_path path = macos_name(name);
+  *fd = os_sys.shm_open(path.text, O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS,
+                        0600);
+  if (*fd < 0) return posix_last();
+  os_status status = give_mode(*fd);
+  if (status.code == OS_OK) status = give_size(*fd, size, interrupted);
+  if (status.code == OS_OK) return status;
+  os_sys.shm_unlink(path.text);
+  posix_shut(*fd);
+  return status;
+}
+
+os_status os_object_create(const char *name, uint64_t size,
+                           os_interrupted interrupted, os_object *object) {
+  struct macos_path record = macos_record_path(name);
+  os_info info;
+  int record_fd, fd = -1;
+  os_status status = macos_record_lock(
+      record.text, O_WRONLY | O_APPEND | O_CREAT, LOCK_SH, &record_fd, &info);
+  if (status.code != OS_OK) return status;
+  status = macos_record_append(record_fd, name);
+  if (status.code == OS_OK)
+    status = create_object(name, size, interrupted, &fd);
+  macos_record_close(record_fd);
+  if (status.code != OS_OK) return status;
+  macos_record_rewrite(record.text, info.size);
+  *object = fd;
+  return OS_SUCCESS;
+}
+
+os_status os_object_publish(os_object object, uint64_t size, const void *tail,
+                            size_t length) {
+  struct window window;
+  uint64_t word;
+  os_status status = window_open((int)object, size - length, length,
+                                 PROT_READ | PROT_WRITE, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(window.at, tail, length - WORD);
+  memcpy(&word, (const char *)tail + length - WORD, WORD);
+  /* Who sees this word sees all the rest of the footer. */
+  atomic_store_explicit(last_word(&window, length), word, memory_order_release);
+  window_close(&window);
+  return OS_SUCCESS;
+}
+
+static os_status open_object(const char *name, int flags, int *fd,
+                             os_info *info) {
+  struct macos_path path = macos_name(name);
+  /* What cannot be opened tells no owner. A link, where there are links, lies
+   * in a directory whose sticky bit protects what belongs to others. */
+  memset(info, 0, sizeof *info);
+  info->user = os_user();
+  *fd = os_sys.shm_open(path.text, flags | POSIX_SAFE_FLAGS, 0);
+  if (*fd < 0) {
+    os_status failure = posix_last();
+    /* glibc's shm_open() makes EISDIR into EINVAL; our names are valid. */
+    if (errno == EINVAL) failure.code = OS_NOT_REGULAR;
+    return failure;
+  }
+  os_status status = inspect(*fd, name, info);
+  if (status.code != OS_OK) posix_shut(*fd);
+  return status;
+}
+
+os_status os_object_open(const char *name, bool writable, os_object *object,
+                         os_info *info) {
+  int fd;
+  os_status status = open_object(name, writable ? O_RDWR : O_RDONLY, &fd, info);
+  if (status.code == OS_OK) *object = fd;
+  return status;
+}
+
+/* There is nothing like stat() by name, so that of another user's object only
+ * OS_DENIED is known. */
+os_status os_object_stat(const char *name, os_info *info) {
+  int fd;
+  os_status status = open_object(name, O_RDONLY, &fd, info);
+  if (status.code == OS_OK) posix_shut(fd);
+  return status;
+}
+
+void os_object_discard(const char *name, os_object object) {
+  os_object_remove(name);
+  os_object_close(object);
+}
+
+os_status os_object_read(os_object object, uint64_t offset, void *buffer,
+                         size_t length) {
+  struct stat status;
+  struct window window;
+  if (length == 0) return OS_SUCCESS;
+  if (os_sys.fstat((int)object, &status) != 0) return posix_last();
+  uint64_t size = (uint64_t)status.st_size;
+  if (offset > size || length > size - offset)
+    return (os_status){OS_FAILED, 0}; /* shorter than it said */
+  os_status result =
+      window_open((int)object, offset, length, PROT_READ, &window);
+  if (result.code != OS_OK) return result;
+  memcpy(buffer, window.at, length);
+  window_close(&window);
+  return OS_SUCCESS;
+}
+
+os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
+                          size_t length) {
+  struct window window;
+  if (length == 0) return OS_SUCCESS;
+  os_status status =
+      window_open((int)object, offset, length, PROT_READ | PROT_WRITE, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(window.at, buffer, length);
+  window_close(&window);
+  return OS_SUCCESS;
+}
+
+/* shm_unlink() lets root, and on some systems whoever may write, remove what
+ * belongs to others. */
+os_status os_object_remove(const char *name) {
+  struct macos_path path = macos_name(name);
+  os_info info;
+  int fd;
+  os_status status = open_object(name, O_RDONLY, &fd, &info);
+  if (status.code == OS_OK) posix_shut(fd);
+  bool is_known = status.code == OS_OK || status.code == OS_INCOMPLETE ||
+                  status.code == OS_NOT_REGULAR;
+  if (!is_known || info.directory) return status;
+  if (info.user != os_user()) return (os_status){OS_DENIED, EPERM};
+  return os_sys.shm_unlink(path.text) == 0 ? OS_SUCCESS : posix_last();
+}
+
+os_status os_object_remove_own(const char *name) {
+  return os_object_remove(name);
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* POSIX: what all systems do alike with an open object. */
+#include "posix.h"
+#ifdef OS_POSIX
+
+void posix_shut(int fd) {
+  int kept = errno;
+  /* Not again after EINTR: Linux has released the number by then, and another
+   * thread may have it already. */
+  os_sys.close(fd);
+  errno = kept;
+}
+
+void posix_info(const struct stat *status, os_info *info) {
+  info->size = (uint64_t)status->st_size;
+  info->resident = (uint64_t)status->st_blocks * 512; /* whatever st_blksize */
+  info->identity[0] = (uint64_t)status->st_dev;
+  info->identity[1] = (uint64_t)status->st_ino;
+  info->user = (uint64_t)status->st_uid;
+  info->unlinked = status->st_nlink == 0;
+  info->directory = S_ISDIR(status->st_mode);
+}
+
+os_status posix_inspect(int fd, os_info *info) {
+  struct stat status;
+  if (os_sys.fstat(fd, &status) != 0) return posix_last();
+  posix_info(&status, info);
+  return S_ISREG(status.st_mode) ? OS_SUCCESS : (os_status){OS_NOT_REGULAR, 0};
+}
+
+os_status posix_read_all(int fd, void *buffer, size_t length, off_t offset) {
+  char *at = buffer;
+  while (length > 0) {
+    ssize_t done = os_sys.pread(fd, at, length, offset);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return posix_last();
+    if (done == 0) return (os_status){OS_FAILED, 0}; /* shorter than it said */
+    at += done;
+    offset += done;
+    length -= (size_t)done;
+  }
+  return OS_SUCCESS;
+}
+
+os_status posix_write_all(int fd, const void *buffer, size_t length,
+                          off_t offset) {
+  const char *at = buffer;
+  while (length > 0) {
+    ssize_t done = os_sys.pwrite(fd, at, length, offset);
+    if (done < 0 && errno == EINTR) continue;
+    if (done < 0) return posix_last();
+    at += done;
+    offset += done;
+    length -= (size_t)done;
+  }
+  return OS_SUCCESS;
+}
+
+void os_object_close(os_object object) { posix_shut((int)object); }
+
+/* The kernel keeps a named object until it is unlinked. */
+os_status os_object_keep(const char *name, os_object object) {
+  (void)name;
+  (void)object;
+  return OS_SUCCESS;
+}
+
+#endif

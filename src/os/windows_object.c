@@ -1,0 +1,211 @@
+/* Windows: named objects are sections backed by the page file, `Local\name`,
+ * which every process of the login session can open.
+ *
+ * The kernel frees a section with its last handle and last view, and takes away
+ * its NAME with the last handle, whatever views there are. So orphans cannot
+ * exist, and this file holds one handle per opening as long as it is needed:
+ *
+ *   what this process has        needs the handle until
+ *   an os_object                 os_object_close()
+ *   os_object_keep()             os_object_remove() of its name
+ *   os_object_map() -> address   os_unmap(), or os_object_remove() of its name:
+ *                                the view stays and the name goes
+ *
+ * Another process that holds a section, if only for the moment in which it
+ * looks at it, keeps the name alive too, and nothing can take that from it:
+ * after os_object_remove() the name may go on leading to the section until all
+ * others have let go.
+ *
+ * A section is born full-size and filled with zeros, the page file space for it
+ * charged. It is incomplete as long as its last 8 bytes are zero: those of the
+ * footer's checksum, written last. Only names that begin with "smem" have a
+ * footer; another program's section is complete from its first byte on.
+ *
+ *   state        last 8 bytes   reached by
+ *   absent            -         the last handle closed, also by a death
+ *   incomplete        0         CreateFileMapping
+ *   complete       checksum     os_object_publish()
+ *
+ * Sections have whole pages, and do not tell what was asked for: sizes are
+ * multiples of os_page_size(). */
+#include "windows_system.h"
+#ifdef OS_WINDOWS
+
+enum { FOOTER = 1024 };
+
+/* user: what belongs to another cannot be opened. */
+void windows_fill_info(uint64_t size, os_info *info) {
+  memset(info, 0, sizeof *info);
+  info->size = size;
+  info->resident = size; /* charged, if not in memory */
+  info->user = os_user();
+}
+
+os_status windows_window_open(const struct windows_object *object,
+                              uint64_t offset, size_t length, DWORD access,
+                              struct windows_window *window) {
+  enum { GRANULE = 64 * 1024 }; /* where a view may begin */
+  uint64_t start = offset - offset % GRANULE;
+  size_t before = (size_t)(offset - start);
+  if (offset > object->size || length > object->size - offset)
+    return (os_status){OS_FAILED, 0};
+  window->base = MapViewOfFile(object->section, access, (DWORD)(start >> 32),
+                               (DWORD)(start & 0xFFFFFFFFu), before + length);
+  if (!window->base) return windows_last();
+  window->at = (char *)window->base + before;
+  return OS_SUCCESS;
+}
+
+_Atomic uint64_t *windows_last_word(const struct windows_window *window,
+                                    size_t length) {
+  return (_Atomic uint64_t *)(void *)(window->at + length - WINDOWS_LAST);
+}
+
+/* Is the footer there, and which one is it? */
+static os_status inspect_footer(const struct windows_object *object,
+                                os_info *info) {
+  struct windows_window window = {0};
+  os_status status = windows_window_open(object, object->size - FOOTER, FOOTER,
+                                         FILE_MAP_READ, &window);
+  if (status.code != OS_OK) return status;
+  if (atomic_load_explicit(windows_last_word(&window, FOOTER),
+                           memory_order_acquire))
+    info->identity[0] = windows_hash(window.at, FOOTER); /* it is random */
+  else
+    status.code = OS_INCOMPLETE;
+  UnmapViewOfFile(window.base);
+  return status;
+}
+
+/* ---- objects ------------------------------------------------------------- */
+
+os_status windows_create_section(const char *name, uint64_t size,
+                                 HANDLE *section) {
+  struct windows_name wide;
+  windows_start();
+  if (!windows_to_wide(name, &wide)) return windows_last();
+  SetLastError(0);
+  *section = CreateFileMappingW(
+      INVALID_HANDLE_VALUE, &windows_own.security, PAGE_READWRITE | SEC_COMMIT,
+      (DWORD)(size >> 32), (DWORD)(size & 0xFFFFFFFFu), wide.text);
+  /* Opened, not created, also counts as success: the error number tells. */
+  return *section ? (os_status){OS_OK, (int)GetLastError()} : windows_last();
+}
+
+os_status os_object_create(const char *name, uint64_t size,
+                           os_interrupted interrupted, os_object *object) {
+  struct windows_object *made;
+  HANDLE section;
+  (void)interrupted; /* the space is charged at once, not filled */
+  if (size == 0 || size % os_page_size() != 0)
+    return windows_status(ERROR_INVALID_PARAMETER);
+  /* Beyond all bounds a size is an invalid parameter, not a lack of space. */
+  if (size > ((uint64_t)64 << 20) && size > os_free_space())
+    return windows_status(ERROR_COMMITMENT_LIMIT);
+  os_status status = windows_create_section(name, size, &section);
+  if (status.code == OS_NOT_REGULAR) status.code = OS_EXISTS;
+  if (status.code != OS_OK) return status;
+  if (status.number == ERROR_ALREADY_EXISTS) {
+    CloseHandle(section);
+    return windows_status(ERROR_ALREADY_EXISTS);
+  }
+  status = windows_object_new(section, name, &made);
+  if (status.code == OS_OK) *object = (os_object)made;
+  return status;
+}
+
+os_status os_object_publish(os_object object, uint64_t size, const void *tail,
+                            size_t length) {
+  struct windows_window window = {0};
+  uint64_t word;
+  os_status status =
+      windows_window_open(windows_object_of(object), size - length, length,
+                          FILE_MAP_WRITE, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(window.at, tail, length - WINDOWS_LAST);
+  memcpy(&word, (const char *)tail + length - WINDOWS_LAST, WINDOWS_LAST);
+  /* Who sees this word sees all the rest of the footer. */
+  atomic_store_explicit(windows_last_word(&window, length), word,
+                        memory_order_release);
+  UnmapViewOfFile(window.base);
+  return status;
+}
+
+os_status windows_open_section(const char *name, bool writable,
+                               HANDLE *section) {
+  struct windows_name wide;
+  windows_start();
+  if (!windows_to_wide(name, &wide)) return windows_last();
+  DWORD access = SECTION_QUERY | FILE_MAP_READ; /* the first: to ask its size */
+  if (writable) access |= FILE_MAP_WRITE;
+  *section = OpenFileMappingW(access, FALSE, wide.text);
+  return *section ? OS_SUCCESS : windows_last();
+}
+
+os_status os_object_open(const char *name, bool writable, os_object *object,
+                         os_info *info) {
+  struct windows_object *made;
+  HANDLE section;
+  windows_fill_info(0, info);
+  os_status status = windows_open_section(name, writable, &section);
+  if (status.code == OS_OK) status = windows_object_new(section, name, &made);
+  if (status.code != OS_OK) return status;
+  info->size = made->size;
+  info->resident = made->size;
+  if (os_is_own_name(name)) status = inspect_footer(made, info);
+  if (status.code == OS_OK)
+    *object = (os_object)made;
+  else
+    windows_object_close(made);
+  return status;
+}
+
+os_status os_object_stat(const char *name, os_info *info) {
+  os_object object;
+  os_status status = os_object_open(name, false, &object, info);
+  if (status.code == OS_OK) os_object_close(object);
+  return status;
+}
+
+void os_object_discard(const char *name, os_object object) {
+  os_object_remove(name);
+  os_object_close(object);
+}
+
+os_status os_object_read(os_object object, uint64_t offset, void *buffer,
+                         size_t length) {
+  struct windows_window window = {0};
+  if (length == 0) return OS_SUCCESS;
+  os_status status = windows_window_open(windows_object_of(object), offset,
+                                         length, FILE_MAP_READ, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(buffer, window.at, length);
+  UnmapViewOfFile(window.base);
+  return status;
+}
+
+os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
+                          size_t length) {
+  struct windows_window window = {0};
+  if (length == 0) return OS_SUCCESS;
+  os_status status = windows_window_open(windows_object_of(object), offset,
+                                         length, FILE_MAP_WRITE, &window);
+  if (status.code != OS_OK) return status;
+  memcpy(window.at, buffer, length);
+  UnmapViewOfFile(window.base);
+  return status;
+}
+
+os_status os_object_remove(const char *name) {
+  HANDLE section;
+  if (windows_let_go(name)) return OS_SUCCESS;
+  os_status status = windows_open_section(name, false, &section);
+  if (status.code == OS_OK) CloseHandle(section);
+  return status;
+}
+
+os_status os_object_remove_own(const char *name) {
+  return os_object_remove(name);
+}
+
+#endif
