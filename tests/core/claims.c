@@ -1,7 +1,7 @@
 /* Claims to numbers: whom they keep out, and when they do not count. */
 #ifndef _WIN32
 
-#include "faults.h"
+#include "../harness/faults.h"
 #include "test.h"
 
 #include <pthread.h>

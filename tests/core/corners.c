@@ -2,7 +2,7 @@
  * code of an error, a namespace that is none, and changes between two looks. */
 #ifndef _WIN32
 
-#include "faults.h"
+#include "../harness/faults.h"
 #include "test.h"
 
 #include "../../src/os/posix.h"

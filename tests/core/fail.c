@@ -2,7 +2,7 @@
  * does without; nothing has leaked; and the next attempt goes well. */
 #ifndef _WIN32
 
-#include "faults.h"
+#include "../harness/faults.h"
 #include "test.h"
 
 struct operation {

@@ -1,7 +1,7 @@
 /* fork(): the child is a process of its own. */
 #ifndef _WIN32
 
-#include "faults.h"
+#include "../harness/faults.h"
 #include "test.h"
 
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* A process dies, or stops, at every system call of what it does. */
 #ifndef _WIN32
 
-#include "faults.h"
+#include "../harness/faults.h"
 #include "test.h"
 
 static smem_request requests[3];

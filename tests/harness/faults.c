@@ -1,7 +1,7 @@
 #ifndef _WIN32
 
 #include "faults.h"
-#include "test.h"
+#include "harness.h"
 
 enum place {
 #define X(result, name, parameters, arguments) CALL_##name,

@@ -1,7 +1,7 @@
 /* Without fork(): every test, and every role, is this program run again. */
 #ifdef _WIN32
 
-#include "test.h"
+#include "harness.h"
 
 #include <windows.h>
 
@@ -12,7 +12,7 @@ static HANDLE section;
 
 static void open_shared(void) {
   char name[64], *known = getenv(SHARED_VARIABLE);
-  snprintf(name, sizeof name, "Local\\core-tests-%lu", GetCurrentProcessId());
+  snprintf(name, sizeof name, "Local\\smem-tests-%lu", GetCurrentProcessId());
   if (!known) _putenv_s(SHARED_VARIABLE, name);
   section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
                                sizeof *shared, known ? known : name);
@@ -40,7 +40,7 @@ static void run_test(const char *name) {
   const struct test *test = test_first();
   while (test && strcmp(test->name, name) != 0) test = test->next;
   if (!test) abort();
-  smem_start(NULL);
+  suite_start();
   test->run();
 }
 
@@ -48,7 +48,7 @@ static void run_role(const char *name, const char *argument) {
   const struct role *role = role_first();
   while (role && strcmp(role->name, name) != 0) role = role->next;
   if (!role) abort();
-  smem_start(NULL);
+  suite_start();
   role->play(argument);
 }
 

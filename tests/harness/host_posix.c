@@ -1,7 +1,7 @@
 /* Tests as forked processes, and what they ask the system themselves. */
 #ifndef _WIN32
 
-#include "test.h"
+#include "harness.h"
 
 #include <dirent.h>
 #include <sys/mman.h>
@@ -105,7 +105,7 @@ static void run_here(const struct test *test) {
   const int handled[] = {SIGALRM, SIGINT, SIGTERM, SIGHUP};
   for (int i = 0; i < 4; i++) signal(handled[i], SIG_DFL);
   setenv("SHAREDMEMORY_NAMESPACE", space, 1);
-  smem_start(NULL);
+  suite_start();
   test->run();
   exit(0);
 }
@@ -216,37 +216,9 @@ int finish(process_id id) {
 
 void kill_process(process_id id) { kill((pid_t)id, SIGKILL); }
 
-/* ---- objects ------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------- */
 
-static char *next_path(void) {
-  static _Thread_local char ring[3][400];
-  static _Thread_local unsigned at;
-  return ring[at++ % 3];
-}
-
-const char *segment_path(const char *id) {
-  char *path = next_path();
-  snprintf(path, 400, SHM "smem.%s.%s", getenv("SHAREDMEMORY_NAMESPACE"), id);
-  return path;
-}
-
-const char *raw_path(const char *word) {
-  char *path = next_path();
-  snprintf(path, 400, SHM "%s", raw_id(word) + 1);
-  return path;
-}
-
-const char *control_path(void) {
-  char *path = next_path();
-#if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
-  const char *directory = "/dev/shm";
-#else
-  const char *directory = temp;
-#endif
-  snprintf(path, 400, "%s/smem-control.%s", directory,
-           getenv("SHAREDMEMORY_NAMESPACE"));
-  return path;
-}
+const char *temporary_directory(void) { return temp; }
 
 bool path_exists(const char *path) {
   struct stat status;
@@ -261,66 +233,10 @@ void plant_file(const char *path, const char *text, mode_t mode) {
   close(fd);
 }
 
-void plant_incomplete(const char *id) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
-  plant_file(segment_path(id), "", 0600);
-#else
-  plant_file(segment_path(id), "", 0);
-#endif
-}
-
-void write_at(const char *path, long offset, const void *data, size_t length) {
-  int fd = open(path, O_WRONLY);
-  CHECK(fd >= 0);
-  CHECK(pwrite(fd, data, length, offset) == (ssize_t)length);
-  close(fd);
-}
-
-void read_footer_of(const char *id, struct footer *footer) {
-  int fd = open(segment_path(id), O_RDONLY);
-  struct stat status;
-  CHECK(fd >= 0 && fstat(fd, &status) == 0);
-  CHECK(pread(fd, footer, sizeof *footer, status.st_size - FOOTER_SIZE) ==
-        FOOTER_SIZE);
-  close(fd);
-}
-
-bool presence_is_held(const struct footer *footer) {
-  os_info info;
-  os_object control;
-  bool held;
-  const char *name = strrchr(control_path(), '/') + 1;
-  CHECK(os_control_open(name, false, &control, &info).code == OS_OK);
-  CHECK(
-      os_lock_query(control, LOCK_PRESENCE + footer->presence, 1, &held).code ==
-      OS_OK);
-  os_object_close(control);
-  return held;
-}
-
 struct stat stat_of(const char *path) {
   struct stat status;
   CHECK(stat(path, &status) == 0);
   return status;
-}
-
-int control_descriptor(void) {
-  for (int fd = 0; fd < 64; fd++) {
-    char link[32], target[400];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t length = readlink(link, target, sizeof target - 1);
-    if (length < 0) continue;
-    target[length] = '\0';
-    if (strstr(target, "smem-control.")) return fd;
-  }
-  return -1;
-}
-
-void check_joined(void) {
-  struct stat mine, named = stat_of(control_path());
-  int fd = control_descriptor();
-  CHECK(fd >= 0 && fstat(fd, &mine) == 0);
-  CHECK_EQUAL(named.st_ino, mine.st_ino);
 }
 
 /* ---- this process -------------------------------------------------------- */
@@ -334,48 +250,9 @@ size_t count_descriptors(void) {
   return count - 3; /* ".", "..", and the directory's own */
 }
 
-size_t count_mappings(void) {
-  char line[1024];
-  size_t count = 0;
-  FILE *maps = fopen("/proc/self/maps", "r");
-  CHECK(maps != NULL);
-  while (fgets(line, sizeof line, maps))
-    count += strstr(line, SHM "smem") || strstr(line, "/smem-control.") ||
-             strstr(line, SHM "raw.");
-  fclose(maps);
-  return count;
-}
-
 size_t count_objects(void) {
   return walk_objects("/dev/shm", own_file_system, NULL, 0, false) +
          walk_objects(temp, true, NULL, 0, false);
-}
-
-struct ids {
-  char id[64][SMEM_ID_MAX + 1];
-  size_t count;
-};
-
-static bool collect(const smem_entry *entry, void *context) {
-  struct ids *ids = context;
-  snprintf(ids->id[ids->count++], sizeof *ids->id, "%s", entry->id);
-  return ids->count < 64;
-}
-
-ROLE(cleaner) {
-  static struct ids ids;
-  CHECK_OK(smem_join(&error));
-  do {
-    ids.count = 0;
-    CHECK_OK(smem_list(collect, &ids, &error));
-    for (size_t i = 0; i < ids.count; i++) CHECK_OK(free_id(ids.id[i]));
-  } while (ids.count > 0);
-}
-
-void clean_namespace(void) {
-  PLAY(cleaner, "");
-  smem_stop();
-  CHECK_EQUAL(0, count_objects());
 }
 
 #else
