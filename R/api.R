@@ -27,13 +27,13 @@
 #' in C and in C++, that are installed with this one and meant to be copied:
 #' `system.file("examples", package = "sharedmemory")`.
 #'
-#' @eval {
+#' @eval local({
 #'   # From the header itself, without what a compiler needs around it: in Rd files,
 #'   # too, lines that begin with #ifdef mean something.
 #'   header <- readLines("inst/include/sharedmemory.h")
 #'   ends <- c(grep("---- errors", header), max(grep("#ifdef", header)) - 1)
 #'   c("@section The header:", "```c", header[ends[1]:ends[2]], "```")
-#' }
+#' })
 #'
 #' @seealso [sharedmemory] for what segments, ids and namespaces are.
 #' @name sharedmemory-c-api

@@ -28,14 +28,29 @@ format_when <- function(time) {
 format_owner <- function(pid, command) {
   ifelse(is.na(pid), "",
          ifelse(is.na(command), as.character(pid),
-                paste(pid, basename(ifelse(is.na(command), "", command)))))
+                paste(pid, basename(printable(command)))))
+}
+
+# Text from elsewhere, as it may go to a terminal. Whoever may write to /dev/shm can
+# give a file a name that is not text, or has line ends and escape codes in it: it
+# would forge rows, or worse. Marks that reverse the direction of writing forge as
+# well. NA is nothing.
+printable <- function(text) {
+  text <- iconv(enc2utf8(as.character(text)), "UTF-8", "UTF-8", sub = "byte")
+  text[is.na(text)] <- ""
+  bad <- "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]"
+  for (i in grep(bad, text, perl = TRUE)) {
+    parts <- strsplit(text[i], "")[[1]]
+    told <- grepl(bad, parts, perl = TRUE)
+    parts[told] <- sprintf("<U+%04X>", utf8ToInt(paste(parts[told], collapse = "")))
+    text[i] <- paste(parts, collapse = "")
+  }
+  text
 }
 
 # Cut to a number of columns, saying so.
 clip <- function(text, width) {
-  # What is no text, as a damaged name may be, has no width.
-  text <- iconv(enc2utf8(as.character(text)), "UTF-8", "UTF-8", sub = "byte")
-  text[is.na(text)] <- ""
+  text <- printable(text)
   long <- nchar(text, "width") > width
   text[long] <- paste0(strtrim(text[long], width - 3), "...")
   text
@@ -46,18 +61,14 @@ clip_start <- function(text, width) {
   reverse <- function(x) {
     vapply(strsplit(x, ""), function(ch) paste(rev(ch), collapse = ""), "")
   }
-  reverse(clip(reverse(enc2utf8(text)), width))
+  reverse(clip(reverse(printable(text)), width))
 }
 
 print_columns <- function(columns, left) {
   cells <- Map(function(text, name) {
     justify <- if (name %in% left) "left" else "right"
-    formatC_utf8(c(name, as.character(text)), justify)
+    # Not formatC(), which counts bytes, not columns.
+    format(c(name, printable(text)), justify = justify)
   }, columns, names(columns))
   cat(sub(" +$", "", do.call(paste, c(unname(cells), sep = "  "))), sep = "\n")
-}
-
-# formatC() counts bytes; format() counts columns.
-formatC_utf8 <- function(text, justify) {
-  format(enc2utf8(text), justify = justify)
 }

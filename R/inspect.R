@@ -58,7 +58,7 @@ print.sharedmemory_inspection <- function(x, ...) {
 # blanks is cut: paths are as long as they like.
 print_wrapped <- function(label, text) {
   width <- 80 - nchar(label, "width") - 2
-  words <- strwrap(clip(strsplit(text, " ", fixed = TRUE)[[1]], width),
+  words <- strwrap(clip(strsplit(printable(text), " ", fixed = TRUE)[[1]], width),
                    width = 1000)
   lines <- strwrap(paste(words, collapse = " "), width = width + 1)
   if (length(lines) == 0) lines <- ""

@@ -61,16 +61,16 @@ new_tag <- function(outer) {
 
 tagged_segments <- function(tag) {
   columns <- .Call(C_list, NULL, NULL, FALSE)
-  ours <- which(startsWith(columns$tag, tag))
+  ours <- which(startsWith(printable(columns$tag), tag))
   as_segment_table(columns, "sharedmemory_list")[ours, , drop = FALSE]
 }
 
 leak_message <- function(left) {
   if (nrow(left) == 0) return("no shared memory was left behind")
-  calls <- ifelse(is.na(left$call), "not recorded", left$call)
+  calls <- ifelse(is.na(left$call), "not recorded", printable(left$call))
   paste(c(sprintf("%d segment%s of shared memory left behind:", nrow(left),
                   if (nrow(left) == 1) "" else "s"),
-          sprintf("* id '%s', %s, allocated by %s", left$Id,
+          sprintf("* id '%s', %s, allocated by %s", printable(left$Id),
                   bytes_text(left$size), calls)),
         collapse = "\n")
 }

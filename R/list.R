@@ -13,7 +13,8 @@
 #'   another pid namespace and the control object of the namespace was lost.
 #' * `incomplete`: the creator died while making it.
 #' * `damaged`: the footer of the segment does not check, or it is no segment.
-#' * `foreign`: another user's object under a name of our namespace.
+#' * `foreign`: another user's object under a name of our namespace, or one whose name
+#'   is not an id, and which no function of this package can have made or can reach.
 #'
 #' An orphan is not rubbish: a segment with the lifetime `"freed"` is meant to
 #' outlive its owner. [reclaimSharedMemory()] tells the two apart.
@@ -24,7 +25,9 @@
 #'   reads the memory map of every process that we may look into, and processes of
 #'   other users are not among them unless we are root.
 #' @return A data frame of class `sharedmemory_list` with one row per object and
-#'   the same columns on every platform; what is not known is `NA`.
+#'   the same columns on every platform; what is not known is `NA`. Text is as it was
+#'   found. Whoever may write to `/dev/shm` chooses names, so it may hold line ends and
+#'   codes that a terminal obeys: `print()` writes them as `<U+001B>`, [cat()] does not.
 #'
 #'   | column | |
 #'   |---|---|
@@ -70,7 +73,7 @@ state_meaning <- c(
   unknown = "whether its owner lives cannot be proved",
   incomplete = "its creator died while making it",
   damaged = "no segment, or its footer does not check",
-  foreign = "another user's"
+  foreign = "another user's, or not made by this package"
 )
 
 #' @rdname listSharedObjects

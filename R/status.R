@@ -12,7 +12,8 @@
 #'     the rest because memory is short; `NA` where the system does not tell,
 #'   * `shares`: a data frame with the columns `namespace`, `user`, `state`,
 #'     `segments` (count), `bytes` (resident). Other users' objects have the state
-#'     `foreign`, since we may not look into them,
+#'     `foreign`, since we may not look into them, and so have files whose name is not
+#'     an id,
 #'   * `limits`: a data frame with the columns `limit`, `now`, `remedy`
 #'     (character): what bites now or soon; no rows if nothing does.
 #' @section Errors:
@@ -97,7 +98,7 @@ print.sharedmemory_status <- function(x, ...) {
     cat(sprintf("Shared memory: %s of %s used, %s can be allocated\n",
                 bytes_text(x$used), bytes_text(x$capacity),
                 bytes_text(x$free)))
-  cat(sprintf("Namespace of this process: %s\n", x$namespace))
+  cat(sprintf("Namespace of this process: %s\n", printable(x$namespace)))
   if (nrow(x$shares) == 0) {
     cat("This package has no segments on this machine.\n")
   } else {
@@ -110,9 +111,9 @@ print.sharedmemory_status <- function(x, ...) {
                   left = c("namespace", "user", "state"))
   }
   for (i in seq_len(nrow(x$limits))) {
-    cat("\n", strwrap(sprintf("! %s: %s", x$limits$limit[i], x$limits$now[i]),
-                      78, exdent = 2),
-        strwrap(x$limits$remedy[i], 78, indent = 2, exdent = 2), sep = "\n")
+    limit <- printable(unlist(x$limits[i, ]))
+    cat("\n", strwrap(sprintf("! %s: %s", limit[1], limit[2]), 78, exdent = 2),
+        strwrap(limit[3], 78, indent = 2, exdent = 2), sep = "\n")
   }
   invisible(x)
 }

@@ -29,11 +29,14 @@ int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
   if (error->element != 0)
     snprintf(element, sizeof element, " (element %llu)",
              (unsigned long long)error->element);
-  return snprintf(buffer, length,
-                  "cannot %s shared memory%s%s%s%s: %s%s%s%s.%s%s", error->op,
-                  error->id[0] ? " '" : "", error->id, error->id[0] ? "'" : "",
-                  element, error->detail, system[0] ? " (" : "", system,
-                  system[0] ? ")" : "", advice[0] ? " " : "", advice);
+  int needed =
+      snprintf(buffer, length, "cannot %s shared memory%s%s%s%s: %s%s%s%s.%s%s",
+               error->op, error->id[0] ? " '" : "", error->id,
+               error->id[0] ? "'" : "", element, error->detail,
+               system[0] ? " (" : "", system, system[0] ? ")" : "",
+               advice[0] ? " " : "", advice);
+  if (length > 0) name_defuse(buffer);
+  return needed;
 }
 
 void smem_copy_text(char *to, size_t room, const char *from) {

@@ -63,6 +63,10 @@ bool name_is_space(const char *text);
 /* Take "smem.<namespace>.<id>" apart. False if that is not its form. */
 bool name_split(const char *name, struct space *space, const char **id);
 
+/* Turn what a terminal would obey, and what is not text, into question marks: names
+ * come from anybody. */
+void name_defuse(char *text);
+
 /* The hash of some bytes before and of these. */
 #define HASH_NOTHING UINT64_C(0xCBF29CE484222325)
 uint64_t hash_more(uint64_t hash, const void *bytes, size_t length);

@@ -96,10 +96,10 @@ static smem_code open_entry(const char *name, const char *id,
   struct call call = {"list", id, 0, error, false};
   os_status status;
   const char *why;
-  /* What nobody could have made through the core: its name is too long, too
-   * short, or no text. */
+  /* Nobody can have made it through the core, nor can it be reached: its name is too
+   * long, too short, not text, or an attempt on a terminal. */
   if (!smem_id_is_valid(id, strlen(id), &why))
-    return fail(&call, SMEM_CORRUPT, 0, "the id %s", why);
+    return fail(&call, SMEM_PERMISSION, 0, "its name is not an id, which %s", why);
   smem_copy_text(segment->name.text, sizeof segment->name.text, name);
   smem_code code = segment_try_open(&call, false, segment, &status);
   if (code == SMEM_OK && status.code == OS_NOT_FOUND) return SMEM_NOT_FOUND;

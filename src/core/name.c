@@ -32,8 +32,26 @@ bool smem_is_utf8(const char *text) {
   return true;
 }
 
+/* What a terminal obeys: control characters, ends of lines, and marks that turn the
+ * direction of writing (U+2028 to 202E, 2066 to 2069). */
 static bool is_control(const unsigned char *at) {
-  return at[0] < 0x20 || at[0] == 0x7F || (at[0] == 0xC2 && at[1] < 0xA0);
+  if (at[0] < 0x20 || at[0] == 0x7F) return true;
+  if (at[0] == 0xC2) return at[1] < 0xA0;
+  if (at[0] != 0xE2) return false;
+  return (at[1] == 0x80 && at[2] >= 0xA8 && at[2] <= 0xAE) ||
+         (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9);
+}
+
+void name_defuse(char *text) {
+  unsigned char *at = (unsigned char *)text, *end = at + strlen(text);
+  while (at < end) {
+    size_t step = utf8_length(at, (size_t)(end - at));
+    if (step == 0 || is_control(at)) {
+      *at = '?'; /* what follows of the character is not text without it */
+      step = 1;
+    }
+    at += step;
+  }
 }
 
 bool smem_id_is_raw(const char *id) { return id[0] == '/'; }
@@ -123,7 +141,7 @@ bool name_is_space(const char *text) {
 
 static smem_code fail_namespace(const struct call *call, const char *asked) {
   char shown[41];
-  smem_copy_text(shown, sizeof shown, smem_is_utf8(asked) ? asked : "no UTF-8");
+  smem_copy_text(shown, sizeof shown, asked);
   return fail(call, SMEM_ARGUMENT, 0,
               "the environment variable SHAREDMEMORY_NAMESPACE is '%s'; it must "
               "have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'", shown);

@@ -220,7 +220,7 @@ typedef enum smem_state {
                       without generation */
   SMEM_INCOMPLETE, /* the creator died while making it */
   SMEM_DAMAGED,    /* no segment of ours, or its footer does not check */
-  SMEM_FOREIGN,    /* another user's: not ours to judge */
+  SMEM_FOREIGN,    /* another user's, or its name is not an id: not ours to judge */
   SMEM_STATES
 } smem_state;
 
@@ -301,7 +301,7 @@ void smem_reclaim_some(uint64_t nanoseconds);
 /* ---- the machine --------------------------------------------------------- */
 
 /* Everything of this package in the shared memory file system, of all namespaces
- * and users, by namespace, user and state. Another user's are SMEM_FOREIGN. */
+ * and users, by namespace, user and state. */
 typedef struct smem_share {
   const char *space; /* namespace */
   uint64_t user;

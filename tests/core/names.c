@@ -55,6 +55,9 @@ TEST(invalid_ids) {
       {"\x7F", 1},
       {"\xC2\x80", 2}, /* control characters of Latin 1 */
       {"\xC2\x9F", 2},
+      {"\xE2\x80\xA8", 3}, /* ends of lines and paragraphs */
+      {"\xE2\x80\xAE", 3}, /* from right to left */
+      {"\xE2\x81\xA9", 3},
       {"\x80", 1},
       {"\xC0\xAF", 2}, /* "/" in too long a form */
       {"\xC1\xBF", 2},

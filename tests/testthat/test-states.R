@@ -301,20 +301,6 @@ test_that("printing fits also where the locale has no UTF-8", {
   freeSharedMemory(listSharedObjects()$Id)
 })
 
-test_that("names that are no text fit as well", {
-  local_clean_shm()
-  skip_if_not_linux()
-  file <- segment_file(strrep("\xe9", 100))
-  withr::defer(unlink(file))
-  system2("touch", shQuote(file))
-  skip_if_not(length(objects_in()) == 1, "the shell has changed the name")
-  listed <- listSharedObjects()
-  unlink(file)
-  expect_identical(listed$state, "damaged")
-  expect_fits(listed)
-  draw(listed)
-})
-
 # ---- plot ---------------------------------------------------------------------------
 
 test_that("a list can be drawn, whatever is in it", {
