@@ -32,20 +32,22 @@ help:
 #: make demo       the life cycle of a segment between two R processes
 #: make test       every R test and every C test
 #: make test-r     only the R tests; FILTER=name: only test-name*.R
-#: make test-core  only the C tests of the core, without R
+#: make test-core  only the C tests: of the core and of the layer below, without R
 demo: setup-demo $(INSTALLED)
 	@Rscript demo/lifecycle.R
 test: setup-test setup-core $(INSTALLED)
-	@tools/test r core
+	@tools/test r os core
 test-r: setup-test $(INSTALLED)
 	@Rscript tools/test-r $(FILTER)
 test-core: setup-core
-	@tools/test core
+	@tools/test os core
 
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
 	@tools/test -j 2 sid r core user clang asan tsan portable musl m32 gnu2x \
-	  valgrind valgrind-r windows strict analyze fuzz-short torture check
+	  valgrind valgrind-r windows \
+	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
+	  strict analyze fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600
@@ -61,9 +63,9 @@ torture: setup-torture $(INSTALLED)
 #: make gnu2x      C tests as C of the next standard
 #: make m32        C tests as a program of 32 bits
 sanitize: setup-sanitize
-	@tools/test asan tsan
+	@tools/test os-asan os-tsan asan tsan
 windows valgrind musl portable gnu2x m32: %: setup-%
-	@tools/test $@
+	@tools/test os-$@ $@
 
 #: make fuzz       coverage-guided fuzzing of what is read from others, for 10
 #:                 minutes; SECONDS=n: for so long

@@ -123,7 +123,8 @@ os_status os_place(uint64_t place[2]);
 os_status os_object_keep(const char *name, os_object object);
 
 /* Remove the name; mappings stay. Refuses what belongs to another user, also to
- * root. OS_NOT_FOUND where there is nothing. */
+ * root. OS_NOT_FOUND where there is nothing. Where the kernel keeps an object by its
+ * handles, the name goes only with the last that is open, in any process. */
 os_status os_object_remove(const char *name);
 
 /* The same for what os_object_stat() has just shown to be our own. Only we could

@@ -81,7 +81,7 @@ static HANDLE start_self(const char *arguments) {
 }
 
 int host_run(const struct test *test, unsigned index) {
-  char text[64];
+  char text[200];
   DWORD status = 1;
   memset(shared, 0, sizeof *shared);
   snprintf(text, sizeof text, "t%lx-%u", GetCurrentProcessId() & 0xFFFFFF,
