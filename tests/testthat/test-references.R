@@ -208,6 +208,25 @@ test_that("future carries references", {
   withr::defer(future::plan(old), priority = "first")
   answer <- future::future(c(sum(x), sharedmemory::isSharedMemoryView(x)))
   expect_identical(future::value(answer), c(sum(1:1e5), 1))
+  # As vignette("views") says, some versions measure the values, others the reference.
+  withr::local_options(future.globals.maxSize = 1e5)
+  if (packageVersion("future") < "1.34.0")
+    expect_error(future::value(future::future(sum(x))), "maxSize")
+  else
+    expect_identical(future::value(future::future(sum(x))), sum(1:1e5))
+  withr::local_options(future.globals.maxSize = Inf)
+  expect_identical(future::value(future::future(sum(x))), sum(1:1e5))
+})
+
+# What rests on that is in vignette("views") under "With other packages".
+test_that("two views of the same elements have one serialized form", {
+  local_clean_shm()
+  id <- local_segment(as.double(1:100))
+  form <- function(...) serialize(viewSharedMemory(id, ...), NULL)
+  expect_identical(form(), form())
+  expect_identical(form(length = 9, offset = 8), form(length = 9, offset = 8))
+  expect_false(identical(form(length = 9), form(length = 9, offset = 8)))
+  expect_false(identical(form(), serialize(as.double(1:100), NULL)))
 })
 
 test_that("a receiver in another namespace gets the sender's segment", {
