@@ -27,16 +27,17 @@ enum linux_kind { LINUX_SEGMENT, LINUX_CONTROL, LINUX_ANOTHERS };
 os_status linux_open_own(const struct linux_path *path, enum linux_kind kind,
                          int flags, int *fd);
 
-/* posix_map(), but some mappings are left to the rest of the process: it needs some
- * itself, to allocate memory and to load code, and does not survive without. */
+/* posix_map(), but some mappings are left to the rest of the process: it needs
+ * some itself, to allocate memory and to load code, and does not survive
+ * without. */
 os_status linux_map(os_object object, uint64_t offset, uint64_t size,
                     os_access access, void **address);
 
 /* How many mappings this process has; UINT64_MAX if that is not told. */
 uint64_t linux_own_mappings(void);
 
-/* A file of /proc or /etc, as far as the buffer goes; 0, and "", if it cannot be
- * read. Always terminated. */
+/* A file of /proc or /etc, as far as the buffer goes; 0, and "", if it cannot
+ * be read. Always terminated. */
 size_t linux_read_text(const char *path, char *buffer, size_t length);
 
 /* The number in such a file; UINT64_MAX if there is none. */

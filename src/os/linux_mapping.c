@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <sys/sysmacros.h>
 
-/* ---- how many there may be ------------------------------------------------- */
+/* ---- how many there may be ----------------------------------------------- */
 
 /* Not by stdio, whose buffer may need a mapping itself (it does in musl), and one
  * may ask because there are none left. */
@@ -42,7 +42,7 @@ static bool mappings_run_out(void) {
   return mapped >= most - most / SHARE;
 }
 
-/* ---- mapping --------------------------------------------------------------- */
+/* ---- mapping ------------------------------------------------------------- */
 
 os_status linux_map(os_object object, uint64_t offset, uint64_t size,
                     os_access access, void **address) {
@@ -58,7 +58,7 @@ os_status os_object_map(os_object object, uint64_t size, os_access access,
   return linux_map(object, 0, size, access, address);
 }
 
-/* ---- copied pages ---------------------------------------------------------- */
+/* ---- copied pages -------------------------------------------------------- */
 
 /* /proc/self/pagemap has 64 bits per page: 63 present, 62 swapped, 61 the page is
  * the file's. What is there and not the file's was copied. */
@@ -86,7 +86,7 @@ os_status os_mapping_written(const void *address, uint64_t size,
   return status;
 }
 
-/* ---- who maps what --------------------------------------------------------- */
+/* ---- who maps what ------------------------------------------------------- */
 
 struct mapping_visitor {
   const char *prefix;

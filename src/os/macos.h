@@ -25,11 +25,11 @@ struct macos_path macos_name(const char *name);
 const char *macos_temp(void);
 struct macos_path macos_temp_path(const char *prefix, const char *name);
 
-/* Open a regular file, also one that is closed to its owner. With OS_DENIED `info`
- * tells whose it is, if the system does. */
+/* Open a regular file, also one that is closed to its owner. With OS_DENIED
+ * `info` tells whose it is, if the system does. */
 os_status macos_open_file(const char *path, int flags, int *fd, os_info *info);
 
-/* ---- macos_record.c: the names there may be objects of --------------------- */
+/* ---- macos_record.c: the names there may be objects of ------------------- */
 
 struct macos_record {
   char *text;

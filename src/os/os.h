@@ -61,7 +61,7 @@ typedef struct os_info {
 
 typedef bool (*os_interrupted)(void);
 
-/* ---- shared memory objects ------------------------------------------- */
+/* ---- shared memory objects ----------------------------------------------- */
 
 /* Create `name` with `size` bytes, all of them reserved, so that no later
  * access can fail for want of memory. The name is visible at once but
@@ -163,7 +163,7 @@ typedef struct os_limits {
 } os_limits;
 void os_limits_get(os_limits *limits);
 
-/* ---- control object: a small file that can be locked -------------------- */
+/* ---- control object: a small file that can be locked --------------------- */
 
 /* Open the control object, with `create` also when there is none (its size is
  * then 0). An object of another user is opened too where the system lets us:

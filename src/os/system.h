@@ -1,5 +1,5 @@
-/* Which of the implementations of os.h this build has, and what all share. Every file
- * here is compiled on every system and is empty but on its own. */
+/* Which of the implementations of os.h this build has, and what all share.
+ * Every file here is compiled on every system and is empty but on its own. */
 #ifndef SHAREDMEMORY_OS_SYSTEM_H
 #define SHAREDMEMORY_OS_SYSTEM_H
 

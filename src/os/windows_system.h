@@ -1,4 +1,5 @@
-/* Shared by the files windows_*.c. (Not windows.h: that is the system's own.) */
+/* Shared by the files windows_*.c. (Not windows.h: that is the system's own.)
+ */
 #ifndef SHAREDMEMORY_OS_WINDOWS_SYSTEM_H
 #define SHAREDMEMORY_OS_WINDOWS_SYSTEM_H
 

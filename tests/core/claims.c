@@ -7,7 +7,7 @@
 #include <pthread.h>
 #include <stddef.h>
 
-/* ---- a creator that is held up at its first reservation ----------------------- */
+/* ---- a creator that is held up at its first reservation ------------------ */
 
 static void pause_at_reserve(const char *place) {
   if (strcmp(place, "reserve") != 0) return;
@@ -36,11 +36,6 @@ static const char *paused_id(void) {
   CHECK_OK(smem_last_index(&last, &error));
   CHECK(path_exists(segment_path(number_id(last))));
   return number_id(last);
-}
-
-static void note_fate(const smem_entry *entry, smem_fate fate, void *context) {
-  (void)entry;
-  *(smem_fate *)context = fate;
 }
 
 TEST(a_claimed_number_is_left_alone) {
@@ -100,7 +95,7 @@ TEST(a_thread_waits_for_another_ones_number) {
   CHECK_OK(free_id(id));
 }
 
-/* ---- the lock of a number keeps creators out ---------------------------------- */
+/* ---- the lock of a number keeps creators out ----------------------------- */
 
 ROLE(creator_of_one) {
   CHECK_EQUAL(2, allocate_number(1));
@@ -125,7 +120,7 @@ TEST(who_has_the_lock_keeps_creators_out) {
   clean_namespace();
 }
 
-/* ---- a full table --------------------------------------------------------------- */
+/* ---- a full table -------------------------------------------------------- */
 
 static void write_claims(uint64_t presence, uint64_t first, uint64_t count) {
   const uint64_t words[] = {presence, first, count};
@@ -175,7 +170,7 @@ TEST(a_full_table_is_waited_for) {
   clean_namespace();
 }
 
-/* ---- the table is lost ------------------------------------------------------------ */
+/* ---- the table is lost --------------------------------------------------- */
 
 /* While a creator is held up, in each of these ways; then its object may be taken
  * for a dead one's. It has to notice, and what it returns must be there. */
@@ -208,6 +203,28 @@ TEST(a_lost_claim_is_noticed) {
     CHECK_OK(find_id(number_id(shared->number[0])));
     clean_namespace();
   }
+}
+
+/* ---- locks --------------------------------------------------------------- */
+
+/* Numbers that are being created are as good as locked. */
+TEST(claims_keep_locks_away) {
+  struct call call = {"allocate", "", 0, &error, false};
+  struct control *control;
+  struct claim claim = {0};
+  struct lock lock;
+  uint64_t first;
+  CHECK_OK(control_join(&call, &control));
+  CHECK_OK(claim_begin(&call, control, &claim));
+  CHECK_OK(claim_numbers(&call, &claim, 2, &first));
+  CHECK(!claim_try_lock(control, number_id(first), &lock));
+  CHECK(!claim_try_lock(control, number_id(first + 1), &lock));
+  CHECK(!lock_is_held(control->file, LOCK_NUMBER + first));
+  CHECK(claim_end(&claim, true));
+  CHECK(claim_try_lock(control, number_id(first), &lock));
+  lock_drop(&lock);
+  control_release(control);
+  clean_namespace();
 }
 
 #else

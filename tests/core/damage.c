@@ -305,6 +305,24 @@ TEST(any_umask) {
   }
 }
 
+TEST(handles_and_bytes_under_any_umask) {
+  const mode_t masks[] = {0777, 0, 0277};
+  char byte = 3;
+  for (int i = 0; i < 3; i++) {
+    umask(masks[i]);
+    uint64_t number = allocate_number(10);
+    CHECK_OK(write_bytes(number_id(number), 9, &byte, 1));
+    CHECK_OK(read_bytes(number_id(number), 9, &byte, 1));
+    CHECK_OK(try_open(number_id(number), SMEM_READ_WRITE));
+    mail_reference(number_id(number));
+    smem_reference reference = read_mail();
+    CHECK_OK(try_open_reference(&reference));
+    CHECK_EQUAL(0600, stat_of(segment_path(number_id(number))).st_mode & 07777);
+    CHECK_OK(free_id(number_id(number)));
+    CHECK_OK(smem_leave(&error));
+  }
+}
+
 #else
 typedef int not_posix;
 #endif

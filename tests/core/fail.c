@@ -80,23 +80,13 @@ static smem_code act_size(void) {
   uint64_t size;
   return smem_size("a", &size, &error);
 }
-static bool go_on(const smem_entry *entry, void *context) {
-  (void)entry;
-  (void)context;
-  return true;
-}
-static smem_code act_list(void) { return smem_list(go_on, NULL, &error); }
+static smem_code act_list(void) { return smem_list(pass_entry, NULL, &error); }
 static smem_code act_index(void) {
   uint64_t index;
   return smem_last_index(&index, &error);
 }
-static void ignore(const smem_entry *entry, smem_fate fate, void *context) {
-  (void)entry;
-  (void)fate;
-  (void)context;
-}
 static smem_code act_reclaim(void) {
-  return smem_reclaim(false, true, ignore, NULL, &error);
+  return smem_reclaim(false, true, ignore_fate, NULL, &error);
 }
 static void see(const smem_entry *entry, void *context) {
   (void)entry;
@@ -186,8 +176,7 @@ static smem_code act_free_raw(void) { return free_id(raw_id("a")); }
 /* ---- lifetimes ----------------------------------------------------------- */
 
 static void make_own(void) {
-  smem_request request = {1, "a", 0};
-  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+  CHECK_OK(allocate_for_process("a"));
 }
 
 static const struct operation operations[] = {

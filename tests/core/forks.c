@@ -178,8 +178,7 @@ TEST(a_child_that_forked_by_itself_frees_nothing) {
     defined(__SANITIZE_THREAD__)
   test_skip("only on Linux, and not under tools that replace fork()");
 #else
-  smem_request request = {.size = 1, .name = "own"};
-  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+  CHECK_OK(allocate_for_process("own"));
   pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   CHECK(child >= 0);
   if (child == 0) {

@@ -308,4 +308,17 @@ TEST(nobody_joins_for_a_handle) {
   CHECK_OK(free_id("a"));
   clean_namespace();
 }
+
+TEST(is_a_handle_findable) {
+  smem_handle *handle;
+  CHECK_OK(allocate("a", 1));
+  CHECK_OK(smem_open("a", SMEM_READ_ONLY, &handle, &error));
+  CHECK(smem_handle_is_findable(handle));
+  CHECK_OK(free_id("a"));
+  CHECK(!smem_handle_is_findable(handle));
+  CHECK_OK(allocate("a", 1)); /* another one */
+  CHECK(!smem_handle_is_findable(handle));
+  smem_close(handle);
+  CHECK_OK(free_id("a"));
+}
 #endif

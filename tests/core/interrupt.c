@@ -11,10 +11,12 @@ static void count_signal(int number) {
   atomic_fetch_add(&signals, 1);
 }
 
-static void storm(suseconds_t microseconds) {
+/* SA_RESTART, or 0: then every call is hit. */
+static void storm(int flags, suseconds_t microseconds) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
-  action.sa_handler = count_signal; /* no SA_RESTART: every call is hit */
+  action.sa_handler = count_signal;
+  action.sa_flags = flags;
   CHECK(sigaction(SIGALRM, &action, NULL) == 0);
   struct itimerval timer = {{0, microseconds}, {0, microseconds}};
   CHECK(setitimer(ITIMER_REAL, &timer, NULL) == 0);
@@ -27,7 +29,7 @@ TEST(a_gibibyte_in_a_storm_of_signals) {
   size >>= 2; /* posix_fallocate() starts each chunk anew */
 #endif
   if (os_free_space() < 2 * size) test_skip("needs 2 GiB");
-  storm(1000);
+  storm(0, 1000);
   CHECK_OK(allocate("a", size));
   for (int i = 0; i < ROUNDS(2000); i++) {
     CHECK_OK(find_id("a"));
@@ -35,10 +37,43 @@ TEST(a_gibibyte_in_a_storm_of_signals) {
     CHECK_OK(try_map("b"));
     CHECK_OK(free_id("b"));
   }
-  storm(0);
+  storm(0, 0);
   CHECK(signals > 0);
   CHECK_OK(smem_size("a", &size, &error));
   CHECK_OK(free_id("a"));
+}
+
+/* Everything, with a timer at 1 kHz whose signals restart what they interrupt,
+ * or do not. */
+static void work(void) {
+  static char bytes[1 << 20];
+  CHECK_OK(allocate("a", sizeof bytes));
+  mail_reference("a");
+  smem_reference reference = read_mail();
+  for (int i = 0; i < ROUNDS(300); i++) {
+    memset(bytes, i, sizeof bytes);
+    CHECK_OK(write_bytes("a", 0, bytes, sizeof bytes));
+    CHECK_OK(read_bytes("a", 0, bytes, sizeof bytes));
+    CHECK_EQUAL(i % 256, (unsigned char)bytes[sizeof bytes - 1]);
+    CHECK_OK(try_open("a", SMEM_PRIVATE));
+    CHECK_OK(try_open_reference(&reference));
+    CHECK_OK(free_id(number_id(allocate_number(1 << 20))));
+    CHECK_OK(smem_leave(&error));
+  }
+  CHECK_OK(free_id("a"));
+}
+
+/* Under valgrind hardly a system call would begin before the next signal. */
+TEST(work_in_a_storm_of_signals) {
+  const int flags[] = {SA_RESTART, 0};
+  for (int i = 0; i < 2; i++) {
+    signals = 0;
+    storm(flags[i], TEST_SLOWNESS > 8 ? 50000 : 1000);
+    do work();
+    while (signals == 0);
+    storm(flags[i], 0);
+  }
+  CHECK_EQUAL(0, count_listed());
 }
 
 /* ---- interrupts ---------------------------------------------------------- */
@@ -112,14 +147,14 @@ TEST(copies_in_a_storm_of_signals) {
   char *from = malloc(size), *to = malloc(size);
   CHECK(from && to);
   CHECK_OK(allocate("a", size));
-  storm(100 * TEST_SLOWNESS);
+  storm(0, 100 * TEST_SLOWNESS);
   for (int i = 0; i < ROUNDS(10); i++) {
     memset(from, i, size);
     CHECK_OK(write_bytes("a", 0, from, size));
     CHECK_OK(read_bytes("a", 0, to, size));
     CHECK(memcmp(from, to, size) == 0);
   }
-  storm(0);
+  storm(0, 0);
   CHECK(signals > 0);
   free(from);
   free(to);
@@ -211,6 +246,38 @@ TEST(any_timeout) {
     CHECK_OK(allocate("a", 1));
     CHECK_OK(free_id("a"));
   }
+}
+
+/* ---- how long a user waits ----------------------------------------------- */
+
+TEST(seconds_of_patience) {
+  const char *bad[] = {"-1", "0", "nan", "1e7", "soon", ""};
+  setenv("SHAREDMEMORY_TIMEOUT", "0.25", 1);
+  CHECK_EQUAL(250000000, process_timeout());
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    setenv("SHAREDMEMORY_TIMEOUT", bad[i], 1);
+    CHECK_EQUAL(5000000000u, process_timeout());
+  }
+}
+
+TEST(many_names_are_interrupted) {
+  enum { MANY = 600 };
+  static char names[MANY][16];
+  static smem_request requests[MANY];
+  need_listing_of_what_is_planted();
+  for (int i = 0; i < MANY; i++) {
+    snprintf(names[i], sizeof names[i], "n%d", i);
+    requests[i] = (smem_request){.size = 1, .name = names[i]};
+  }
+  /* Asked while memory is reserved, too. */
+  smem_start(impatient);
+  patience = 0;
+  CHECK_CODE(SMEM_INTERRUPTED,
+             smem_allocate(requests, MANY, SMEM_UNTIL_FREED, true, &error));
+  CHECK_EQUAL(0, count_objects() - path_exists(control_path()));
+  patience = 1000000;
+  CHECK_OK(smem_allocate(requests, MANY, SMEM_UNTIL_FREED, true, &error));
+  for (int i = 0; i < MANY; i++) CHECK_OK(free_id(names[i]));
 }
 
 #else

@@ -24,8 +24,7 @@ static void join(void) { CHECK_OK(smem_join(&error)); }
 static void free_a(void) { CHECK_OK(free_id("a")); }
 static void leave(void) { CHECK_OK(smem_leave(&error)); }
 static void allocate_own(void) {
-  smem_request request = {1, "a", 0};
-  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+  CHECK_OK(allocate_for_process("a"));
 }
 static void allocate_over_incomplete(void) {
   plant_incomplete("a");

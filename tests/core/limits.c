@@ -223,6 +223,40 @@ TEST(a_write_behind_the_limit_on_files) {
   CHECK_OK(free_id("a"));
 }
 
+/* ---- nothing can be asked ------------------------------------------------ */
+
+static bool never(uint64_t pid, const uint64_t identity[2], void *context) {
+  (void)pid;
+  (void)identity;
+  (void)context;
+  abort();
+}
+
+ROLE(leaver) { CHECK_OK(allocate("a", 1)); }
+
+/* Nothing can be listed, which is no reason to say that there is nothing. */
+TEST(without_a_descriptor_left) {
+  need_listing_of_what_is_planted();
+  struct rlimit limit = {0, 0};
+  size_t count = 0;
+  uint64_t index;
+  PLAY(leaver, "");
+  limit.rlim_max = RLIM_INFINITY;
+  CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  rlim_t before = limit.rlim_cur;
+  int lowest = dup(0); /* of those that are free */
+  close(lowest);
+  limit.rlim_cur = (rlim_t)lowest;
+  CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  CHECK_CODE(SMEM_TOO_MANY_FILES, smem_list(count_entry, &count, &error));
+  CHECK_CODE(SMEM_UNSUPPORTED, smem_mapped_by(NULL, never, NULL, &error));
+  CHECK_CODE(SMEM_TOO_MANY_FILES, smem_join(&error));
+  CHECK_CODE(SMEM_TOO_MANY_FILES, smem_last_index(&index, &error));
+  limit.rlim_cur = before;
+  CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  clean_namespace();
+}
+
 #else
 typedef int not_linux_at_all;
 #endif

@@ -43,6 +43,49 @@ void plant_incomplete(const char *id) {
 #endif
 }
 
+void need_listing_of_what_is_planted(void) {
+  skip_if_portable("what is planted is not seen there");
+}
+
+ROLE(owner_of_both) {
+  CHECK_OK(allocate("freed", 1));
+  CHECK_OK(allocate_for_process("process"));
+  raise_flag(0);
+  await_flag(1, 1);
+  host_exit(0); /* an end like kill -9: nothing is cleaned up */
+}
+
+process_id start_owner(void) {
+  process_id owner = START(owner_of_both, "");
+  await_flag(0, 1);
+  return owner;
+}
+
+void leave_orphans(void) {
+  process_id owner = start_owner();
+  kill_process(owner);
+  CHECK_EQUAL(KILLED + SIGKILL, finish(owner));
+}
+
+ROLE(creator_at_work) {
+  struct control *control;
+  struct lock lock;
+  struct call call = {"allocate", argument, 0, &error, false};
+  CHECK_OK(control_join(&call, &control));
+  CHECK_OK(lock_take(&call, control->file, lock_of_id(argument), 1, &lock));
+  plant_incomplete(argument);
+  raise_flag(0);
+  await_flag(1, 1);
+  lock_drop(&lock);
+  control_release(control);
+}
+
+process_id start_creator(const char *id) {
+  process_id creator = START(creator_at_work, id);
+  await_flag(0, 1);
+  return creator;
+}
+
 void write_at(const char *path, long offset, const void *data, size_t length) {
   int fd = open(path, O_WRONLY);
   CHECK(fd >= 0);

@@ -1,6 +1,7 @@
 /* Whose segments are these, and which may be removed? */
 #ifndef _WIN32
 
+#include "../harness/faults.h"
 #include "test.h"
 
 #include <sched.h>
@@ -10,42 +11,10 @@ struct fates {
   unsigned count[SMEM_KEPT_CHANGED + 1];
 };
 
-static void count_fate(const smem_entry *entry, smem_fate fate, void *context) {
-  struct fates *fates = context;
-  (void)entry;
-  fates->count[fate]++;
-}
-
 static struct fates reclaim(bool dry_run, bool persistent) {
   struct fates fates = {{0}};
-  CHECK_OK(smem_reclaim(dry_run, persistent, count_fate, &fates, &error));
+  CHECK_OK(smem_reclaim(dry_run, persistent, count_fate, fates.count, &error));
   return fates;
-}
-
-static smem_code allocate_for_process(const char *name) {
-  smem_request request = {.size = 1, .name = name};
-  return smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error);
-}
-
-/* Owns one of each lifetime, and waits. */
-ROLE(owner_of_both) {
-  CHECK_OK(allocate("freed", 1));
-  CHECK_OK(allocate_for_process("process"));
-  raise_flag(0);
-  await_flag(1, 1);
-  host_exit(0); /* an end like kill -9: nothing is cleaned up */
-}
-
-static process_id start_owner(void) {
-  process_id owner = START(owner_of_both, "");
-  await_flag(0, 1);
-  return owner;
-}
-
-static void leave_orphans(void) {
-  process_id owner = start_owner();
-  kill_process(owner);
-  CHECK_EQUAL(KILLED + SIGKILL, finish(owner));
 }
 
 /* ---- states -------------------------------------------------------------- */
@@ -149,24 +118,9 @@ TEST(reclaim_what_is_incomplete_or_damaged) {
   CHECK_OK(free_id("junk"));
 }
 
-/* A creator at work holds the lock of the id. */
-ROLE(holder) {
-  struct control *control;
-  struct lock lock;
-  struct call call = {"test", "half", 0, &error, false};
-  CHECK_OK(control_join(&call, &control));
-  CHECK_OK(lock_take(&call, control->file, lock_of_id("half"), 1, &lock));
-  plant_incomplete("half");
-  raise_flag(0);
-  await_flag(1, 1);
-  lock_drop(&lock);
-  control_release(control);
-}
-
 TEST(a_creator_at_work_is_left_alone) {
   skip_if_portable("lists only what was made through it");
-  process_id creator = START(holder, "");
-  await_flag(0, 1);
+  process_id creator = start_creator("half");
   CHECK_EQUAL(-1, listed_state("half")); /* not there yet */
   CHECK_EQUAL(0, reclaim(false, true).count[SMEM_REMOVED]);
   CHECK(path_exists(segment_path("half")));
@@ -224,101 +178,7 @@ TEST(reclaim_in_small_steps) {
   CHECK_OK(smem_leave(&error));
 }
 
-/* ---- all namespaces ------------------------------------------------------- */
-
-struct shares {
-  const char *space;
-  uint64_t segments[SMEM_STATES], all, resident;
-};
-
-static void add_share(const smem_share *share, void *context) {
-  struct shares *shares = context;
-  if (strcmp(share->space, shares->space) != 0) return;
-  CHECK(share->user == os_user());
-  shares->segments[share->state] += share->segments;
-  shares->all += share->segments;
-  shares->resident += share->resident;
-}
-
-static struct shares shares_of(const char *space) {
-  struct shares shares = {.space = space};
-  CHECK_OK(smem_shares(add_share, &shares, &error));
-  return shares;
-}
-
-static struct shares own_shares(void) {
-  return shares_of(getenv("SHAREDMEMORY_NAMESPACE"));
-}
-
-TEST(shares_by_state) {
-  skip_if_portable("lists only what was made through it");
-  leave_orphans();
-  CHECK_OK(allocate("own", 1));
-  plant_file(segment_path("junk"), "junk", 0600);
-  struct shares shares = own_shares();
-  CHECK_EQUAL(1, shares.segments[SMEM_LIVE]);
-  CHECK_EQUAL(2, shares.segments[SMEM_ORPHAN]);
-  CHECK_EQUAL(1, shares.segments[SMEM_DAMAGED]);
-  clean_namespace();
-}
-
-TEST(what_is_being_created_is_in_no_list_yet) {
-  skip_if_portable("lists only what was made through it");
-  process_id creator = START(holder, "");
-  await_flag(0, 1);
-  CHECK_EQUAL(0, count_listed());
-  CHECK_EQUAL(0, own_shares().all);
-  raise_flag(1);
-  FINISH(creator);
-  CHECK_EQUAL(1, count_listed()); /* for its creator did not finish it */
-  CHECK_EQUAL(1, own_shares().all);
-  clean_namespace();
-}
-
-/* `argument`: its namespace. */
-ROLE(keeper_elsewhere) {
-  setenv("SHAREDMEMORY_NAMESPACE", argument, 1);
-  CHECK_OK(allocate("a", 5000));
-  CHECK_OK(allocate("b", 5000));
-  plant_incomplete("c");
-  raise_flag(0);
-  await_flag(1, 1);
-  CHECK_OK(free_id("a"));
-  CHECK_OK(free_id("b"));
-  CHECK_OK(free_id("c"));
-}
-
-/* Beside a namespace in use there are one whose control object is empty, and one that
- * has none. */
-TEST(shares_of_several_namespaces) {
-  skip_if_portable("lists only what was made through it");
-  char other[NAMESPACE_MAX + 1], third[NAMESPACE_MAX + 1], files[3][80];
-  snprintf(other, sizeof other, "%.14so", getenv("SHAREDMEMORY_NAMESPACE"));
-  snprintf(third, sizeof third, "%.15sz", other);
-  snprintf(files[0], sizeof files[0], "/dev/shm/smem.%s.a", third);
-  snprintf(files[1], sizeof files[1], "/dev/shm/smem.%sy.a", other);
-  snprintf(files[2], sizeof files[2], "/dev/shm/smem-control.%s", third);
-  process_id keeper = START(keeper_elsewhere, other);
-  await_flag(0, 1);
-  for (int i = 0; i < 3; i++) plant_file(files[i], i < 2 ? "no segment" : "", 0600);
-  CHECK_EQUAL(0, own_shares().all);
-  CHECK_OK(allocate("a", 5000));
-  CHECK_OK(allocate("b", 5000));
-  CHECK_EQUAL(2, own_shares().all);
-  CHECK_EQUAL(2 * 8192, own_shares().resident);
-  CHECK_EQUAL(3, shares_of(other).all); /* one is incomplete */
-  CHECK_EQUAL(2 * 8192, shares_of(other).resident);
-  CHECK_EQUAL(1, shares_of(third).all);
-  for (int i = 0; i < 3; i++) CHECK(unlink(files[i]) == 0);
-  raise_flag(1);
-  FINISH(keeper);
-  CHECK_EQUAL(0, shares_of(other).all);
-  CHECK_EQUAL(0, shares_of(third).all);
-  CHECK_OK(free_id("a"));
-  CHECK_OK(free_id("b"));
-}
-
-/* ---- what must not count as a proof --------------------------------------- */
+/* ---- what must not count as a proof -------------------------------------- */
 
 static void limit_descriptors(rlim_t count) {
   struct rlimit limit;
@@ -403,6 +263,128 @@ TEST(anothers_proc_is_no_proof) {
   CHECK_OK(free_id("a"));
 #endif
 }
+
+/* ---- changes in between -------------------------------------------------- */
+
+TEST(anothers_are_not_reclaimed) {
+  unsigned fates[SMEM_KEPT_CHANGED + 1] = {0}, shares = 0;
+  need_listing_of_what_is_planted();
+  CHECK_OK(allocate("a", 1));
+  CHECK_OK(allocate("b", 1));
+  if (chown(segment_path("a"), 65533, (gid_t)-1) != 0) {
+    clean_namespace();
+    test_skip("only root can give files away");
+  }
+  CHECK_OK(smem_reclaim(false, true, count_fate, fates, &error));
+  CHECK_EQUAL(1, fates[SMEM_KEPT_FOREIGN]);
+  CHECK_EQUAL(1, fates[SMEM_KEPT_LIVE]);
+  CHECK_OK(smem_shares(count_share, &shares, &error));
+  CHECK(shares >= 2); /* ours, and the other user's */
+  CHECK(unlink(segment_path("a")) == 0);
+  clean_namespace();
+}
+
+/* However little time each has, they get through, one after the other. */
+TEST(reclaimed_bit_by_bit) {
+  enum { MANY = 60 };
+  size_t left = MANY, before = MANY + 1;
+  need_listing_of_what_is_planted();
+  CHECK_OK(smem_join(&error));
+  for (int i = 0; i < MANY; i++) plant_incomplete(number_id(i + 1000u));
+  CHECK_OK(allocate("stays", 1));
+  for (int calls = 0; left > 1 && calls < 10; calls++) {
+    smem_reclaim_some(1);
+    before = left;
+    left = count_listed();
+    CHECK(left <= before);
+  }
+  CHECK_EQUAL(1, left);
+  CHECK_OK(find_id("stays"));
+  for (int i = 0; i < MANY; i++) plant_incomplete(number_id(i + 1000u));
+  smem_reclaim_some(UINT64_C(60) * 1000000000); /* time enough for all */
+  CHECK_EQUAL(1, count_listed());
+  clean_namespace();
+}
+
+TEST(nothing_is_reclaimed_with_a_damaged_control_object) {
+  char page[4096] = "damaged";
+  need_listing_of_what_is_planted();
+  smem_reclaim_some(1); /* nor is there anything without one */
+  CHECK_EQUAL(0, count_objects());
+  plant_incomplete("a");
+  plant_file(control_path(), "", 0600);
+  CHECK_OK(smem_reclaim(false, true, ignore_fate, NULL, &error));
+  CHECK(path_exists(segment_path("a")));
+  memset(page + 7, 1, sizeof page - 8);
+  CHECK(unlink(control_path()) == 0);
+  plant_file(control_path(), page, 0600);
+  CHECK(truncate(control_path(), sizeof page) == 0);
+  smem_reclaim_some(1);
+  CHECK_OK(smem_reclaim(false, true, ignore_fate, NULL, &error));
+  CHECK(path_exists(segment_path("a")));
+  if (chown(control_path(), 65533, (gid_t)-1) == 0) {
+    smem_reclaim_some(1);
+    CHECK_CODE(SMEM_PERMISSION,
+               smem_reclaim(false, true, ignore_fate, NULL, &error));
+    CHECK(path_exists(segment_path("a")));
+  }
+  unlink(control_path());
+  unlink(segment_path("a"));
+}
+
+ROLE(owner_who_dies) {
+  CHECK_OK(allocate_for_process("a"));
+  host_exit(0);
+}
+
+/* A successor of the name, made beforehand: a complete segment that lives. */
+static void make_successor(void) {
+  struct footer footer;
+  CHECK_OK(allocate("b", 1));
+  read_footer_of("b", &footer);
+  strcpy(footer.id, "a");
+  footer_seal(&footer);
+  write_at(segment_path("b"), stat_of(segment_path("b")).st_size - FOOTER_SIZE,
+           &footer, sizeof footer);
+}
+
+static void take_away(const char *place) {
+  (void)place;
+  unlink(segment_path("a"));
+}
+/* As a creator does: with the lock of the id, or not now. */
+static void replace(const char *place) {
+  os_object control;
+  os_info info;
+  (void)place;
+  CHECK(os_control_open(strrchr(control_path(), '/') + 1, false, &control,
+                        &info).code == OS_OK);
+  if (os_lock(control, lock_of_id("a"), 1).code == OS_OK)
+    rename(segment_path("b"), segment_path("a"));
+  os_object_close(control);
+}
+
+/* Between any two looks of a reclaim the orphan is freed, or has a successor. */
+static void change_while_reclaiming(void (*change)(const char *place)) {
+  bool changed = true;
+  CHECK_OK(smem_join(&error));
+  for (unsigned long at = 1; changed; at += FAULT_STEP) {
+    PLAY(owner_who_dies, "");
+    if (change == replace) make_successor();
+    fault_hook = change;
+    fault_arm(FAULT_HOOK, at);
+    CHECK_OK(smem_reclaim(false, false, ignore_fate, NULL, &error));
+    changed = fault_disarm();
+    if (change == replace)
+      CHECK(path_exists(segment_path("a")) || path_exists(segment_path("b")));
+    unlink(segment_path("a"));
+    unlink(segment_path("b"));
+  }
+  clean_namespace();
+}
+
+TEST(freed_while_it_is_reclaimed) { change_while_reclaiming(take_away); }
+TEST(replaced_while_it_is_reclaimed) { change_while_reclaiming(replace); }
 
 #else
 typedef int not_posix;

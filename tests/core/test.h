@@ -49,9 +49,21 @@ smem_code try_open_reference(const smem_reference *reference); /* and close */
 /* The id of an object as another program would make it; its name has the
  * namespace, so that the runner finds what is left. Good for some calls. */
 const char *raw_id(const char *word);
+smem_code
+allocate_for_process(const char *name); /* it goes with this process */
 size_t count_listed(void);
 /* In what state does the list show it? -1: not at all. */
 int listed_state(const char *id);
+
+/* What is called for each entry, fate or share: does nothing, notes or counts.
+ */
+bool pass_entry(const smem_entry *entry, void *context);
+bool count_entry(const smem_entry *entry, void *count); /* a size_t */
+void ignore_entry(const smem_entry *entry, void *context);
+void ignore_fate(const smem_entry *entry, smem_fate fate, void *context);
+void note_fate(const smem_entry *entry, smem_fate fate, void *last);
+void count_fate(const smem_entry *entry, smem_fate fate, void *counts);
+void count_share(const smem_share *share, void *count); /* an unsigned */
 
 #ifndef _WIN32
 
@@ -62,12 +74,23 @@ int listed_state(const char *id);
 const char *segment_path(const char *id);
 const char *raw_path(const char *word); /* of raw_id(word) */
 const char *control_path(void);
+/* Where names are kept in a record, what is planted is not listed, and what is
+ * left of somebody's work is told in another way: the test is skipped. */
+void need_listing_of_what_is_planted(void);
 /* What a creator leaves that died before its segment was complete. */
 void plant_incomplete(const char *id);
 void write_at(const char *path, long offset, const void *data, size_t length);
 void read_footer_of(const char *id, struct footer *footer);
 /* Does anybody hold the presence that the footer names? */
 bool presence_is_held(const struct footer *footer);
+
+/* A process that owns one of each lifetime, "freed" and "process", until flag
+ * 1; and what it leaves when it is killed. */
+process_id start_owner(void);
+void leave_orphans(void);
+
+/* A process that is creating this segment, and is not done until flag 1. */
+process_id start_creator(const char *id);
 
 /* The descriptor through which this process has a control object, or -1. */
 int control_descriptor(void);

@@ -103,7 +103,7 @@ TEST(threads_that_contend_for_a_name) {
   CHECK(!mapping_any());
 }
 
-/* ---- handles -------------------------------------------------------------- */
+/* ---- handles ------------------------------------------------------------- */
 
 static const uint32_t vanished =
     CODE(OK) | CODE(NOT_FOUND) | CODE(REPLACED);

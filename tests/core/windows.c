@@ -294,8 +294,7 @@ TEST(half_made_is_busy) {
 /* ---- the end of a process ------------------------------------------------ */
 
 ROLE(own_maker) {
-  smem_request request = {1, "own", 0};
-  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+  CHECK_OK(allocate_for_process("own"));
   CHECK_OK(find_id("own"));
   smem_stop();
   CHECK_CODE(SMEM_NOT_FOUND, find_id("own"));

@@ -22,7 +22,7 @@ void test_code(const char *file, int line, const char *text, smem_code code,
   test_fail(file, line, "%s: the error record says %d", text, error.code);
 }
 
-/* ---- calls ------------------------------------------------------------------ */
+/* ---- calls --------------------------------------------------------------- */
 
 static smem_code allocate_one(const char *name, uint64_t size, bool exclusive) {
   smem_request request = {size, name, 0};
@@ -31,6 +31,11 @@ static smem_code allocate_one(const char *name, uint64_t size, bool exclusive) {
 
 smem_code allocate(const char *name, uint64_t size) {
   return allocate_one(name, size, false);
+}
+
+smem_code allocate_for_process(const char *name) {
+  smem_request request = {.size = 1, .name = name};
+  return smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error);
 }
 
 smem_code allocate_exclusive(const char *name, uint64_t size) {
@@ -145,11 +150,49 @@ const char *message(void) {
   return text;
 }
 
-static bool count_entry(const smem_entry *entry, void *context) {
+/* ---- what is called for each
+ * ------------------------------------------------- */
+
+bool pass_entry(const smem_entry *entry, void *context) {
   (void)entry;
-  ++*(size_t *)context;
+  (void)context;
   return true;
 }
+
+bool count_entry(const smem_entry *entry, void *count) {
+  (void)entry;
+  ++*(size_t *)count;
+  return true;
+}
+
+void ignore_entry(const smem_entry *entry, void *context) {
+  (void)entry;
+  (void)context;
+}
+
+void ignore_fate(const smem_entry *entry, smem_fate fate, void *context) {
+  (void)entry;
+  (void)fate;
+  (void)context;
+}
+
+void note_fate(const smem_entry *entry, smem_fate fate, void *last) {
+  (void)entry;
+  *(smem_fate *)last = fate;
+}
+
+void count_fate(const smem_entry *entry, smem_fate fate, void *counts) {
+  (void)entry;
+  ((unsigned *)counts)[fate]++;
+}
+
+void count_share(const smem_share *share, void *count) {
+  (void)share;
+  ++*(unsigned *)count;
+}
+
+/* ---- listing
+ * ------------------------------------------------------------------ */
 
 size_t count_listed(void) {
   size_t count = 0;
@@ -173,4 +216,3 @@ int listed_state(const char *id) {
   CHECK_OK(smem_list(compare_entry, &look, &error));
   return look.state;
 }
-

@@ -107,7 +107,8 @@ void kill_process(process_id id);
 
 /* ---- the runner's host: host_posix.c, host_windows.c --------------------- */
 
-/* Each suite has this one: it is called first of all in the process of a test. */
+/* Each suite has this one: it is called first of all in the process of a test.
+ */
 void suite_start(void);
 
 /* Run it; 0 well, 77 skipped, otherwise failed, with shared->failure filled. */

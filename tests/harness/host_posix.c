@@ -216,7 +216,7 @@ int finish(process_id id) {
 
 void kill_process(process_id id) { kill((pid_t)id, SIGKILL); }
 
-/* ---- files ------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 const char *temporary_directory(void) { return temp; }
 

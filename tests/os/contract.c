@@ -18,7 +18,7 @@ void check_status(const char *file, int line, const char *text,
             (int)status.code, (int)expected, status.number, why);
 }
 
-/* ---- names ----------------------------------------------------------------- */
+/* ---- names --------------------------------------------------------------- */
 
 static const char *name_of(const char *prefix, const char *dot,
                            const char *word) {
@@ -33,7 +33,8 @@ static const char *name_of(const char *prefix, const char *dot,
 const char *own_name(const char *word) { return name_of("smem.", ".", word); }
 const char *control_name(void) { return name_of("smem-control.", "", ""); }
 
-/* ---- the end of a test ------------------------------------------------------- */
+/* ---- the end of a test
+ * ------------------------------------------------------- */
 
 static uint64_t process_of_test;
 

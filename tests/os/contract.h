@@ -1,14 +1,15 @@
 /* What the tests of src/os/os.h have at hand, besides ../harness/harness.h.
  *
- * They know which system they run on only where the contract leaves it a choice. */
+ * They know which system they run on only where the contract leaves it a
+ * choice. */
 #ifndef SHAREDMEMORY_TESTS_CONTRACT_H
 #define SHAREDMEMORY_TESTS_CONTRACT_H
 
 #include "../../src/os/system.h"
 #include "../harness/harness.h"
 
-/* A test of one promise that the contract makes of this function. Each function has one
- * at least, see `named`. */
+/* A test of one promise that the contract makes of this function. Each function
+ * has one at least, see `named`. */
 #define CONTRACT(function, promise) TEST(function##_##promise)
 
 /* ---- checks -------------------------------------------------------------- */
@@ -53,8 +54,8 @@ os_info info_of(const char *name);
 const char *file_of(const char *name);
 #endif
 
-/* For a role: become a user who is not root, who owns nothing here. The test skips
- * where that may not be. */
+/* For a role: become a user who is not root, who owns nothing here. The test
+ * skips where that may not be. */
 void need_another_user(void);
 void become_another_user(void);
 

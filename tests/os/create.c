@@ -30,7 +30,8 @@ CONTRACT(os_object_create, refuses_a_name_that_is_taken) {
   os_object_close(object);
 }
 
-/* Without a look at it they would be there at its first use, which may be late. */
+/* Without a look at it they would be there at its first use, which may be late.
+ */
 CONTRACT(os_object_create, reserves_all_bytes) {
   os_object object = make(own_name("a"));
   os_info info = info_of(own_name("a"));

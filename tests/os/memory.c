@@ -174,7 +174,8 @@ CONTRACT(os_object_map, tells_that_the_address_space_is_full) {
 #endif
 
 #if defined(OS_LINUX) && TEST_SLOWNESS == 1
-/* Some are left to the rest of the process, which allocates memory with them. */
+/* Some are left to the rest of the process, which allocates memory with them.
+ */
 CONTRACT(os_object_map, tells_that_mappings_are_used_up) {
   enum { MOST = 100000 };
   static void *addresses[MOST];

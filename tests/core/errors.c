@@ -1,0 +1,80 @@
+/* Every code of an error, and the texts for them. */
+#ifndef _WIN32
+
+#include "../../src/os/posix.h"
+#include "test.h"
+
+TEST(every_code_of_the_system_is_an_error_of_ours) {
+  const struct {
+    os_code code;
+    smem_code expected;
+  } codes[] = {{OS_OK, SMEM_OK},
+               {OS_NOT_FOUND, SMEM_NOT_FOUND},
+               {OS_EXISTS, SMEM_EXISTS},
+               {OS_INCOMPLETE, SMEM_BUSY},
+               {OS_BUSY, SMEM_BUSY},
+               {OS_DENIED, SMEM_PERMISSION},
+               {OS_NOT_REGULAR, SMEM_CORRUPT},
+               {OS_NO_SPACE, SMEM_NO_SPACE},
+               {OS_NO_MEMORY, SMEM_NO_MEMORY},
+               {OS_TOO_MANY_FILES, SMEM_TOO_MANY_FILES},
+               {OS_TOO_MANY_MAPS, SMEM_TOO_MANY_MAPS},
+               {OS_INTERRUPTED, SMEM_INTERRUPTED},
+               {OS_UNSUPPORTED, SMEM_UNSUPPORTED},
+               {OS_FAILED, SMEM_SYSTEM}};
+  struct call call = {"find", "a", 0, &error, false};
+  for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+    os_status status = {codes[i].code, 0};
+    CHECK_EQUAL(codes[i].expected, fail_os(&call, status, "it is so"));
+    if (codes[i].code != OS_DENIED && codes[i].code != OS_OK)
+      CHECK_EQUAL(codes[i].expected, fail_object(&call, status, "smem.x.a"));
+  }
+}
+
+TEST(every_number_of_the_system_has_a_code) {
+  const struct {
+    int number;
+    os_code code;
+  } numbers[] = {{ENOENT, OS_NOT_FOUND},      {EEXIST, OS_EXISTS},
+                 {EACCES, OS_DENIED},         {EPERM, OS_DENIED},
+                 {EISDIR, OS_NOT_REGULAR},    {ELOOP, OS_NOT_REGULAR},
+                 {ENXIO, OS_NOT_REGULAR},     {ENOSPC, OS_NO_SPACE},
+                 {EDQUOT, OS_NO_SPACE},       {ENOMEM, OS_NO_MEMORY},
+                 {EMFILE, OS_TOO_MANY_FILES}, {ENFILE, OS_TOO_MANY_FILES},
+                 {EINTR, OS_INTERRUPTED},     {EOPNOTSUPP, OS_UNSUPPORTED},
+                 {ENOSYS, OS_UNSUPPORTED},    {EIO, OS_FAILED}};
+  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    os_status status = posix_status(numbers[i].number);
+    CHECK_EQUAL(numbers[i].code, status.code);
+    CHECK_EQUAL(numbers[i].number, status.number);
+  }
+}
+
+TEST(unknown_codes_and_states) {
+  char text[200];
+  smem_error unknown = {.code = SMEM_CODES, .op = "find", .detail = "so"};
+  CHECK(strcmp(smem_error_kind(SMEM_BUSY), "busy") == 0);
+  CHECK(strcmp(smem_error_kind(SMEM_CODES), "system") == 0);
+  CHECK(strcmp(smem_error_kind((smem_code)-1), "system") == 0);
+  CHECK(smem_error_message(&unknown, text, sizeof text) > 0);
+  CHECK(strcmp(text, "cannot find shared memory: so.") == 0);
+  CHECK(strcmp(smem_state_name(SMEM_DAMAGED), "damaged") == 0);
+  CHECK(strcmp(smem_state_name(SMEM_STATES), "unknown") == 0);
+}
+
+TEST(texts_are_cut_between_characters) {
+  char text[5];
+  smem_copy_text(text, sizeof text, "abcd");
+  CHECK(strcmp(text, "abcd") == 0);
+  smem_copy_text(text, sizeof text, "abcde");
+  CHECK(strcmp(text, "abcd") == 0);
+  smem_copy_text(text, sizeof text, "abc\xC3\xA9"); /* one too long */
+  CHECK(strcmp(text, "abc") == 0);
+  smem_copy_text(text, sizeof text,
+                 "\x80\x80\x80\x80\x80"); /* no character at all */
+  CHECK(strcmp(text, "") == 0);
+}
+
+#else
+typedef int not_posix;
+#endif

@@ -1,0 +1,107 @@
+/* A namespace that is none, that of a user, and what names say of it. */
+#ifndef _WIN32
+
+#include "test.h"
+
+static bool never(uint64_t pid, const uint64_t identity[2], void *context) {
+  (void)pid;
+  (void)identity;
+  (void)context;
+  abort();
+}
+
+static void check_no_namespace(bool joined) {
+  char bytes[8], path[300], space[SMEM_NAMESPACE_SIZE];
+  size_t length = sizeof bytes;
+  uint64_t number;
+  bool exists;
+  smem_mapping *mapping;
+  smem_handle *handle;
+  smem_request request = {.size = 1};
+  namespace_forget();
+  CHECK_CODE(SMEM_ARGUMENT, smem_namespace(space, &error));
+  CHECK(smem_is_utf8(message()));
+  CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
+  CHECK_CODE(SMEM_ARGUMENT, smem_size("a", &number, &error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_can_free("a", &exists, &error));
+  CHECK_CODE(SMEM_ARGUMENT, free_id("a"));
+  CHECK_CODE(SMEM_ARGUMENT, read_bytes("a", 0, bytes, 1));
+  CHECK_CODE(SMEM_ARGUMENT, smem_map("b", SMEM_READ_ONLY, &mapping, &error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_open("a", SMEM_READ_ONLY, &handle, &error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_list(pass_entry, NULL, &error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_mapped_by(NULL, never, NULL, &error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_inspect("a", bytes, &length, path, sizeof path,
+                                         ignore_entry, NULL, &error));
+  CHECK_CODE(SMEM_ARGUMENT,
+             smem_inspect("/other", bytes, &length, path, sizeof path,
+                          ignore_entry, NULL, &error));
+  CHECK_CODE(SMEM_ARGUMENT,
+             smem_reclaim(true, false, ignore_fate, NULL, &error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_leave(&error));
+  if (joined) return;
+  CHECK_CODE(SMEM_ARGUMENT, smem_join(&error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_last_index(&number, &error));
+  CHECK_CODE(SMEM_ARGUMENT,
+             smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error));
+}
+
+/* In the environment from the beginning, or forgotten and read anew by those
+ * who have left: nothing works, and nothing is harmed. */
+TEST(a_namespace_that_is_none) {
+  char *space = strdup(getenv("SHAREDMEMORY_NAMESPACE"));
+  const char *bad[] = {"a/b", "a.b", "\xFF", "12345678901234567"};
+  smem_mapping *mapping;
+  smem_detached detached;
+  unsigned shares = 0;
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    setenv("SHAREDMEMORY_NAMESPACE", bad[i], 1);
+    check_no_namespace(false);
+  }
+  setenv("SHAREDMEMORY_NAMESPACE", space, 1);
+  CHECK_OK(allocate("a", 1));
+  CHECK_OK(smem_map("a", SMEM_READ_ONLY, &mapping, &error));
+  setenv("SHAREDMEMORY_NAMESPACE", "a/b", 1);
+  check_no_namespace(true);
+  /* What is mapped stays so, and everybody's segments can be counted. */
+  CHECK_OK(smem_map("a", SMEM_READ_ONLY, &mapping, &error));
+  CHECK_OK(smem_shares(count_share, &shares, &error));
+  CHECK(shares > 0);
+  smem_unmap("a", &detached);
+  smem_unmap("a", &detached);
+  smem_reclaim_some(1);
+  setenv("SHAREDMEMORY_NAMESPACE", space, 1);
+  namespace_forget();
+  clean_namespace();
+  free(space);
+}
+
+TEST(the_namespace_of_a_user) {
+  char space[SMEM_NAMESPACE_SIZE], expected[24];
+  snprintf(expected, sizeof expected, "%u", (unsigned)geteuid());
+  const char *unset[] = {NULL, ""};
+  for (int i = 0; i < 2; i++) {
+    if (unset[i])
+      setenv("SHAREDMEMORY_NAMESPACE", unset[i], 1);
+    else
+      unsetenv("SHAREDMEMORY_NAMESPACE");
+    namespace_forget();
+    CHECK_OK(smem_namespace(space, &error));
+    CHECK(strcmp(space, expected) == 0);
+  }
+}
+
+TEST(names_taken_apart) {
+  struct space space;
+  const char *id;
+  CHECK(name_split("smem.1000.a.b", &space, &id));
+  CHECK(strcmp(space.text, "1000") == 0 && strcmp(id, "a.b") == 0);
+  CHECK(!name_split("other.1000.a", &space, &id));
+  CHECK(!name_split("smem.1000", &space, &id));
+  CHECK(!name_split("smem..a", &space, &id));
+  CHECK(!name_split("smem.12345678901234567.a", &space, &id));
+  CHECK(!name_split("smem.a b.a", &space, &id));
+}
+
+#else
+typedef int not_posix;
+#endif
