@@ -47,7 +47,7 @@ test-all: setup-all demo
 	@tools/test -j 2 sid r core user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
-	  strict analyze fuzz-short torture check
+	  strict graph analyze fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600
@@ -91,11 +91,11 @@ test-package: setup-check $(INSTALLED)
 sid trixie: setup-debian
 	@tools/debian $@
 
-#: make strict     compile all C, warnings are errors
+#: make strict     compile all C, warnings are errors; no circles, no looking up
 #: make check      R CMD check --as-cran
 #: make bench      time of everything, against the bare system calls and others
 strict: setup-demo
-	@tools/test strict
+	@tools/test strict graph
 check: setup-check
 	@tools/test check
 bench: setup-bench $(INSTALLED)

@@ -160,7 +160,7 @@ TEST(a_full_table_is_waited_for) {
   process_id other = START(bystander, "");
   await_flag(0, 1);
   read_footer_of("bystander", &footer);
-  write_claims(footer.presence, 500, 1);
+  write_claims(footer.owner.presence, 500, 1);
   CHECK_CODE(SMEM_BUSY,
              smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error));
   CHECK_OK(allocate("a", 1)); /* names need no claim */

@@ -188,7 +188,7 @@ TEST(a_presence_counter_beyond_its_range) {
       struct footer footer;
       CHECK_OK(allocate("b", 1));
       read_footer_of("b", &footer);
-      CHECK(footer.presence < LOCK_PRESENCES); /* where others look */
+      CHECK(footer.owner.presence < LOCK_PRESENCES); /* where others look */
       CHECK_OK(free_id("b"));
     }
     kill_process(other);

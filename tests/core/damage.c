@@ -94,7 +94,7 @@ TEST(lying_footers) {
     if (lie == 7) memset(bad.tag, 'a', sizeof bad.tag);
     if (lie == 8) memset(bad.trace, 'a', sizeof bad.trace);
     if (lie == 9) bad.lifetime = 2;
-    if (lie == 10) bad.presence = UINT64_MAX; /* no byte that could be locked */
+    if (lie == 10) bad.owner.presence = UINT64_MAX; /* no byte to be locked */
     footer_seal(&bad);
     write_at(segment_path("a"), TOTAL - FOOTER_SIZE, &bad, sizeof bad);
     check_damaged("a");

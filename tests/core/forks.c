@@ -50,9 +50,10 @@ ROLE(sibling) {
   read_footer_of("a", &parents);
   CHECK_OK(allocate("b", 1));
   read_footer_of("b", &mine);
-  CHECK(mine.token != parents.token && mine.presence != parents.presence);
+  CHECK(mine.owner.token != parents.owner.token);
+  CHECK(mine.owner.presence != parents.owner.presence);
   CHECK(mine.generation != parents.generation);
-  CHECK_EQUAL(getpid(), mine.pid);
+  CHECK_EQUAL(getpid(), mine.owner.pid);
   CHECK(presence_is_held(&parents));
   CHECK_OK(smem_leave(&error)); /* an owner */
   CHECK_OK(free_id("b"));

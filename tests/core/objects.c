@@ -108,9 +108,8 @@ bool presence_is_held(const struct footer *footer) {
   bool held;
   const char *name = strrchr(control_path(), '/') + 1;
   CHECK(os_control_open(name, false, &control, &info).code == OS_OK);
-  CHECK(
-      os_lock_query(control, LOCK_PRESENCE + footer->presence, 1, &held).code ==
-      OS_OK);
+  uint64_t byte = LOCK_PRESENCE + footer->owner.presence;
+  CHECK(os_lock_query(control, byte, 1, &held).code == OS_OK);
   os_object_close(control);
   return held;
 }

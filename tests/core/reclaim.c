@@ -53,7 +53,7 @@ TEST(what_cannot_be_proved_is_unknown) {
   CHECK(unlink(control_path()) == 0);
   struct footer footer;
   read_footer_of("freed", &footer);
-  footer.pid_space = nobody_knows;
+  footer.owner.pid_space = nobody_knows;
   footer_seal(&footer);
   write_at(segment_path("freed"), (long)footer.total - FOOTER_SIZE, &footer,
            sizeof footer);
@@ -69,14 +69,14 @@ TEST(a_reused_pid_is_another_process) {
   CHECK_OK(allocate("a", 1));
   struct footer footer;
   read_footer_of("a", &footer);
-  footer.token++; /* not this process, */
-  footer.control_generation++;
-  footer.pid_start--; /* but one before it with the same pid */
+  footer.owner.token++; /* not this process, */
+  footer.owner.control_generation++;
+  footer.owner.pid_start--; /* but one before it with the same pid */
   footer_seal(&footer);
   write_at(segment_path("a"), (long)footer.total - FOOTER_SIZE, &footer,
            sizeof footer);
   CHECK_EQUAL(SMEM_ORPHAN, listed_state("a"));
-  footer.pid_start++;
+  footer.owner.pid_start++;
   footer_seal(&footer);
   write_at(segment_path("a"), (long)footer.total - FOOTER_SIZE, &footer,
            sizeof footer);

@@ -2,7 +2,8 @@
 #ifndef SHAREDMEMORY_TESTS_TEST_H
 #define SHAREDMEMORY_TESTS_TEST_H
 
-#include "../../src/core/internal.h"
+#include "../../src/core/access/access.h"
+#include "../../src/core/survey/survey.h"
 #include "../harness/harness.h"
 
 /* ---- checks -------------------------------------------------------------- */

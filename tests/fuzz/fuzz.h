@@ -6,7 +6,8 @@
 #ifndef SHAREDMEMORY_TESTS_FUZZ_H
 #define SHAREDMEMORY_TESTS_FUZZ_H
 
-#include "../../src/core/internal.h"
+#include "../../src/core/access/access.h"
+#include "../../src/core/survey/survey.h"
 
 #define CHECK(condition)                                                       \
   ((condition) ? (void)0 : fuzz_fail(__FILE__, __LINE__, #condition))

@@ -2,9 +2,8 @@
  *
  * The kernel's locks exclude processes from each other, but not the threads of
  * one process, which share the opening. So a lock is first entered into a list
- * of this process. And the kernel waits either not at all or for ever: a
- * creator that is only stopped must not hang others, so we ask again and again. */
-#include "internal.h"
+ * of this process. */
+#include "space.h"
 
 static os_mutex mutex;
 static struct lock *held;
@@ -57,22 +56,6 @@ static os_status try_once(struct lock *lock) {
   return status;
 }
 
-smem_code lock_wait(const struct call *call, struct patience *patience) {
-  enum { SHORTEST = 20 * 1000, LONGEST = 5 * 1000 * 1000 }; /* nanoseconds */
-  uint64_t now = os_steady_clock();
-  if (patience->deadline == 0)
-    *patience = (struct patience){now + process_timeout(), SHORTEST};
-  if (now >= patience->deadline)
-    return fail(call, SMEM_BUSY, 0,
-                "another process has held its lock for %.3g seconds",
-                (double)process_timeout() / 1e9);
-  if (!call->must_finish && process_interrupted())
-    return fail(call, SMEM_INTERRUPTED, 0, "interrupted while waiting");
-  os_sleep(patience->pause);
-  if (patience->pause < LONGEST) patience->pause += patience->pause / 2;
-  return SMEM_OK;
-}
-
 smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
                     uint64_t length, struct lock *lock) {
   struct patience patience = {0, 0};
@@ -83,7 +66,7 @@ smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
     if (status.code == OS_OK) return SMEM_OK;
     if (status.code != OS_BUSY)
       return fail_os(call, status, "the lock cannot be taken");
-    code = lock_wait(call, &patience);
+    code = patience_wait(call, &patience);
   }
   return code;
 }

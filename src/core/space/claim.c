@@ -27,8 +27,8 @@
  *
  * The page may be lost at any time: unlinked, truncated, overwritten. So it is
  * touched only right after a look at the file, and a creator who finds the file or
- * his claim not as it was does not rely on it: see lost_any() in segment.c. */
-#include "internal.h"
+ * his claim not as it was does not rely on it: see lost_any() in allocate.c. */
+#include "space.h"
 
 #include <stdatomic.h>
 
@@ -66,7 +66,7 @@ smem_code claim_lock(const struct call *call, const struct control *control,
   if (code != SMEM_OK) return code;
   raise_guard(control, call->id);
   while (code == SMEM_OK && claim_covers(control, call->id))
-    code = lock_wait(call, &patience);
+    code = patience_wait(call, &patience);
   if (code != SMEM_OK) lock_drop(lock);
   return code;
 }
@@ -117,7 +117,7 @@ smem_code claim_begin(const struct call *call, struct control *control,
   smem_code code = SMEM_OK;
   claim->control = control;
   while (code == SMEM_OK && !claim->lost && !take_any(claim)) {
-    code = lock_wait(call, &patience);
+    code = patience_wait(call, &patience);
     claim->lost = !control_is_intact(control);
   }
   return code;

@@ -12,7 +12,7 @@
  * object open, and the one that leaves may remove it meanwhile: so who gets the
  * gate looks whether the object still has its name, and otherwise starts again.
  * Without that, processes would live on in objects that nobody else can find. */
-#include "internal.h"
+#include "space.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -135,7 +135,7 @@ static smem_code map_page(const struct call *call, struct control *control) {
 static smem_code init_page(const struct call *call,
                            struct control_page *page) {
   uint64_t highest = 0;
-  smem_code code = list_highest_number(call, &highest);
+  smem_code code = walk_highest_number(call, &highest);
   /* A system that cannot list: then O_EXCL finds what is taken. */
   if (code != SMEM_OK && code != SMEM_UNSUPPORTED) return code;
   atomic_store(&page->version, PAGE_VERSION);
@@ -252,7 +252,7 @@ static bool is_last(const struct call *call, struct control *control) {
   bool used = true, any = true;
   return os_lock_query(control->file, LOCK_PRESENCE, LOCK_PRESENCES, &used)
                  .code == OS_OK &&
-         !used && list_any(call, &any) == SMEM_OK && !any;
+         !used && walk_any(call, &any) == SMEM_OK && !any;
 }
 
 /* One attempt at joining through an open file. *again: it lost its name while we
@@ -466,7 +466,7 @@ smem_code smem_last_index(uint64_t *index, smem_error *error) {
   smem_code code = control_peek(&call, &control);
   if (code != SMEM_OK) return code;
   if (!control || !control->page) /* none yet, or only just made */
-    code = list_highest_number(&call, index);
+    code = walk_highest_number(&call, index);
   else if (control->generation != 0)
     *index = control_last_number(control);
   else

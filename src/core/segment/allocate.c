@@ -1,203 +1,8 @@
-/* Segments as objects of the system: allocate, open, look at, free.
- *
- * Creating happens under the lock of the id, see lock_of_id(), or under a claim to
- * a number, see claim.c: whoever has the lock and sees an incomplete object knows
- * that the creator is dead. Freeing needs no lock. That a segment is complete, and
- * since when, is the business of os_object_publish(). */
-#include "internal.h"
+/* Allocating: one segment or many, or none. */
+#include "segment.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-uint64_t segment_capacity(const struct footer *footer) {
-  return footer->total - FOOTER_SIZE;
-}
-
-/* ---- opening -------------------------------------------------------------------- */
-
-/* Another program's object has no footer: what can be said of it all the same.
- * Its identity stands in for the generation. */
-static void make_up_footer(struct segment *segment) {
-  struct footer *footer = &segment->footer;
-  memset(footer, 0, sizeof *footer);
-  footer->flags = FOOTER_NAMED;
-  footer->requested = segment->info.size;
-  footer->total = segment->info.size + FOOTER_SIZE;
-  footer->generation = segment->info.identity[0] * 0x9E3779B97F4A7C15u ^
-                       segment->info.identity[1];
-}
-
-static smem_code read_footer(const struct call *call, struct segment *segment) {
-  uint64_t total = segment->info.size;
-  if (segment->info.user != os_user())
-    return fail_owner(call, segment->name.text, segment->info.user);
-  if (smem_id_is_raw(call->id)) {
-    make_up_footer(segment);
-    return SMEM_OK;
-  }
-  if (total < FOOTER_SIZE || total % os_page_size() != 0)
-    return fail(call, SMEM_CORRUPT, 0,
-                "it is no segment of this package, or was truncated: it has "
-                "%llu bytes", (unsigned long long)total);
-  os_status status = os_object_read(segment->object, total - FOOTER_SIZE,
-                                    &segment->footer, FOOTER_SIZE);
-  if (status.code != OS_OK)
-    return fail_os(call, status, "its footer cannot be read");
-  const char *wrong = footer_check(&segment->footer, call->id, total);
-  if (wrong) return fail(call, SMEM_CORRUPT, 0, "%s", wrong);
-  return SMEM_OK;
-}
-
-smem_code segment_try_open(const struct call *call, bool writable,
-                           struct segment *segment, os_status *status) {
-  *status = os_object_open(segment->name.text, writable, &segment->object,
-                           &segment->info);
-  if (status->code == OS_INCOMPLETE && segment->info.user != os_user())
-    return fail_owner(call, segment->name.text, segment->info.user);
-  if (status->code == OS_NOT_FOUND || status->code == OS_INCOMPLETE)
-    return SMEM_OK;
-  if (status->code != OS_OK)
-    return fail_object(call, *status, segment->name.text);
-  smem_code code = read_footer(call, segment);
-  if (code != SMEM_OK) os_object_close(segment->object);
-  return code;
-}
-
-/* The caller holds the lock of the id, so the creator is dead. */
-static smem_code remove_incomplete(const struct call *call,
-                                   const struct name *name) {
-  os_status status = os_object_remove(name->text);
-  if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
-  return fail_object(call, status, name->text);
-}
-
-/* Wait until the creator is done or dead, and remove what a dead one left. Then
- * the caller looks again. *gone: nothing more to wait for. */
-static smem_code settle_incomplete(const struct call *call,
-                                   const struct name *name, bool *gone) {
-  struct control *control;
-  struct lock lock;
-  os_info info;
-  smem_code code = control_peek(call, &control);
-  if (code != SMEM_OK) return code;
-  /* Without a control object of use nobody can be at work on it: a creator notices
-   * that it lost the object and starts again. It stays for the next allocation to
-   * remove, for here we have nothing to keep that one out. */
-  *gone = !control || control->generation == 0;
-  if (!*gone && (code = claim_lock(call, control, &lock)) == SMEM_OK) {
-    if (control_is_intact(control) &&
-        os_object_stat(name->text, &info).code == OS_INCOMPLETE)
-      code = remove_incomplete(call, name);
-    lock_drop(&lock);
-  }
-  if (control) control_release(control);
-  return code;
-}
-
-smem_code segment_open(const struct call *call, bool writable,
-                       struct segment *segment) {
-  smem_code code = name_of_segment(call, &segment->name);
-  bool gone = false;
-  while (code == SMEM_OK) {
-    os_status status;
-    code = segment_try_open(call, writable, segment, &status);
-    if (code != SMEM_OK || status.code == OS_OK) return code;
-    if (status.code == OS_NOT_FOUND || gone)
-      return fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
-    code = settle_incomplete(call, &segment->name, &gone);
-  }
-  return code;
-}
-
-smem_code segment_map(const struct call *call, const struct segment *segment,
-                      smem_access access, void **address) {
-  static const os_access accesses[] = {[SMEM_READ_WRITE] = OS_READ_WRITE,
-                                       [SMEM_READ_ONLY] = OS_READ_ONLY,
-                                       [SMEM_PRIVATE] = OS_COPY_ON_WRITE};
-  unsigned long long size = segment->info.size;
-  if (size == 0)
-    return fail(call, SMEM_BOUNDS, 0,
-                "it is empty: the program that made it has given it no size");
-  if (size > SIZE_MAX / 2)
-    return fail(call, SMEM_NO_MEMORY, 0,
-                "its %llu bytes are more than this process can address", size);
-  os_status status = os_object_map(segment->object, segment->info.size,
-                                   accesses[access], address);
-  if (status.code == OS_OK) return SMEM_OK;
-  return fail(call, status.code == OS_NO_MEMORY       ? SMEM_NO_MEMORY
-                    : status.code == OS_TOO_MANY_MAPS ? SMEM_TOO_MANY_MAPS
-                    : status.code == OS_UNSUPPORTED   ? SMEM_UNSUPPORTED
-                                                      : SMEM_SYSTEM,
-              status.number, "its %llu bytes cannot be mapped", size);
-}
-
-smem_code smem_exists(const char *id, bool *exists, smem_error *error) {
-  struct call call = {"find", id, 0, error, false};
-  struct segment segment;
-  smem_code code = segment_open(&call, false, &segment);
-  *exists = code == SMEM_OK;
-  if (code == SMEM_OK) os_object_close(segment.object);
-  return code == SMEM_NOT_FOUND ? SMEM_OK : code;
-}
-
-smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
-                      smem_error *error) {
-  struct call call = {"measure", id, 0, error, false};
-  struct segment segment;
-  smem_code code = segment_open(&call, false, &segment);
-  if (code != SMEM_OK) return code;
-  os_object_close(segment.object);
-  *capacity = segment_capacity(&segment.footer);
-  *requested = segment.footer.requested;
-  return SMEM_OK;
-}
-
-smem_code smem_size(const char *id, uint64_t *size, smem_error *error) {
-  uint64_t requested;
-  return smem_extent(id, size, &requested, error);
-}
-
-/* ---- removing ------------------------------------------------------------------- */
-
-smem_code smem_can_free(const char *id, bool *exists, smem_error *error) {
-  struct call call = {"free", id, 0, error, false};
-  struct name name;
-  os_info info;
-  smem_code code = name_of_segment(&call, &name);
-  if (code != SMEM_OK) return code;
-  os_status status = os_object_stat(name.text, &info);
-  *exists = status.code != OS_NOT_FOUND;
-  if (is_anothers(status, &info))
-    return fail_owner(&call, name.text, info.user);
-  if (status.code == OS_DENIED) /* where the owner cannot be asked */
-    return fail_object(&call, status, name.text);
-  if (status.code == OS_NOT_REGULAR && info.directory)
-    return fail_object(&call, status, name.text);
-  return SMEM_OK;
-}
-
-void segment_remove_generation(const struct call *call,
-                               struct control *control, uint64_t generation) {
-  struct segment segment;
-  struct lock lock;
-  os_status status;
-  smem_error ignored;
-  struct call quiet = *call;
-  quiet.error = &ignored;
-  quiet.must_finish = true;
-  if (name_of_segment(&quiet, &segment.name) != SMEM_OK ||
-      claim_lock(&quiet, control, &lock) != SMEM_OK)
-    return;
-  /* Under the lock nobody can create: what bears the name now is this segment or
-   * an older successor, and unlinking cannot hit a younger one. */
-  if (segment_try_open(&quiet, false, &segment, &status) == SMEM_OK &&
-      status.code == OS_OK) {
-    os_object_close(segment.object);
-    if (segment.footer.generation == generation)
-      os_object_remove(segment.name.text);
-  }
-  lock_drop(&lock);
-}
 
 /* ---- allocating ------------------------------------------------------------------ */
 
@@ -222,12 +27,9 @@ static void begin_footers(struct batch *batch) {
   const char *tag = getenv("SHAREDMEMORY_TAG");
   struct footer *footer = &batch->footer;
   memset(footer, 0, sizeof *footer);
-  footer->control_generation = batch->control->generation;
-  footer->presence = batch->control->presence;
-  footer->token = self->token;
-  footer->pid = self->os.pid;
-  footer->pid_start = self->os.start;
-  footer->pid_space = self->os.pid_space;
+  footer->owner = (struct owner){
+      batch->control->generation, batch->control->presence, self->token,
+      self->os.pid, self->os.start, self->os.pid_space};
   footer->lifetime = (uint32_t)batch->lifetime;
   if (tag) smem_copy_text(footer->tag, sizeof footer->tag, tag);
 }
@@ -309,7 +111,8 @@ static smem_code use_existing(const struct call *call, struct batch *batch,
   *again = code == SMEM_OK && status.code != OS_OK;
   if (code != SMEM_OK) return code;
   if (status.code == OS_INCOMPLETE) {
-    if (control_is_intact(batch->control)) return remove_incomplete(call, name);
+    if (control_is_intact(batch->control)) 
+      return segment_remove_incomplete(call, name);
     *again = false;
     batch->lost = true;
     return SMEM_OK;

@@ -3,7 +3,7 @@
  * A segment is `mapped` from the first smem_map() to the unmap that takes the
  * count to zero, or to a free. The table's mutex is never held while waiting
  * for another process. */
-#include "internal.h"
+#include "access.h"
 
 #include <stdatomic.h>
 #include <string.h>

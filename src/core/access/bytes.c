@@ -1,6 +1,6 @@
 /* Copying from and to segments, without a mapping: for memory that is used once
  * this is faster than to map it, see os_object_write(). */
-#include "internal.h"
+#include "access.h"
 
 enum { CHUNK = 4 << 20 }; /* bytes between two looks for an interrupt */
 

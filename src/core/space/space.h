@@ -1,38 +1,8 @@
-/* What the files of the core share with each other, one part per file. */
-#ifndef SHAREDMEMORY_CORE_INTERNAL_H
-#define SHAREDMEMORY_CORE_INTERNAL_H
+/* The namespace: names, what there is, who is here. One part per file. */
+#ifndef SHAREDMEMORY_CORE_SPACE_H
+#define SHAREDMEMORY_CORE_SPACE_H
 
-#include "../os/os.h"
-#include "smem.h"
-
-/* ---- error.c ------------------------------------------------------------ */
-
-/* Which call on which segment is under way: what an error record starts with. */
-struct call {
-  const char *op;
-  const char *id; /* "" if none */
-  uint64_t element; /* of a vectorised call, from 1, or 0 */
-  smem_error *error;
-  bool must_finish; /* cleaning up: do not ask for interrupts */
-};
-
-#if defined(__GNUC__)
-__attribute__((format(printf, 4, 5)))
-#endif
-smem_code
-fail(const struct call *call, smem_code code, int number, const char *format,
-     ...);
-smem_code fail_os(const struct call *call, os_status status, const char *what);
-/* For an object of the namespace: says whose it is, or what. */
-smem_code fail_object(const struct call *call, os_status status,
-                      const char *name);
-/* Has os_object_stat() filled its os_info? */
-bool os_stat_told(os_code code);
-/* Of what os_object_stat() gave: does it say that another user is the owner? */
-bool is_anothers(os_status status, const os_info *info);
-smem_code fail_owner(const struct call *call, const char *name, uint64_t user);
-smem_code fail_no_file_system(const struct call *call, os_status status);
-smem_code fail_no_memory(const struct call *call);
+#include "../base/base.h"
 
 /* ---- name.c --------------------------------------------------------------- */
 
@@ -63,76 +33,26 @@ bool name_is_space(const char *text);
 /* Take "smem.<namespace>.<id>" apart. False if that is not its form. */
 bool name_split(const char *name, struct space *space, const char **id);
 
-/* Turn what a terminal would obey, and what is not text, into question marks: names
- * come from anybody. */
-void name_defuse(char *text);
-
-/* The hash of some bytes before and of these. */
-#define HASH_NOTHING UINT64_C(0xCBF29CE484222325)
-uint64_t hash_more(uint64_t hash, const void *bytes, size_t length);
-uint64_t hash_text(const char *text);
-
 void name_start(void);
 void name_before_fork(void);
 void name_after_fork(void);
 
-/* ---- process.c ------------------------------------------------------------ */
+/* ---- walk.c ------------------------------------------------------------------- */
 
-/* This process, as footers name the owner. `token` is random: no other process
- * has it, a forked child has its own. */
-struct process {
-  os_process os;
-  uint64_t token;
-};
-const struct process *process_self(void);
-
-/* Different at every call, in this process and against all others. Never 0. */
-uint64_t process_random(void);
-
-bool process_interrupted(void);
-/* Nanoseconds to wait for somebody else before giving up. */
-uint64_t process_timeout(void);
-
-/* Remember that a segment with this process's lifetime was made. */
-void process_owes_free(void);
-
-/* ---- footer.c --------------------------------------------------------------- */
-
-enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 2 };
-
-/* The last FOOTER_SIZE bytes of a segment's object. Written once, before the
- * segment is visible, and never changed. Native byte order: it never leaves the
- * machine. The reserved bytes are zero. */
-struct footer {
-  uint64_t magic;
-  uint32_t version;
-  uint32_t flags;       /* FOOTER_NAMED */
-  uint64_t requested;   /* bytes asked for */
-  uint64_t total;       /* bytes of the object: payload, padding, footer */
-  uint64_t generation;  /* random: no two segments have the same */
-  uint64_t control_generation; /* the owner's presence: in this control object */
-  uint64_t presence;           /* it holds the lock on this byte */
-  uint64_t token;       /* the owner's struct process */
-  uint64_t pid;
-  uint64_t pid_start;
-  uint64_t pid_space;
-  uint64_t created;     /* nanoseconds since 1970 */
-  uint32_t lifetime;    /* smem_lifetime */
-  uint32_t spare;
-  char id[256];         /* in full, also where the system hashes names */
-  char tag[64];         /* for finding leaks: free text */
-  char trace[256];      /* likewise: the call that allocated */
-  char reserved[FOOTER_SIZE - 13 * 8 - 256 - 64 - 256 - 8];
-  uint64_t checksum;    /* never 0 */
-};
-
-enum { FOOTER_NAMED = 1 };
-
-void footer_seal(struct footer *footer);
-/* NULL if the footer is one of ours, whole, and of the segment `id` in an object
- * of `total` bytes; otherwise what is wrong, as a constant. */
-const char *footer_check(const struct footer *footer, const char *id,
-                         uint64_t total);
+/* Called with each name and what is behind the prefix, until it returns false. */
+typedef bool visit_name(const char *name, const char *id, void *context);
+/* The objects of the namespace. Interruptible. */
+smem_code walk_own(const struct call *call, visit_name *visit, void *context);
+/* Passing over the first `skip`; *seen counts them. */
+smem_code walk_own_from(const struct call *call, uint64_t skip,
+                        visit_name *visit, void *context, uint64_t *seen);
+/* Those of all namespaces; the `id` begins with the namespace then. */
+smem_code walk_all(const struct call *call, visit_name *visit, void *context);
+/* Is there any object of the namespace? */
+smem_code walk_any(const struct call *call, bool *any);
+/* The highest number among the ids present, as far as the counter may have
+ * handed it out: 0 if there is none. */
+smem_code walk_highest_number(const struct call *call, uint64_t *highest);
 
 /* ---- lock.c ----------------------------------------------------------------- */
 
@@ -161,12 +81,6 @@ smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
 /* The same without waiting: OS_BUSY. */
 os_status lock_try(os_object control, uint64_t offset, struct lock *lock);
 void lock_drop(struct lock *lock);
-/* Between two attempts at what somebody else has: SMEM_BUSY after
- * process_timeout(), SMEM_INTERRUPTED. `patience` begins as zeros. */
-struct patience {
-  uint64_t deadline, pause; /* nanoseconds */
-};
-smem_code lock_wait(const struct call *call, struct patience *patience);
 /* Does anybody hold it: another process, or a thread of this one? */
 bool lock_is_held(os_object control, uint64_t offset);
 void lock_start(void);
@@ -288,72 +202,18 @@ smem_code claim_numbers(const struct call *call, struct claim *claim,
  * on to have been seen by everybody all along. */
 bool claim_end(struct claim *claim, bool intact);
 
-/* ---- segment.c ---------------------------------------------------------------- */
-
-/* An open segment whose footer was checked. */
-struct segment {
-  struct name name;
-  os_object object;
-  os_info info;
-  struct footer footer;
-};
-
-uint64_t segment_capacity(const struct footer *footer);
-
-/* Open call->id, waiting for a creator at work. SMEM_NOT_FOUND, SMEM_CORRUPT ...
- * The caller closes the object. */
-smem_code segment_open(const struct call *call, bool writable,
-                       struct segment *segment);
-
-/* The same without waiting, for `name` as it stands. OS_INCOMPLETE and
- * OS_NOT_FOUND go to *status, with SMEM_OK and nothing open. */
-smem_code segment_try_open(const struct call *call, bool writable,
-                           struct segment *segment, os_status *status);
-
-/* Map the whole object. SMEM_NO_MEMORY, SMEM_TOO_MANY_MAPS; SMEM_UNSUPPORTED
- * where the system cannot map SMEM_PRIVATE. */
-smem_code segment_map(const struct call *call, const struct segment *segment,
-                      smem_access access, void **address);
-
-/* Remove call->id if it still is the segment of this generation. */
-void segment_remove_generation(const struct call *call,
-                               struct control *control, uint64_t generation);
-
 /* ---- owner.c ------------------------------------------------------------------- */
 
+/* Who has made a segment, as its footer tells. */
+struct owner {
+  uint64_t control_generation; /* the presence is in this control object */
+  uint64_t presence;           /* it holds the lock on this byte */
+  uint64_t token;              /* its struct process */
+  uint64_t pid, pid_start, pid_space;
+};
+
 /* Does the owner of a complete segment live? `control` may be NULL: then by the
- * process that the footer names. SMEM_LIVE, SMEM_ORPHAN, SMEM_UNKNOWN. */
-smem_state owner_state(const struct control *control,
-                       const struct footer *footer);
-
-/* ---- list.c ------------------------------------------------------------------- */
-
-/* Is there any object of the namespace? */
-smem_code list_any(const struct call *call, bool *any);
-/* The highest number among the ids present, as far as the counter may have
- * handed it out: 0 if there is none. */
-smem_code list_highest_number(const struct call *call, uint64_t *highest);
-/* Does this process own a segment? */
-smem_code list_owned(const struct call *call, bool *any);
-/* What bears this name, as smem_list() tells it. The segment is left open if
- * *opened. False: there is nothing any more, or it is only being created. */
-bool list_examine(const struct control *control, const char *name,
-                  const char *id, smem_entry *entry, struct segment *segment,
-                  bool *opened);
-/* Visit the objects whose names begin with `prefix` until `visit` returns false,
- * passing over the first `skip`; *seen counts them. Interruptible. */
-smem_code list_walk(const struct call *call, const char *prefix, uint64_t skip,
-                    bool (*visit)(const char *name, void *context),
-                    void *context, uint64_t *seen);
-/* Remove the segments with the lifetime of this process. */
-smem_code list_free_owned(const struct call *call, struct control *control);
-
-/* ---- mapping.c ---------------------------------------------------------------- */
-
-void mapping_start(void);
-void mapping_before_fork(void);
-void mapping_after_fork(void);
-void mapping_in_child(void);
-bool mapping_any(void);
+ * process that it names. SMEM_LIVE, SMEM_ORPHAN, SMEM_UNKNOWN. */
+smem_state owner_state(const struct control *control, const struct owner *owner);
 
 #endif

@@ -1,5 +1,5 @@
 /* Handles: mappings that stand for themselves. */
-#include "internal.h"
+#include "access.h"
 
 #include <string.h>
 

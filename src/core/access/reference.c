@@ -7,7 +7,7 @@
  *  56  namespace, id
  *
  * Numbers have their lowest byte first. */
-#include "internal.h"
+#include "access.h"
 
 #include <string.h>
 

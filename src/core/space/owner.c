@@ -1,11 +1,11 @@
 /* Does the owner of a segment live? What cannot be proved is "unknown". */
-#include "internal.h"
+#include "space.h"
 
-/* By the process that the footer names. A reused pid has another start time, and
+/* By its process. A reused pid has another start time, and
  * one of another pid namespace means nothing here. */
-static smem_state state_by_process(const struct footer *footer) {
-  os_process owner = {footer->pid, footer->pid_start, footer->pid_space};
-  switch (os_process_life(&owner)) {
+static smem_state state_by_process(const struct owner *owner) {
+  os_process process = {owner->pid, owner->pid_start, owner->pid_space};
+  switch (os_process_life(&process)) {
   case OS_ALIVE: return SMEM_LIVE;
   case OS_DEAD:  return SMEM_ORPHAN;
   default:       return SMEM_UNKNOWN;
@@ -15,30 +15,30 @@ static smem_state state_by_process(const struct footer *footer) {
 /* By the lock of its presence, which the kernel takes away with the process,
  * seen alike from every pid namespace and container. */
 static smem_state state_by_presence(const struct control *control,
-                                    const struct footer *footer) {
+                                    const struct owner *owner) {
   /* Presence numbers do not come back: who is dead stays dead, and many segments
    * in a row are of one owner. */
   static _Thread_local uint64_t dead_in, dead;
   bool held = false;
-  if (dead_in == control->generation && dead == footer->presence)
+  if (dead_in == control->generation && dead == owner->presence)
     return SMEM_ORPHAN;
   os_status status =
-      os_lock_query(control->file, LOCK_PRESENCE + footer->presence, 1, &held);
+      os_lock_query(control->file, LOCK_PRESENCE + owner->presence, 1, &held);
   if (status.code != OS_OK) return SMEM_UNKNOWN;
   if (held) return SMEM_LIVE;
   dead_in = control->generation;
-  dead = footer->presence;
+  dead = owner->presence;
   return SMEM_ORPHAN;
 }
 
 smem_state owner_state(const struct control *control,
-                       const struct footer *footer) {
+                       const struct owner *owner) {
   /* The query does not show our own lock. */
-  if (footer->token == process_self()->token) return SMEM_LIVE;
+  if (owner->token == process_self()->token) return SMEM_LIVE;
   /* A control object of another generation: the one the owner was joined to was
    * removed or damaged, and its lock, if it holds one, cannot be seen. */
   if (control && control->generation != 0 &&
-      control->generation == footer->control_generation)
-    return state_by_presence(control, footer);
-  return state_by_process(footer);
+      control->generation == owner->control_generation)
+    return state_by_presence(control, owner);
+  return state_by_process(owner);
 }

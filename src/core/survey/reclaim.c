@@ -5,7 +5,7 @@
  * lock of the id, see claim.c. So we take it, without waiting, and look again before
  * we unlink. Without a control object there is nothing to lock, and nobody who
  * could create without making one first. */
-#include "internal.h"
+#include "survey.h"
 
 #include <stdatomic.h>
 #include <string.h>
@@ -13,7 +13,6 @@
 struct reclaim {
   const struct call *call;
   struct control *control; /* may be NULL */
-  size_t prefix;
   bool dry_run, persistent;
   uint64_t budget;   /* nanoseconds from the first look on; 0: no limit */
   uint64_t deadline;
@@ -97,7 +96,7 @@ static bool is_late(struct reclaim *reclaim) {
   return reclaim->looked >= AT_LEAST && os_steady_clock() >= reclaim->deadline;
 }
 
-static bool visit_entry(const char *name, void *context) {
+static bool visit_entry(const char *name, const char *id, void *context) {
   struct reclaim *reclaim = context;
   struct segment segment;
   smem_entry entry;
@@ -107,8 +106,7 @@ static bool visit_entry(const char *name, void *context) {
     return false;
   }
   reclaim->looked++;
-  if (!list_examine(reclaim->control, name, name + reclaim->prefix, &entry,
-                    &segment, &opened))
+  if (!list_examine(reclaim->control, name, id, &entry, &segment, &opened))
     return true;
   smem_fate fate = judge(reclaim, &entry);
   if (fate == SMEM_REMOVED && !reclaim->dry_run) {
@@ -120,15 +118,6 @@ static bool visit_entry(const char *name, void *context) {
   return true;
 }
 
-static smem_code walk(struct reclaim *reclaim, uint64_t skip, uint64_t *seen) {
-  struct name prefix;
-  smem_code code = name_prefix(reclaim->call, &prefix);
-  if (code != SMEM_OK) return code;
-  reclaim->prefix = strlen(prefix.text);
-  return list_walk(reclaim->call, prefix.text, skip, visit_entry, reclaim,
-                   seen);
-}
-
 smem_code smem_reclaim(bool dry_run, bool persistent,
                        void (*visit)(const smem_entry *entry, smem_fate fate,
                                      void *context),
@@ -137,10 +126,9 @@ smem_code smem_reclaim(bool dry_run, bool persistent,
   struct reclaim reclaim = {.call = &call, .dry_run = dry_run,
                             .persistent = persistent, .visit = visit,
                             .context = context};
-  uint64_t seen;
   smem_code code = control_peek(&call, &reclaim.control);
   if (code != SMEM_OK) return code;
-  code = walk(&reclaim, 0, &seen);
+  code = walk_own(&call, visit_entry, &reclaim);
   if (reclaim.control) control_release(reclaim.control);
   return code;
 }
@@ -154,7 +142,7 @@ void smem_reclaim_some(uint64_t nanoseconds) {
     return;
   _Atomic uint64_t *position = control_reclaim_position(reclaim.control);
   if (position) {
-    walk(&reclaim, atomic_load(position), &seen);
+    walk_own_from(&call, atomic_load(position), visit_entry, &reclaim, &seen);
     /* Stopped: the next one goes on behind what we have seen and left. */
     atomic_store(position, reclaim.stopped ? seen - 1 - reclaim.removed : 0);
   }

@@ -1,5 +1,5 @@
 /* Who has how much of the shared memory: all namespaces, all users. */
-#include "internal.h"
+#include "survey.h"
 
 #include <string.h>
 
@@ -50,10 +50,11 @@ static struct group *group_of(struct tally *tally, const struct space *space,
   return tally->groups = group;
 }
 
-static bool count(const char *name, void *context) {
+static bool count(const char *name, const char *rest, void *context) {
   struct tally *tally = context;
   struct space space;
   const char *id;
+  (void)rest;
   struct segment segment;
   smem_entry entry;
   bool opened;
@@ -97,22 +98,9 @@ smem_code smem_shares(void (*visit)(const smem_share *share, void *context),
                       void *context, smem_error *error) {
   struct call call = {"list", "", 0, error, false};
   struct tally tally = {.call = &call};
-  uint64_t seen;
-  smem_code code = list_walk(&call, "smem.", 0, count, &tally, &seen);
+  smem_code code = walk_all(&call, count, &tally);
   if (code == SMEM_OK && tally.out_of_memory) code = fail_no_memory(&call);
   if (code == SMEM_OK) report(&tally, visit, context);
   dispose(&tally);
   return code;
-}
-
-void smem_limits_get(smem_limits *limits) {
-  os_limits told;
-  os_limits_get(&told);
-  *limits = (smem_limits){told.capacity, told.used, told.free,
-                          told.max_mappings, told.mappings,
-                          told.cleaned_at_logout};
-}
-
-void smem_user_name(uint64_t user, char *buffer, size_t length) {
-  os_user_name(user, buffer, length);
 }

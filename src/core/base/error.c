@@ -1,4 +1,5 @@
-#include "internal.h"
+/* Errors: records of what went wrong, and the words for them. */
+#include "base.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -35,19 +36,8 @@ int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
                error->id[0] ? "'" : "", element, error->detail,
                system[0] ? " (" : "", system, system[0] ? ")" : "",
                advice[0] ? " " : "", advice);
-  if (length > 0) name_defuse(buffer);
+  if (length > 0) text_defuse(buffer);
   return needed;
-}
-
-void smem_copy_text(char *to, size_t room, const char *from) {
-  size_t length = strlen(from);
-  if (length >= room) {
-    length = room - 1;
-    /* never half a UTF-8 character: R would refuse the whole message */
-    while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80) length--;
-  }
-  memcpy(to, from, length);
-  to[length] = '\0';
 }
 
 smem_code fail(const struct call *call, smem_code code, int number,

@@ -1,0 +1,76 @@
+/* Who we are, and whether the user has had enough. */
+#include "base.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool (*interrupt_asked)(void);
+
+static os_mutex mutex; /* guards what follows */
+static struct process self;
+static uint64_t random_state;
+static bool owes_free;
+
+/* SplitMix64: one call to the system per process instead of one per segment. */
+uint64_t process_random(void) {
+  os_mutex_lock(&mutex);
+  if (random_state == 0) random_state = os_entropy();
+  uint64_t value = (random_state += 0x9E3779B97F4A7C15u);
+  os_mutex_unlock(&mutex);
+  value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9u;
+  value = (value ^ (value >> 27)) * 0x94D049BB133111EBu;
+  value ^= value >> 31;
+  return value ? value : 1;
+}
+
+uint64_t smem_random(void) { return process_random(); }
+
+const struct process *process_self(void) {
+  uint64_t token = process_random();
+  os_mutex_lock(&mutex);
+  if (self.token == 0) {
+    os_process_self(&self.os);
+    self.token = token;
+  }
+  os_mutex_unlock(&mutex);
+  return &self;
+}
+
+void process_ask(bool (*interrupted)(void)) { interrupt_asked = interrupted; }
+
+bool process_interrupted(void) { return interrupt_asked && interrupt_asked(); }
+
+uint64_t process_timeout(void) {
+  const char *text = getenv("SHAREDMEMORY_TIMEOUT");
+  double seconds = text ? strtod(text, NULL) : 0;
+  if (!(seconds > 0 && seconds < 1e6)) seconds = 5;
+  return (uint64_t)(seconds * 1e9);
+}
+
+void process_owes_free(void) {
+  os_mutex_lock(&mutex);
+  owes_free = true;
+  os_mutex_unlock(&mutex);
+}
+
+bool process_settle(void) {
+  os_process now;
+  os_process_self(&now);
+  os_mutex_lock(&mutex);
+  /* A child that was cloned past our fork handlers is not who allocated. */
+  bool owes = owes_free && now.pid == self.os.pid;
+  owes_free = false;
+  os_mutex_unlock(&mutex);
+  return owes;
+}
+
+void process_start(void) { os_mutex_init(&mutex); }
+void process_before_fork(void) { os_mutex_lock(&mutex); }
+void process_after_fork(void) { os_mutex_unlock(&mutex); }
+
+void process_in_child(void) {
+  os_mutex_unlock(&mutex);
+  memset(&self, 0, sizeof self);
+  random_state = 0;
+  owes_free = false;
+}

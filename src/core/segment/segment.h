@@ -1,0 +1,75 @@
+/* Segments as objects of the system. One part per file. */
+#ifndef SHAREDMEMORY_CORE_SEGMENT_H
+#define SHAREDMEMORY_CORE_SEGMENT_H
+
+#include "../space/space.h"
+
+/* ---- footer.c --------------------------------------------------------------- */
+
+enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 2 };
+
+/* The last FOOTER_SIZE bytes of a segment's object. Written once, before the
+ * segment is visible, and never changed. Native byte order: it never leaves the
+ * machine. The reserved bytes are zero. */
+struct footer {
+  uint64_t magic;
+  uint32_t version;
+  uint32_t flags;       /* FOOTER_NAMED */
+  uint64_t requested;   /* bytes asked for */
+  uint64_t total;       /* bytes of the object: payload, padding, footer */
+  uint64_t generation;  /* random: no two segments have the same */
+  struct owner owner;
+  uint64_t created;     /* nanoseconds since 1970 */
+  uint32_t lifetime;    /* smem_lifetime */
+  uint32_t spare;
+  char id[256];         /* in full, also where the system hashes names */
+  char tag[64];         /* for finding leaks: free text */
+  char trace[256];      /* likewise: the call that allocated */
+  char reserved[FOOTER_SIZE - 13 * 8 - 256 - 64 - 256 - 8];
+  uint64_t checksum;    /* never 0 */
+};
+
+enum { FOOTER_NAMED = 1 };
+
+void footer_seal(struct footer *footer);
+/* NULL if the footer is one of ours, whole, and of the segment `id` in an object
+ * of `total` bytes; otherwise what is wrong, as a constant. */
+const char *footer_check(const struct footer *footer, const char *id,
+                         uint64_t total);
+
+/* ---- segment.c ---------------------------------------------------------------- */
+
+/* An open segment whose footer was checked. */
+struct segment {
+  struct name name;
+  os_object object;
+  os_info info;
+  struct footer footer;
+};
+
+uint64_t segment_capacity(const struct footer *footer);
+
+/* Open call->id, waiting for a creator at work. SMEM_NOT_FOUND, SMEM_CORRUPT ...
+ * The caller closes the object. */
+smem_code segment_open(const struct call *call, bool writable,
+                       struct segment *segment);
+
+/* The same without waiting, for `name` as it stands. OS_INCOMPLETE and
+ * OS_NOT_FOUND go to *status, with SMEM_OK and nothing open. */
+smem_code segment_try_open(const struct call *call, bool writable,
+                           struct segment *segment, os_status *status);
+
+/* Map the whole object. SMEM_NO_MEMORY, SMEM_TOO_MANY_MAPS; SMEM_UNSUPPORTED
+ * where the system cannot map SMEM_PRIVATE. */
+smem_code segment_map(const struct call *call, const struct segment *segment,
+                      smem_access access, void **address);
+
+/* What a dead creator left. The caller holds the lock of the id. */
+smem_code segment_remove_incomplete(const struct call *call,
+                                    const struct name *name);
+
+/* Remove call->id if it still is the segment of this generation. */
+void segment_remove_generation(const struct call *call,
+                               struct control *control, uint64_t generation);
+
+#endif

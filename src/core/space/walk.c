@@ -1,0 +1,87 @@
+/* What names there are. */
+#include "space.h"
+
+#include <string.h>
+
+struct walk {
+  const struct call *call;
+  size_t prefix; /* length of what precedes the id */
+  uint64_t skip, *seen;
+  visit_name *visit;
+  void *context;
+  smem_code code;
+};
+
+static bool step(const char *name, void *context) {
+  struct walk *walk = context;
+  if (++*walk->seen <= walk->skip) return true;
+  if (*walk->seen % 256 == 0 && !walk->call->must_finish &&
+      process_interrupted()) {
+    walk->code = fail(walk->call, SMEM_INTERRUPTED, 0, "interrupted");
+    return false;
+  }
+  return walk->visit(name, name + walk->prefix, walk->context);
+}
+
+static smem_code walk_names(const struct call *call, const char *prefix,
+                            uint64_t skip, visit_name *visit, void *context,
+                            uint64_t *seen) {
+  struct walk walk = {call,  strlen(prefix), skip,   seen,
+                      visit, context,        SMEM_OK};
+  *seen = 0;
+  os_status status = os_object_list(prefix, step, &walk);
+  /* No shared memory file system: nothing is there. */
+  if (status.code != OS_OK && status.code != OS_NOT_FOUND)
+    return fail_os(call, status, "the segments cannot be listed");
+  return walk.code;
+}
+
+smem_code walk_all(const struct call *call, visit_name *visit, void *context) {
+  uint64_t seen;
+  return walk_names(call, "smem.", 0, visit, context, &seen);
+}
+
+smem_code walk_own_from(const struct call *call, uint64_t skip,
+                        visit_name *visit, void *context, uint64_t *seen) {
+  struct name prefix;
+  smem_code code = name_prefix(call, &prefix);
+  if (code != SMEM_OK) return code;
+  return walk_names(call, prefix.text, skip, visit, context, seen);
+}
+
+smem_code walk_own(const struct call *call, visit_name *visit, void *context) {
+  uint64_t seen;
+  return walk_own_from(call, 0, visit, context, &seen);
+}
+
+/* ---- what others ask ------------------------------------------------------------ */
+
+static bool visit_any(const char *name, const char *id, void *context) {
+  (void)name;
+  (void)id;
+  *(bool *)context = true;
+  return false;
+}
+
+smem_code walk_any(const struct call *call, bool *any) {
+  *any = false;
+  return walk_own(call, visit_any, any);
+}
+
+/* Numbers that the counter cannot have reached are somebody's names; to start
+ * above them would use it up. */
+static const uint64_t out_of_reach = SMEM_MAX_NUMBER / 2;
+
+static bool visit_number(const char *name, const char *id, void *context) {
+  uint64_t *highest = context, number;
+  (void)name;
+  if (smem_id_is_number(id, &number) && number < out_of_reach &&
+      number > *highest)
+    *highest = number;
+  return true;
+}
+
+smem_code walk_highest_number(const struct call *call, uint64_t *highest) {
+  *highest = 0;
+  return walk_own(call, visit_number, highest);
+}

@@ -1,0 +1,49 @@
+/* One segment looked at closely, whatever it is. */
+#include "survey.h"
+
+/* Whatever it is, if it is a file of ours its bytes can be looked at. */
+static bool open_damaged(const struct name *name, struct segment *segment,
+                         uint64_t *size) {
+  if (os_object_open(name->text, false, &segment->object, &segment->info)
+          .code != OS_OK)
+    return false;
+  *size = segment->info.size;
+  if (segment->info.user == os_user()) return true;
+  os_object_close(segment->object);
+  return false;
+}
+
+smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
+                       size_t path_length,
+                       void (*visit)(const smem_entry *entry, void *context),
+                       void *context, smem_error *error) {
+  struct call call = {"inspect", id, 0, error, false};
+  struct segment segment;
+  struct name name;
+  smem_entry entry;
+  bool opened;
+  struct space space;
+  smem_code code = name_of_segment(&call, &name);
+  if (code != SMEM_OK || (code = namespace_get(&call, &space)) != SMEM_OK)
+    return code;
+  struct control *control = control_peek_in(&call, space.text);
+  bool found = list_examine(control, name.text, id, &entry, &segment, &opened);
+  if (control) control_release(control);
+  if (!found) return fail(&call, SMEM_NOT_FOUND, 0, "no segment has this id");
+  if (entry.state == SMEM_FOREIGN)
+    return fail_owner(&call, name.text, entry.user);
+  os_object_path(name.text, path, path_length);
+  uint64_t size = entry.capacity;
+  if (!opened && entry.state == SMEM_DAMAGED)
+    opened = open_damaged(&name, &segment, &size);
+  if (!opened) size = 0;
+  if (*length > size) *length = (size_t)size;
+  if (opened) {
+    os_status status = os_object_read(segment.object, 0, bytes, *length);
+    os_object_close(segment.object);
+    if (status.code != OS_OK)
+      return fail_os(&call, status, "its bytes cannot be read");
+  }
+  visit(&entry, context);
+  return SMEM_OK;
+}

@@ -1,0 +1,145 @@
+/* What there is, and what is known of each. */
+#include "survey.h"
+
+#include <string.h>
+
+smem_code list_open(const char *name, const char *id, struct segment *segment,
+                    smem_error *error) {
+  struct call call = {"list", id, 0, error, false};
+  os_status status;
+  const char *why;
+  /* Nobody can have made it through the core, nor can it be reached: its name is too
+   * long, too short, not text, or an attempt on a terminal. */
+  if (!smem_id_is_valid(id, strlen(id), &why))
+    return fail(&call, SMEM_PERMISSION, 0, "its name is not an id, which %s", why);
+  smem_copy_text(segment->name.text, sizeof segment->name.text, name);
+  smem_code code = segment_try_open(&call, false, segment, &status);
+  if (code == SMEM_OK && status.code == OS_NOT_FOUND) return SMEM_NOT_FOUND;
+  if (code == SMEM_OK && status.code == OS_INCOMPLETE) return SMEM_BUSY;
+  return code;
+}
+
+/* ---- one entry ------------------------------------------------------------------- */
+
+const char *smem_state_name(smem_state state) {
+  static const char *const names[SMEM_STATES] = {
+      [SMEM_LIVE] = "live",       [SMEM_ORPHAN] = "orphan",
+      [SMEM_UNKNOWN] = "unknown", [SMEM_INCOMPLETE] = "incomplete",
+      [SMEM_DAMAGED] = "damaged", [SMEM_FOREIGN] = "foreign"};
+  return (unsigned)state < SMEM_STATES ? names[state] : "unknown";
+}
+
+static void describe(const struct control *control,
+                     const struct segment *segment, smem_entry *entry) {
+  const struct footer *footer = &segment->footer;
+  entry->state = owner_state(control, &footer->owner);
+  entry->capacity = segment_capacity(footer);
+  entry->requested = footer->requested;
+  entry->pid = footer->owner.pid;
+  entry->pid_is_ours = footer->owner.pid_space != 0 &&
+                       footer->owner.pid_space == process_self()->os.pid_space;
+  entry->created = footer->created;
+  entry->lifetime = (smem_lifetime)footer->lifetime;
+  entry->generation = footer->generation;
+  entry->tag = footer->tag;
+  entry->trace = footer->trace;
+}
+
+static void describe_object(const os_info *info, smem_entry *entry) {
+  entry->resident = info->resident;
+  entry->user = info->user;
+  entry->identity[0] = info->identity[0];
+  entry->identity[1] = info->identity[1];
+}
+
+/* Is a live creator at work on it? His lock or claim is on the control object that bears
+ * the name now, which may be younger than the one we came with. */
+static bool is_being_created(const struct control *control, const char *name,
+                             const char *id) {
+  smem_error ignored;
+  struct call call = {"list", id, 0, &ignored, true};
+  struct control *now = NULL;
+  struct space space;
+  os_info info;
+  const char *same;
+  bool usable = control && control_is_intact(control);
+  if (!usable && name_split(name, &space, &same))
+    now = control_peek_in(&call, space.text);
+  if (!usable) control = now;
+  bool is_held = control && (lock_is_held(control->file, lock_of_id(id)) ||
+                             claim_covers(control, id));
+  if (now) control_release(now);
+  /* It may have been finished between our two looks. */
+  return is_held || os_object_stat(name, &info).code != OS_INCOMPLETE;
+}
+
+bool list_examine(const struct control *control, const char *name,
+                  const char *id, smem_entry *entry, struct segment *segment,
+                  bool *opened) {
+  static _Thread_local smem_error wrong;
+  os_info info;
+  *entry = (smem_entry){.id = id, .state = SMEM_DAMAGED, .tag = "", .trace = "",
+                        .wrong = "", .resident = UINT64_MAX};
+  *opened = false;
+  switch (list_open(name, id, segment, &wrong)) {
+  case SMEM_OK:
+    *opened = true;
+    describe_object(&segment->info, entry);
+    describe(control, segment, entry);
+    return true;
+  case SMEM_NOT_FOUND: /* freed since its name was read */
+    return false;
+  case SMEM_BUSY:
+    if (is_being_created(control, name, id)) return false;
+    entry->state = SMEM_INCOMPLETE;
+    break;
+  case SMEM_PERMISSION:
+    entry->state = SMEM_FOREIGN;
+    break;
+  case SMEM_CORRUPT:
+    entry->wrong = wrong.detail;
+    break;
+  default: /* it cannot be looked at now: no word on what it is */
+    entry->state = SMEM_UNKNOWN;
+    entry->wrong = wrong.detail;
+    break;
+  }
+  os_code code = os_object_stat(name, &info).code;
+  if (code == OS_NOT_FOUND) return false;
+  if (os_stat_told(code)) describe_object(&info, entry);
+  return true;
+}
+
+/* ---- for the user ---------------------------------------------------------------- */
+
+struct listing {
+  struct control *control; /* may be NULL */
+  bool (*visit)(const smem_entry *entry, void *context);
+  void *context;
+};
+
+static bool visit_entry(const char *name, const char *id, void *context) {
+  const struct listing *listing = context;
+  struct segment segment;
+  smem_entry entry;
+  bool opened;
+  if (!list_examine(listing->control, name, id, &entry, &segment, &opened))
+    return true;
+  if (opened) os_object_close(segment.object);
+  return listing->visit(&entry, listing->context);
+}
+
+smem_code smem_list(bool (*visit_one)(const smem_entry *entry, void *context),
+                    void *context, smem_error *error) {
+  struct call call = {"list", "", 0, error, false};
+  struct listing listing = {NULL, visit_one, context};
+  struct space space;
+  smem_code code = namespace_get(&call, &space);
+  if (code != SMEM_OK) return code;
+  /* Another user's control object, or a damaged one, does not keep us from
+   * listing: owners are then judged by their processes. */
+  listing.control = control_peek_in(&call, space.text);
+  code = walk_own(&call, visit_entry, &listing);
+  if (listing.control) control_release(listing.control);
+  return code;
+}
