@@ -31,9 +31,12 @@ os_status os_control_open(const char *name, bool create, os_object *object,
 os_status os_control_resize(os_object object, uint64_t size) {
   int fd = (int)object;
   static const char zeros[4096];
-  os_status status = linux_reserve(fd, size, NULL);
+  os_info before;
+  os_status status = posix_inspect(fd, &before);
+  if (status.code == OS_OK) status = linux_reserve(fd, size, NULL);
   /* Never smaller: somebody may have the damaged one mapped and look at it. */
-  if (status.code == OS_OK && os_sys.ftruncate(fd, (off_t)size) != 0)
+  if (status.code == OS_OK && before.size < size &&
+      os_sys.ftruncate(fd, (off_t)size) != 0)
     status = posix_last();
   for (uint64_t at = 0; status.code == OS_OK && at < size; at += sizeof zeros)
     status = posix_write_all(fd, zeros,

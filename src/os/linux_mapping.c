@@ -2,7 +2,6 @@
 #include "linux.h"
 #ifdef OS_LINUX
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/sysmacros.h>
@@ -131,12 +130,13 @@ os_status os_mappings(const char *prefix,
   struct mapping_visitor visitor = {prefix, visit, context};
   DIR *directory = opendir("/proc");
   if (!directory) return (os_status){OS_UNSUPPORTED, errno};
-  for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+  os_status status;
+  for (struct dirent *entry; (entry = posix_next_entry(directory, &status));)
     if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
         !visit_process(entry->d_name, &visitor))
       break;
   closedir(directory);
-  return OS_SUCCESS;
+  return status;
 }
 
 #endif

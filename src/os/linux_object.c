@@ -65,12 +65,20 @@ void os_object_discard(const char *name, os_object object) {
   posix_shut((int)object);
 }
 
+/* Nothing was created and nothing is there: may nobody create here? */
+static os_status why_denied(void) {
+  if (faccessat(AT_FDCWD, DIRECTORY, W_OK | X_OK, AT_EACCESS) == 0)
+    return (os_status){OS_DENIED, EACCES};
+  if (errno == EROFS) return posix_last();
+  return (os_status){OS_CLOSED, EACCES};
+}
+
 os_status os_object_create(const char *name, uint64_t size,
                            os_interrupted interrupted, os_object *object) {
   struct linux_path path = linux_path_of(name);
   int fd =
       os_sys.open(path.text, O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS, 0);
-  if (fd < 0) return posix_last();
+  if (fd < 0) return errno == EACCES ? why_denied() : posix_last();
   os_status status = linux_reserve(fd, size, interrupted);
   if (status.code == OS_OK)
     *object = fd;
@@ -114,12 +122,15 @@ os_status linux_open_own(const struct linux_path *path, enum linux_kind kind,
         attempt == ATTEMPTS)
       return failure;
     if (os_sys.lstat(path->text, &status) != 0) {
-      if (errno == ENOENT) continue;
-      return posix_last();
+      if (errno != ENOENT) return posix_last();
+      if (flags & O_CREAT) failure = why_denied();
+      if (failure.code != OS_DENIED) return failure;
+      continue;
     }
     /* Open by now: it was finished, or is another one of this name. */
     if (open_to_owner(&status)) continue;
     if (!closed_to_owner(&status)) return failure;
+    if (!posix_is_plain(&status)) return (os_status){OS_NOT_REGULAR, 0};
     if (kind == LINUX_SEGMENT && is_incomplete(&status))
       return (os_status){OS_INCOMPLETE, 0};
     if (os_sys.chmod(path->text, 0600) != 0 && errno != ENOENT)
@@ -142,9 +153,12 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
     result = posix_last();
   } else {
     posix_info(&status, info);
-    if (!S_ISREG(status.st_mode)) result.code = OS_NOT_REGULAR;
-    if (kind == LINUX_SEGMENT &&
-        is_incomplete(&status)) /* root opens any mode */
+    /* Another program may give its own object as many names as it likes. */
+    if (!(kind == LINUX_SEGMENT ? posix_is_plain(&status)
+                                : S_ISREG(status.st_mode)))
+      result.code = OS_NOT_REGULAR;
+    else if (kind == LINUX_SEGMENT &&
+             is_incomplete(&status)) /* root opens any mode */
       result.code = OS_INCOMPLETE;
   }
   if (result.code == OS_OK)

@@ -21,6 +21,7 @@ const
         .fchmod = fchmod,        .reserve = real_reserve,
         .ftruncate = ftruncate,  .pread = pread,         .pwrite = pwrite,
         .mmap = mmap,            .munmap = munmap,       .lock = real_lock,
+        .readdir = readdir,
         .calloc = calloc,
 };
 

@@ -44,7 +44,8 @@ os_status os_control_resize(os_object object, uint64_t size) {
   os_info before;
   os_status status = posix_inspect(fd, &before);
   if (status.code != OS_OK) return status;
-  if (os_sys.ftruncate(fd, (off_t)size) != 0) return posix_last();
+  if (before.size < size && os_sys.ftruncate(fd, (off_t)size) != 0)
+    return posix_last();
   status = write_zeros(fd, size);
   if (status.code != OS_OK && before.size < size) {
     int kept = errno;

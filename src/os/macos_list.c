@@ -2,8 +2,6 @@
 #include "macos.h"
 #ifdef OS_MACOS
 
-#include <dirent.h>
-
 struct search {
   const char *prefix;
   bool (*visit)(const char *name, void *context);
@@ -49,14 +47,15 @@ static os_status list_all(struct search *search) {
   const size_t length = sizeof MACOS_RECORD_PREFIX - 1;
   DIR *directory = opendir(macos_temp());
   if (!directory) return posix_last();
-  for (struct dirent *entry;
-       !search->ended && (entry = readdir(directory)) != NULL;) {
+  os_status status = OS_SUCCESS;
+  for (struct dirent *entry; !search->ended && (entry = posix_next_entry(
+                                                    directory, &status));) {
     if (strncmp(entry->d_name, MACOS_RECORD_PREFIX, length) != 0) continue;
     struct macos_path path = macos_temp_path("", entry->d_name);
     list_record(path.text, search); /* other users' are none of our business */
   }
   closedir(directory);
-  return OS_SUCCESS;
+  return status;
 }
 
 os_status os_object_list(const char *prefix,

@@ -40,7 +40,8 @@ const
         .lstat = lstat,      .chmod = chmod,         .fchmod = fchmod,
         .reserve = real_reserve,  .ftruncate = ftruncate, .pread = pread,
         .pwrite = pwrite,    .mmap = mmap,           .munmap = munmap,
-        .lock = real_lock,   .calloc = calloc,
+        .lock = real_lock,   .readdir = readdir,
+        .calloc = calloc,
 };
 
 #endif

@@ -29,7 +29,10 @@ typedef enum os_code {
   OS_EXISTS,         /* the name is taken */
   OS_INCOMPLETE,     /* the object exists, its creator has not finished it */
   OS_DENIED,         /* it belongs to somebody else */
-  OS_NOT_REGULAR,    /* a link, FIFO, directory or device bears the name */
+  OS_NOT_REGULAR,    /* a link, FIFO, directory or device bears the name, or a
+                        file that has another name too */
+  OS_CLOSED,         /* this user may create nothing where objects are */
+  OS_READ_ONLY_PLACE, /* nobody may: it is mounted read-only */
   OS_NO_SPACE,       /* the shared memory file system is full */
   OS_NO_MEMORY,      /* the machine or the address space is full */
   OS_TOO_MANY_FILES, /* descriptors of the process or of the system */

@@ -18,12 +18,18 @@ void posix_shut(int fd);
 
 void posix_info(const struct stat *status, os_info *info);
 
+/* A regular file under no other name. */
+bool posix_is_plain(const struct stat *status);
+
 /* fstat, and the checks that hold for every object: a regular file or a shared
  * memory object. OS_NOT_REGULAR otherwise. */
 os_status posix_inspect(int fd, os_info *info);
 
 /* Flags of open() that keep a planted link or FIFO harmless. */
 #define POSIX_SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+
+/* The next entry. NULL at the end, and on an error, of which *status tells. */
+struct dirent *posix_next_entry(DIR *directory, os_status *status);
 
 /* pread or pwrite all of it, also through signals. */
 os_status posix_read_all(int fd, void *buffer, size_t length, off_t offset);

@@ -11,6 +11,7 @@ os_status posix_status(int number) {
   case EEXIST:       code = OS_EXISTS; break;
   case EACCES:
   case EPERM:        code = OS_DENIED; break;
+  case EROFS:        code = OS_READ_ONLY_PLACE; break;
   case EISDIR:
   case ELOOP:
   case ENXIO:        code = OS_NOT_REGULAR; break;

@@ -20,11 +20,23 @@ void posix_info(const struct stat *status, os_info *info) {
   info->directory = S_ISDIR(status->st_mode);
 }
 
+/* A file with a second name is somebody's file that has got here by a hard link. */
+bool posix_is_plain(const struct stat *status) {
+  return S_ISREG(status->st_mode) && status->st_nlink <= 1;
+}
+
 os_status posix_inspect(int fd, os_info *info) {
   struct stat status;
   if (os_sys.fstat(fd, &status) != 0) return posix_last();
   posix_info(&status, info);
-  return S_ISREG(status.st_mode) ? OS_SUCCESS : (os_status){OS_NOT_REGULAR, 0};
+  return posix_is_plain(&status) ? OS_SUCCESS : (os_status){OS_NOT_REGULAR, 0};
+}
+
+struct dirent *posix_next_entry(DIR *directory, os_status *status) {
+  errno = 0;
+  struct dirent *entry = os_sys.readdir(directory);
+  *status = errno == 0 || entry ? OS_SUCCESS : posix_last();
+  return entry;
 }
 
 os_status posix_read_all(int fd, void *buffer, size_t length, off_t offset) {
@@ -48,6 +60,7 @@ os_status posix_write_all(int fd, const void *buffer, size_t length,
     ssize_t done = os_sys.pwrite(fd, at, length, offset);
     if (done < 0 && errno == EINTR) continue;
     if (done < 0) return posix_last();
+    if (done == 0) return (os_status){OS_FAILED, 0}; /* or for ever */
     at += done;
     offset += done;
     length -= (size_t)done;

@@ -8,6 +8,7 @@
 #ifndef SHAREDMEMORY_OS_SYSCALLS_H
 #define SHAREDMEMORY_OS_SYSCALLS_H
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -41,6 +42,7 @@
   X(int, munmap, (void *address, size_t length), (address, length))            \
   X(int, lock, (int fd, int command, struct flock *lock),                      \
     (fd, command, lock))                                                       \
+  X(struct dirent *, readdir, (DIR *directory), (directory))                   \
   X(void *, calloc, (size_t count, size_t length), (count, length))
 
 struct os_syscalls {

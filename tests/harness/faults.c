@@ -25,7 +25,7 @@ static const int errors[] = {
     [CALL_ftruncate] = EIO,   [CALL_pread] = EIO,
     [CALL_pwrite] = ENOSPC,   [CALL_mmap] = ENOMEM,
     [CALL_munmap] = EINVAL,   [CALL_lock] = ENOLCK,
-    [CALL_calloc] = ENOMEM,
+    [CALL_readdir] = EIO,     [CALL_calloc] = ENOMEM,
 };
 
 static struct os_syscalls real;
@@ -67,9 +67,12 @@ static bool does_it_anyway(enum place call) {
   return call == CALL_close || call == CALL_munmap;
 }
 
-/* calloc() says NULL, mmap() (void *)-1, the others -1. */
+/* calloc() and readdir() say NULL, mmap() (void *)-1, the others -1. */
 #define FAILURE(result, name)                                                  \
-  ((result)(intptr_t)(CALL_##name == CALL_calloc ? 0 : -1))
+  ((result)(intptr_t)(CALL_##name == CALL_calloc ||                            \
+                              CALL_##name == CALL_readdir                      \
+                          ? 0                                                  \
+                          : -1))
 
 #define X(result, name, parameters, arguments)                                 \
   static result faulty_##name parameters {                                     \

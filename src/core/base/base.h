@@ -31,7 +31,10 @@ bool os_stat_told(os_code code);
 /* Of what os_object_stat() gave: does it say that another user is the owner? */
 bool is_anothers(os_status status, const os_info *info);
 smem_code fail_owner(const struct call *call, const char *name, uint64_t user);
-smem_code fail_no_file_system(const struct call *call, os_status status);
+/* Does this mean that no object can be created there, whatever its name? */
+bool is_bad_place(os_status status);
+/* Of such a one: what is wrong with the shared memory file system, and what to do. */
+smem_code fail_place(const struct call *call, os_status status);
 smem_code fail_no_memory(const struct call *call);
 
 /* ---- text.c --------------------------------------------------------------- */

@@ -70,6 +70,8 @@ static smem_code code_of(os_code code) {
   case OS_TOO_MANY_MAPS:  return SMEM_TOO_MANY_MAPS;
   case OS_INTERRUPTED:    return SMEM_INTERRUPTED;
   case OS_UNSUPPORTED:    return SMEM_UNSUPPORTED;
+  case OS_CLOSED:
+  case OS_READ_ONLY_PLACE:
   case OS_FAILED:         break;
   }
   return SMEM_SYSTEM;
@@ -107,17 +109,39 @@ smem_code fail_object(const struct call *call, os_status status,
     return fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
   case OS_NOT_REGULAR:
     return fail(call, SMEM_CORRUPT, 0,
-                "%s is a link, directory or FIFO and no segment", path);
+                "%s is not a segment but a link, a directory or a FIFO, or a file "
+                "that has another name too", path);
   default:
     return fail(call, code_of(status.code), status.number,
                 "the system refused %s", path);
   }
 }
 
-smem_code fail_no_file_system(const struct call *call, os_status status) {
-  return fail(call, SMEM_SYSTEM, status.number,
-              "this system has no shared memory file system at /dev/shm; mount "
-              "one: `mount -t tmpfs tmpfs /dev/shm`");
+bool is_bad_place(os_status status) {
+  return status.code == OS_NOT_FOUND || status.code == OS_CLOSED ||
+         status.code == OS_READ_ONLY_PLACE || status.code == OS_UNSUPPORTED;
+}
+
+static const char *wrong_with_place(os_code code) {
+  switch (code) {
+  case OS_CLOSED:
+    return "this user may not create files in /dev/shm; as root: `chmod 1777 "
+           "/dev/shm`";
+  case OS_READ_ONLY_PLACE:
+    return "the file system at /dev/shm is mounted read-only; as root: `mount "
+           "-o remount,rw /dev/shm`";
+  case OS_UNSUPPORTED:
+    return "the file system at /dev/shm is not a tmpfs and cannot reserve "
+           "memory; as root mount one: `mount -t tmpfs tmpfs /dev/shm`";
+  default:
+    return "this system has no shared memory file system at /dev/shm; mount "
+           "one: `mount -t tmpfs tmpfs /dev/shm`";
+  }
+}
+
+smem_code fail_place(const struct call *call, os_status status) {
+  return fail(call, SMEM_SYSTEM, status.number, "%s",
+              wrong_with_place(status.code));
 }
 
 smem_code fail_no_memory(const struct call *call) {

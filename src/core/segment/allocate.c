@@ -57,7 +57,7 @@ static smem_code fail_create(const struct call *call, os_status status,
   uint64_t room = os_free_space();
   if (status.code == OS_INTERRUPTED)
     return fail(call, SMEM_INTERRUPTED, 0, "interrupted");
-  if (status.code == OS_NOT_FOUND) return fail_no_file_system(call, status);
+  if (is_bad_place(status)) return fail_place(call, status);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return fail_object(call, status, name);
   return fail(call, SMEM_NO_SPACE, status.number,

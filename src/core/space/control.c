@@ -157,17 +157,17 @@ static smem_code open_file(const struct call *call, bool create,
     if (status->code == OS_OK) os_object_close(*file);
     return fail_owner(call, name->text, info.user);
   }
+  if (is_bad_place(*status)) return fail_place(call, *status);
   switch (status->code) {
   case OS_OK:
     return SMEM_OK;
-  case OS_NOT_FOUND:
-    return fail_no_file_system(call, *status);
   case OS_NO_SPACE:
     return fail(call, SMEM_NO_SPACE, status->number,
                 "there is no room for the control object of the namespace");
   case OS_NOT_REGULAR:
     return fail(call, SMEM_CONTROL, 0,
-                "the control object %s is a link, directory or FIFO",
+                "the control object %s is a link, a directory or a FIFO, or a file "
+                "that has another name too",
                 name->text);
   default:
     return fail_os(call, *status, "the control object cannot be opened");
@@ -211,6 +211,7 @@ static smem_code settle_page(const struct call *call, struct control *control,
                 "the control object %s is damaged, or of another version of "
                 "this package, and in use", name);
   os_status status = os_control_resize(control->file, PAGE_SIZE);
+  if (is_bad_place(status)) return fail_place(call, status);
   if (status.code != OS_OK)
     return fail_os(call, status,
                    "there is no room for the control object of the namespace");
