@@ -21,7 +21,7 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-all sanitize windows valgrind \
   musl portable gnu2x m32 fuzz analyze coverage coverage-r \
-  check-valgrind test-package sid trixie strict check document bench torture clean
+  check-valgrind test-package sid trixie strict style format check document bench torture clean
 
 all: setup-demo $(INSTALLED)
 
@@ -92,10 +92,16 @@ sid trixie: setup-debian
 	@tools/debian $@
 
 #: make strict     compile all C, warnings are errors; no circles, no looking up
+#: make style      whether all code has the form that .clang-format and .lintr say
+#: make format     bring C into that form
 #: make check      R CMD check --as-cran
 #: make bench      time of everything, against the bare system calls and others
 strict: setup-demo
 	@tools/test strict graph
+style: setup-style
+	@tools/test style
+format: setup-style
+	@tools/style --fix
 check: setup-check
 	@tools/test check
 bench: setup-bench $(INSTALLED)

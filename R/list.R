@@ -39,8 +39,11 @@
 #'   | `command` | character: the script or command of a live owner |
 #'   | `created` | POSIXct |
 #'   | `lifetime` | character: `"freed"` or `"process"` |
-#'   | `call` | character: the calls that allocated it, if `options(sharedmemory.trace = TRUE)` was set then |
-#'   | `mappedBy` | only if asked for. A list of integer vectors: pids; `NA` where the platform cannot tell |
+#'   | `call` | character: the calls that allocated it, if they were recorded |
+#'   | `mappedBy` | only if asked for. A list of integer vectors: pids |
+#'
+#'   Calls are recorded with `options(sharedmemory.trace = TRUE)`. `mappedBy` is `NA`
+#'   where the platform cannot tell.
 #' @section Errors:
 #' `sharedmemory_error_argument`, `_system`; see [sharedmemory].
 #' @seealso [inspectSharedMemory()] for one segment, [sharedMemoryStatus()] for

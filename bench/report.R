@@ -4,8 +4,8 @@ machine <- function() {
   model <- grep("^model name", readLines("/proc/cpuinfo"), value = TRUE)[1]
   sprintf("%s, %d cores, Linux %s, %s, sharedmemory %s",
           if (is.na(model)) Sys.info()[["machine"]] else sub(".*: ", "", model),
-          parallel::detectCores(), sub("-.*", "", Sys.info()[["release"]]), R.version.string,
-          utils::packageVersion("sharedmemory"))
+          parallel::detectCores(), sub("-.*", "", Sys.info()[["release"]]),
+          R.version.string, utils::packageVersion("sharedmemory"))
 }
 
 table_lines <- function(results) {
@@ -23,7 +23,8 @@ table_lines <- function(results) {
 
 peer_lines <- function(peers) {
   if (is.null(peers)) return(NULL)
-  c("| work | this package | peer | peer's time | times ours |", "|---|---|---|---|---|",
+  c("| work | this package | peer | peer's time | times ours |",
+    "|---|---|---|---|---|",
     sprintf("| %s | %s | %s | %s | %.1f |", peers$work,
             vapply(peers$ours, format_seconds, ""), peers$peer,
             vapply(peers$theirs, format_seconds, ""), peers$theirs / peers$ours))

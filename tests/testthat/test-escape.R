@@ -10,8 +10,8 @@ evil_names <- c(
 
 # R does not take names that are not text.
 remove_names <- function(namespace = this_namespace()) {
-  system2("find", c("/dev/shm", "-maxdepth 1", "-name", sprintf("'smem.%s.*'", namespace),
-                    "-delete"))
+  names <- sprintf("'smem.%s.*'", namespace)
+  system2("find", c("/dev/shm", "-maxdepth 1", "-name", names, "-delete"))
 }
 
 # As the other user, in this namespace.
@@ -32,7 +32,7 @@ expect_harmless <- function(lines, info = NULL) {
   expect_no_match(text, "[\\p{Cc}\\p{Cf}\\p{Zl}\\p{Zp}]", perl = TRUE, info = info)
 }
 
-test_that("names that another user has chosen are foreign, and do not get to a terminal", {
+test_that("names that another user has chosen do not get to a terminal", {
   skip_if_no_other_user()
   local_clean_shm()
   allocateSharedMemory(10, "ours")
@@ -119,7 +119,9 @@ test_that("what processes of ours say of themselves is escaped too", {
   expect_harmless(printed(inspectSharedMemory("theirs")))
   draw(listed)
   # Their tag is not text, and disturbs no expectation of ours.
-  expect_success(expect_no_shared_memory_leak(freeSharedMemory(allocateSharedMemory(1))))
+  expect_success(expect_no_shared_memory_leak({
+    freeSharedMemory(allocateSharedMemory(1))
+  }))
   file.create(flag)
   process$wait(deadline * 1000)
   freeSharedMemory("theirs")
@@ -127,11 +129,12 @@ test_that("what processes of ours say of themselves is escaped too", {
 
 test_that("messages hold no codes, whatever the environment says", {
   answers <- run_in(local_session(local_namespace()), function() {
-    vapply(c("\033[31mred", "a\nb", "\xff\xfe", "caf\u00e9 for all", strrep("\u4e2d", 30)),
-           function(namespace) {
-             Sys.setenv(SHAREDMEMORY_NAMESPACE = namespace)
-             tryCatch(listSharedObjects(), error = conditionMessage)
-           }, "")
+    bad <- c("\033[31mred", "a\nb", "\xff\xfe", "caf\u00e9 for all",
+             strrep("\u4e2d", 30))
+    vapply(bad, function(namespace) {
+      Sys.setenv(SHAREDMEMORY_NAMESPACE = namespace)
+      tryCatch(listSharedObjects(), error = conditionMessage)
+    }, "")
   })
   for (answer in answers) {
     expect_match(answer, "SHAREDMEMORY_NAMESPACE is '.+'; it must have")
@@ -142,8 +145,8 @@ test_that("messages hold no codes, whatever the environment says", {
 
 test_that("text that is harmless stays as it is", {
   printable <- sharedmemory:::printable
-  same <- c("a", "", "caf\u00e9", "\u4e2d", "\U1F600", "e\u0301", "a b", "f(\"a\\nb\") > g",
-            "<U+001B>")
+  same <- c("a", "", "caf\u00e9", "\u4e2d", "\U1F600", "e\u0301", "a b",
+            "f(\"a\\nb\") > g", "<U+001B>")
   expect_identical(printable(same), same)
   expect_identical(printable(NA), "")
   expect_identical(printable(character()), character())

@@ -14,7 +14,9 @@ use_view <- function(x) {
     named = identical(named[["7"]], 7), printed = nchar(toString(x)) > 100,
     travels = identical(unserialize(serialize(x, NULL))[100:1], rev(y)),
     by_reference = length(serialize(x, NULL)) < 600,
-    looked_at = any(grepl("view of shared", utils::capture.output(.Internal(inspect(x)))))
+    looked_at = any(grepl(
+      "view of shared", utils::capture.output(.Internal(inspect(x)))
+    ))
   )
 }
 

@@ -79,7 +79,7 @@ odd <- list(
   function() quote(x), function() quote(f(x)), function() y ~ x,
   function() expression(a, b), function() pairlist(a = 1),
   function() globalenv(), function() emptyenv(), function() new.env(),
-  function() sum, function() function(x) x, function() quote(expr = ),
+  function() sum, function() function(x) x, function() quote(expr = ), # nolint
   function() methods::new("externalptr"), function() methods::new("Holder"),
   function() methods::new("Text", "a"), function() deep(2000),
   function() list("a", 1), function() list(a = list("a")),
