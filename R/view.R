@@ -126,5 +126,5 @@ isSharedMemoryView <- function(x) {
 #' @rdname viewSharedMemory
 #' @export
 sharedMemoryId <- function(x) {
-  .Call(C_view_id, x)
+  if (is_shared_array(x)) .Call(C_array_id, x) else .Call(C_view_id, x)
 }

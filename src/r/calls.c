@@ -76,7 +76,7 @@ static bool option_is(const char *name, bool value) {
  * memory that R frees after this .Call. Otherwise NULL. */
 static const char *current_call(void) {
   if (!option_is("sharedmemory.trace", true)) return NULL;
-  SEXP call = PROTECT(r_package_call("trace_of_call"));
+  SEXP call = PROTECT(r_package_call("trace_of_call", R_NilValue));
   const char *text = Rf_translateCharUTF8(STRING_ELT(call, 0));
   char *copied = R_alloc(strlen(text) + 1, 1);
   strcpy(copied, text);

@@ -57,8 +57,8 @@ void r_interrupt_forget(void) {
   if (is_main_thread) jump_waits = false;
 }
 
-SEXP r_package_call(const char *function) {
-  SEXP call = PROTECT(Rf_lang1(Rf_install(function)));
+SEXP r_package_call(const char *function, SEXP arguments) {
+  SEXP call = PROTECT(Rf_lcons(Rf_install(function), arguments));
   SEXP value = Rf_eval(call, package);
   UNPROTECT(1);
   return value;

@@ -16,8 +16,8 @@
 /* Remember the package's namespace, where the R side of conditions is. */
 void r_condition_start(SEXP environment);
 
-/* Call a function of the package without arguments. */
-SEXP r_package_call(const char *function);
+/* Call a function of the package; the arguments are a pairlist. */
+SEXP r_package_call(const char *function, SEXP arguments);
 
 /* Of R, on which the package was loaded. On any thread. */
 bool r_is_main_thread(void);
@@ -147,6 +147,30 @@ SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
 
 /* The id of the segment that `x` is a view of, NA if it is no view. */
 SEXP r_view_id(SEXP x);
+
+/* ---- arrays; what these files share is in array.h ------------------------- */
+
+/* array.c */
+SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset);
+SEXP r_array_length(SEXP x);
+SEXP r_array_dim(SEXP x);
+SEXP r_array_set_dim(SEXP x, SEXP dim); /* a new one */
+SEXP r_array_id(SEXP x);
+SEXP r_array_type(SEXP x); /* its name */
+
+/* subset.c: x[index]; x[i, j], whose indices are in a
+ * list with NULL for none; x[[index]] (single) and x[[i, j]]. */
+SEXP r_array_get(SEXP x, SEXP index);
+SEXP r_array_get_part(SEXP x, SEXP indices, SEXP drop);
+SEXP r_array_get_element(SEXP x, SEXP index, SEXP single);
+
+/* assign.c: the same with `<- value`. They return x. */
+SEXP r_array_set(SEXP x, SEXP index, SEXP value);
+SEXP r_array_set_part(SEXP x, SEXP indices, SEXP value);
+SEXP r_array_set_element(SEXP x, SEXP index, SEXP single, SEXP value);
+
+/* reduce.c */
+SEXP r_array_reduce(SEXP x, SEXP what, SEXP na_rm);
 
 /* ---- api.c: the functions for other packages ----------------------------- */
 

@@ -395,24 +395,6 @@ test_that("garbage collection at every allocation finds nothing unprotected", {
 
 # ---- states that somebody has tampered with ----------------------------------------
 
-# FNV-1a over all but the bytes 48 to 55, in limbs of 16 bits.
-checksum <- function(state) {
-  hash <- c(0x2325, 0x8422, 0x9ce4, 0xcbf2)
-  for (byte in as.integer(state[-(49:56)])) {
-    hash[1] <- bitwXor(hash[1], byte)
-    shifted <- c(0, 0, hash[1:2] * 256)
-    hash <- hash * 0x1b3 + shifted
-    for (i in 1:3) {
-      hash[i + 1] <- hash[i + 1] + hash[i] %/% 65536
-      hash[i] <- hash[i] %% 65536
-    }
-    hash[4] <- hash[4] %% 65536
-  }
-  as.raw(rbind(hash %% 256, hash %/% 256))
-}
-
-with_checksum <- function(state) replace(state, 49:56, checksum(state))
-
 # The serialized view around another state: any R object.
 splice <- function(serialized, state) {
   header <- length(serialize(NULL, NULL)) - 4
