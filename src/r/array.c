@@ -1,14 +1,15 @@
-/* Arrays: objects that stand for a segment's elements. No vector is underneath, so
- * that nothing of R's takes them for values.
+/* Arrays: objects that stand for a segment's elements. No vector is underneath,
+ * so that nothing of R's takes them for values.
  *
- * An array is an external pointer to a struct r_array. R serializes what an external
- * pointer protects, and sets its address to NULL. So it protects what another process
- * needs: a list of the bytes of a reference, whose form is the index of the element,
- * and the dim. The first use there makes the struct from them, and the next opens the
- * segment; both may fail, unserializing does not.
+ * An array is an external pointer to a struct r_array. R serializes what an
+ * external pointer protects, and sets its address to NULL. So it protects what
+ * another process needs: a list of the bytes of a reference, whose form is the
+ * index of the element, and the dim. The first use there makes the struct from
+ * them, and the next opens the segment; both may fail, unserializing does not.
  *
- * Nobody can forge an address, but anybody can give the class to another package's
- * pointer. The tag tells ours: a symbol that no other code has reason to use. */
+ * Nobody can forge an address, but anybody can give the class to another
+ * package's pointer. The tag tells ours: a symbol that no other code has reason
+ * to use. */
 #include "array.h"
 
 #include <stdlib.h>
@@ -30,7 +31,8 @@ bool r_is_array(SEXP x) {
   return TYPEOF(x) == EXTPTRSXP && R_ExternalPtrTag(x) == our_tag();
 }
 
-/* ---- life ------------------------------------------------------------------ */
+/* ---- life ------------------------------------------------------------------
+ */
 
 static void release(struct r_shared *shared) {
   if (!shared || --shared->users > 0) return;
@@ -38,8 +40,8 @@ static void release(struct r_shared *shared) {
   free(shared);
 }
 
-/* What became unreachable together with the array may still use it in a finalizer of
- * its own, which then opens it again. */
+/* What became unreachable together with the array may still use it in a
+ * finalizer of its own, which then opens it again. */
 static void finalize(SEXP x) {
   struct r_array *array = R_ExternalPtrAddr(x);
   if (!array) return;
@@ -52,13 +54,13 @@ static void fail_memory(const char *op) {
   r_fail(SMEM_NO_MEMORY, op, "", "there is no memory for the array");
 }
 
-/* Give `x`, whose address is NULL, a struct with this dim (an integer vector, or
- * NULL). */
+/* Give `x`, whose address is NULL, a struct with this dim (an integer vector,
+ * or NULL). */
 static struct r_array *attach(const char *op, SEXP x, SEXP dim) {
   R_xlen_t rank = Rf_xlength(dim);
   R_RegisterCFinalizer(x, finalize);
-  struct r_array *array = malloc(
-      sizeof *array + (size_t)rank * sizeof array->extents[0]);
+  struct r_array *array =
+      malloc(sizeof *array + (size_t)rank * sizeof array->extents[0]);
   if (!array) fail_memory(op);
   memset(array, 0, sizeof *array);
   array->rank = rank;
@@ -74,16 +76,18 @@ static SEXP new_pointer(void) {
   return x;
 }
 
-/* ---- dim ------------------------------------------------------------------------ */
+/* ---- dim
+ * ------------------------------------------------------------------------ */
 
 static void check_extent(const char *op, SEXP dim, R_xlen_t i) {
-  double extent = TYPEOF(dim) == REALSXP ? REAL_ELT(dim, i)
+  double extent = TYPEOF(dim) == REALSXP              ? REAL_ELT(dim, i)
                   : INTEGER_ELT(dim, i) == NA_INTEGER ? NA_REAL
                                                       : INTEGER_ELT(dim, i);
   if (!(extent >= 0 && extent <= INT_MAX) || extent != (int)extent)
-    r_fail_argument(op, "", "element %.0f of `dim` is %s; it must be a whole "
-                    "number from 0 to 2^31-1", (double)i + 1,
-                    ISNAN(extent) ? "NA" : "not one");
+    r_fail_argument(op, "",
+                    "element %.0f of `dim` is %s; it must be a whole "
+                    "number from 0 to 2^31-1",
+                    (double)i + 1, ISNAN(extent) ? "NA" : "not one");
 }
 
 /* `dim` as an ordinary integer vector, or NULL. */
@@ -96,14 +100,15 @@ static SEXP good_dim(const char *op, SEXP dim) {
   SEXP copy = PROTECT(Rf_allocVector(INTSXP, rank));
   for (R_xlen_t i = 0; i < rank; i++) {
     check_extent(op, dim, i);
-    INTEGER(copy)[i] =
-        TYPEOF(dim) == REALSXP ? (int)REAL_ELT(dim, i) : INTEGER_ELT(dim, i);
+    INTEGER(copy)
+    [i] = TYPEOF(dim) == REALSXP ? (int)REAL_ELT(dim, i) : INTEGER_ELT(dim, i);
   }
   UNPROTECT(1);
   return copy;
 }
 
-/* How many elements a dim (integer) has; -1 if that is no number that R can have. */
+/* How many elements a dim (integer) has; -1 if that is no number that R can
+ * have. */
 static int64_t product(SEXP dim) {
   double elements = 1;
   for (R_xlen_t i = 0; i < XLENGTH(dim); i++)
@@ -112,7 +117,8 @@ static int64_t product(SEXP dim) {
   return elements <= (double)R_XLEN_T_MAX ? (int64_t)elements : -1;
 }
 
-/* ---- travelling ----------------------------------------------------------------- */
+/* ---- travelling
+ * ----------------------------------------------------------------- */
 
 static void set_state(SEXP x, const smem_reference *reference, SEXP dim) {
   unsigned char bytes[SMEM_REFERENCE_SIZE];
@@ -149,7 +155,8 @@ static const char *read_reference(SEXP bytes, smem_reference *reference) {
   R_xlen_t length = RAW_GET_REGION(bytes, 0, XLENGTH(bytes), copy);
   const char *wrong = smem_reference_read(copy, (size_t)length, reference);
   if (wrong) return wrong;
-  bool known = reference->form < R_ELEMENTS && reference->length <= R_XLEN_T_MAX;
+  bool known =
+      reference->form < R_ELEMENTS && reference->length <= R_XLEN_T_MAX;
   return known ? NULL : damaged;
 }
 
@@ -187,7 +194,8 @@ struct r_array *r_array_known(const char *op, SEXP x) {
   return array;
 }
 
-/* ---- opening ---------------------------------------------------------------------- */
+/* ---- opening
+ * ---------------------------------------------------------------------- */
 
 /* For writing, if that can be. */
 static smem_code open_reference(const smem_reference *reference,
@@ -218,9 +226,8 @@ static void open_now(const char *op, struct r_array *array) {
   array->shared = new_shared(op);
   smem_code code =
       open_reference(&array->reference, &array->shared->handle, &error);
-  if (code == SMEM_OK &&
-      r_is_inside(&array->reference, &array->element->type,
-                  array->shared->handle->capacity)) {
+  if (code == SMEM_OK && r_is_inside(&array->reference, &array->element->type,
+                                     array->shared->handle->capacity)) {
     point(array);
     return;
   }
@@ -242,7 +249,8 @@ struct r_array *r_array_writable(const char *op, SEXP x) {
   return r_array_open(op, x);
 }
 
-/* ---- for the user ----------------------------------------------------------------- */
+/* ---- for the user
+ * ----------------------------------------------------------------- */
 
 struct making {
   SEXP x, dim;
@@ -261,8 +269,8 @@ static SEXP fit(void *data) {
   reference.form = (uint8_t)making->element;
   reference.offset = (uint64_t)making->offset;
   reference.length = (uint64_t)r_fit(
-      "map", reference.id, &r_elements[making->element].type, making->dim, count,
-      making->offset, handle->capacity, handle->requested);
+      "map", reference.id, &r_elements[making->element].type, making->dim,
+      count, making->offset, handle->capacity, handle->requested);
   set_state(making->x, &reference, making->dim);
   fill(array, &reference);
   point(array);
@@ -278,9 +286,10 @@ static void close_undone(void *data) {
 static void check_place(const char *id, const struct making *making) {
   const struct r_type *type = &r_elements[making->element].type;
   if (making->offset % (int64_t)type->size != 0)
-    r_fail_argument("map", id, "`offset` is %.0f; for an array of type %s it must "
-                    "be a multiple of %d", (double)making->offset, type->name,
-                    (int)type->size);
+    r_fail_argument("map", id,
+                    "`offset` is %.0f; for an array of type %s it must "
+                    "be a multiple of %d",
+                    (double)making->offset, type->name, (int)type->size);
   if (making->dim != R_NilValue && product(making->dim) < 0)
     r_fail_argument("map", id, "`dim` has more elements than R can count");
 }
@@ -328,8 +337,10 @@ SEXP r_array_set_dim(SEXP x, SEXP dim) {
   struct r_array *array = r_array_known(op, x);
   dim = PROTECT(good_dim(op, dim));
   if (dim != R_NilValue && product(dim) != array->length)
-    r_fail_argument(op, array->reference.id, "`dim` has %.0f elements, the array "
-                    "%.0f", (double)product(dim), (double)array->length);
+    r_fail_argument(op, array->reference.id,
+                    "`dim` has %.0f elements, the array "
+                    "%.0f",
+                    (double)product(dim), (double)array->length);
   SEXP other = PROTECT(new_pointer());
   Rf_copyMostAttrib(x, other);
   set_state(other, &array->reference, dim);

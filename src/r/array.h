@@ -1,21 +1,24 @@
-/* Arrays on shared memory: what element.c, array.c, index.c, subset.c, assign.c and
- * reduce.c share. On R's main thread. */
+/* Arrays on shared memory: what element.c, array.c, index.c, subset.c, assign.c
+ * and reduce.c share. On R's main thread. */
 #ifndef SHAREDMEMORY_R_ARRAY_H
 #define SHAREDMEMORY_R_ARRAY_H
 
 #include "glue.h"
 
-/* Elements between two looks for an interrupt; those that a buffer on the stack holds. */
+/* Elements between two looks for an interrupt; those that a buffer on the stack
+ * holds. */
 enum { R_BLOCK = 1 << 20, R_CHUNK = 1024 };
 
-/* ---- element.c: the types ---------------------------------------------------- */
+/* ---- element.c: the types
+ * ---------------------------------------------------- */
 
 /* What an element is in the segment, and in R. */
 struct r_element {
   struct r_type type; /* name, type of the R vector, bytes in the segment */
-  SEXPTYPE taken;     /* what store() takes: RAWSXP, LGLSXP, REALSXP or CPLXSXP */
-  /* Turn n elements into those of an R vector, and back. NULL: the bytes are the
-   * same. Each reads an element once; returns the first that does not fit, or n. */
+  SEXPTYPE taken; /* what store() takes: RAWSXP, LGLSXP, REALSXP or CPLXSXP */
+  /* Turn n elements into those of an R vector, and back. NULL: the bytes are
+   * the same. Each reads an element once; returns the first that does not fit,
+   * or n. */
   R_xlen_t (*load)(void *to, const void *from, R_xlen_t n);
   R_xlen_t (*store)(void *to, const void *from, R_xlen_t n);
 };
@@ -28,27 +31,28 @@ size_t r_element_width(const struct r_element *element);
 /* By its name in `x`; jumps if there is none. */
 int r_element_named(const char *op, SEXP x);
 
-/* The values of an R vector as `XLENGTH(value)` elements side by side, each of them
- * checked. In memory of R, which this .Call frees, or of `value`, which the caller
- * protects. Jumps if a type or a value does not fit. */
+/* The values of an R vector as `XLENGTH(value)` elements side by side, each of
+ * them checked. In memory of R, which this .Call frees, or of `value`, which
+ * the caller protects. Jumps if a type or a value does not fit. */
 const char *r_element_pack(const struct r_element *element, const char *id,
                            SEXP value);
 
-/* load(), also where it is NULL; and the error for what it could not, by its place in
- * the array. */
+/* load(), also where it is NULL; and the error for what it could not, by its
+ * place in the array. */
 R_xlen_t r_element_load(const struct r_element *element, void *to,
                         const void *from, R_xlen_t n);
 void r_element_fail(const char *id, R_xlen_t place);
 
-/* ---- array.c: the object ------------------------------------------------------- */
+/* ---- array.c: the object
+ * ------------------------------------------------------- */
 
 struct r_shared; /* a mapping, of one array or of several that differ in dim */
 
 struct r_array {
-  char *bytes;             /* the elements; NULL if it is not open */
+  char *bytes; /* the elements; NULL if it is not open */
   R_xlen_t length;
   const struct r_element *element;
-  struct r_shared *shared; /* NULL if it is not open */
+  struct r_shared *shared;  /* NULL if it is not open */
   smem_reference reference; /* form: index of the element */
   R_xlen_t rank;            /* 0: like a vector, without dim */
   R_xlen_t extents[];
@@ -56,16 +60,18 @@ struct r_array {
 
 bool r_is_array(SEXP x);
 
-/* What is known of it without opening; open, so that `bytes` can be read; writable
- * as well. Jump if it is not what it should be. Good while `x` is protected. */
+/* What is known of it without opening; open, so that `bytes` can be read;
+ * writable as well. Jump if it is not what it should be. Good while `x` is
+ * protected. */
 struct r_array *r_array_known(const char *op, SEXP x);
 struct r_array *r_array_open(const char *op, SEXP x);
 struct r_array *r_array_writable(const char *op, SEXP x);
 
-/* ---- index.c: what an index asks for ---------------------------------------------- */
+/* ---- index.c: what an index asks for
+ * ---------------------------------------------- */
 
-/* Positions along one extent, from 0: `count` in sequence from `start`, or the ones in
- * `at`, where -1 stands for NA. */
+/* Positions along one extent, from 0: `count` in sequence from `start`, or the
+ * ones in `at`, where -1 stands for NA. */
 struct r_axis {
   R_xlen_t extent, stride; /* elements */
   R_xlen_t start, count;
@@ -79,19 +85,21 @@ static inline R_xlen_t r_place(const struct r_axis *axis, R_xlen_t k) {
   return at < 0 ? -1 : at * axis->stride;
 }
 
-/* A block of elements. Their order is that of R: the first axis moves fastest. */
+/* A block of elements. Their order is that of R: the first axis moves fastest.
+ */
 struct r_part {
   R_xlen_t rank, count;
   struct r_axis *axes;
   bool has_na;
 };
 
-/* What stands for a missing index: a symbol, which is not an index otherwise. */
+/* What stands for a missing index: a symbol, which is not an index otherwise.
+ */
 SEXP r_everything(void);
 bool r_is_everything(SEXP index);
 
-/* One number that is a position from 1 to `length`: that position from 0. -1: it is
- * anything else. */
+/* One number that is a position from 1 to `length`: that position from 0. -1:
+ * it is anything else. */
 R_xlen_t r_position(SEXP index, R_xlen_t length);
 
 /* a[index]. `strict`: beyond the end is an error, not NA. */
@@ -102,18 +110,20 @@ struct r_part r_part_of_vector(const char *op, const struct r_array *array,
 struct r_part r_part_of_array(const char *op, const struct r_array *array,
                               SEXP indices);
 
-/* a[[index]] or, if it is not `single`, a[[i, j, ...]]: as part of one element. */
+/* a[[index]] or, if it is not `single`, a[[i, j, ...]]: as part of one element.
+ */
 struct r_part r_part_of_element(const char *op, const struct r_array *array,
                                 SEXP index, bool single);
 
 /* Call `visit` for each run of elements along one axis. `first`: to be added to
- * r_place() of the axis; -1 if another axis has an NA there. `done`: elements visited
- * before. */
+ * r_place() of the axis; -1 if another axis has an NA there. `done`: elements
+ * visited before. */
 typedef void r_visit(void *context, R_xlen_t first, const struct r_axis *axis,
                      R_xlen_t done);
 void r_part_walk(struct r_part part, r_visit *visit, void *context);
 
-/* ---- subset.c: reading --------------------------------------------------------- */
+/* ---- subset.c: reading
+ * --------------------------------------------------------- */
 
 /* All of it, as an ordinary vector with its dim. Not protected. */
 SEXP r_array_values(const char *op, SEXP x);

@@ -1,5 +1,5 @@
-/* Writing into arrays. All is checked, and turned into the bytes of the segment, before
- * the first of them is written. */
+/* Writing into arrays. All is checked, and turned into the bytes of the
+ * segment, before the first of them is written. */
 #include "array.h"
 
 #include <string.h>
@@ -11,7 +11,8 @@ struct writing {
   size_t size;
 };
 
-/* ---- one run ------------------------------------------------------------------ */
+/* ---- one run
+ * ------------------------------------------------------------------ */
 
 /* n elements side by side, beginning with element `next` of what is written. */
 static void copy_run(const struct writing *writing, char *to, R_xlen_t next,
@@ -39,11 +40,20 @@ static void copy_run(const struct writing *writing, char *to, R_xlen_t next,
 static void fill_run(const struct writing *writing, char *to, R_xlen_t n) {
   const char *from = writing->from;
   switch (writing->size) {
-  case 1:  memset(to, (unsigned char)*from, (size_t)n); break;
-  case 2:  FILL(2); break;
-  case 4:  FILL(4); break;
-  case 8:  FILL(8); break;
-  default: FILL(16);
+  case 1:
+    memset(to, (unsigned char)*from, (size_t)n);
+    break;
+  case 2:
+    FILL(2);
+    break;
+  case 4:
+    FILL(4);
+    break;
+  case 8:
+    FILL(8);
+    break;
+  default:
+    FILL(16);
   }
 }
 
@@ -51,11 +61,16 @@ static void scatter(const struct writing *writing, char *to,
                     const struct r_axis *axis, R_xlen_t k, R_xlen_t n,
                     R_xlen_t next) {
   switch (writing->size) {
-  case 1:  SCATTER(1) break;
-  case 2:  SCATTER(2) break;
-  case 4:  SCATTER(4) break;
-  case 8:  SCATTER(8) break;
-  default: SCATTER(16)
+  case 1:
+    SCATTER(1) break;
+  case 2:
+    SCATTER(2) break;
+  case 4:
+    SCATTER(4) break;
+  case 8:
+    SCATTER(8) break;
+  default:
+    SCATTER(16)
   }
 }
 
@@ -85,17 +100,19 @@ static void write_run(void *context, R_xlen_t first, const struct r_axis *axis,
   }
 }
 
-/* ---- checks ------------------------------------------------------------------------ */
+/* ---- checks
+ * ------------------------------------------------------------------------ */
 
-/* R's rules. A vector recycles what does not divide, with a warning; an array does not.
- * The warning comes before anything is written, as options(warn = 2) makes it an
- * error. */
+/* R's rules. A vector recycles what does not divide, with a warning; an array
+ * does not. The warning comes before anything is written, as options(warn = 2)
+ * makes it an error. */
 static void check_lengths(const char *id, const struct r_part *part, R_xlen_t n,
                           bool is_vector) {
   static const char text[] =
       "number of items to replace is not a multiple of replacement length";
   if (part->has_na && n > 1)
-    r_fail_argument("write", id, "NAs are not allowed in subscripted assignments");
+    r_fail_argument("write", id,
+                    "NAs are not allowed in subscripted assignments");
   if (part->count == 0) return;
   if (n == 0) r_fail_argument("write", id, "replacement has length zero");
   if (part->count % n == 0) return;
@@ -120,7 +137,8 @@ static void write_part(const struct r_array *array, struct r_part part,
   r_part_walk(part, write_run, &writing);
 }
 
-/* ---- for R ----------------------------------------------------------------------- */
+/* ---- for R
+ * ----------------------------------------------------------------------- */
 
 SEXP r_array_set(SEXP x, SEXP index, SEXP value) {
   const struct r_array *array = r_array_writable("write", x);

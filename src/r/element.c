@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what R gets ----------------------------------------------------------- */
+/* ---- what R gets -----------------------------------------------------------
+ */
 
 #define LOAD(name, in_type, out_type, value)                                   \
   static R_xlen_t load_##name(void *to, const void *from, R_xlen_t n) {        \
@@ -27,7 +28,8 @@ LOAD(uint16, uint16_t, int, x)
 LOAD(uint32, uint32_t, double, x)
 LOAD(bool8, uint8_t, int, x != 0)
 
-/* R's NA is the NaN whose lowest bits are 1954, which a float has room for as well. */
+/* R's NA is the NaN whose lowest bits are 1954, which a float has room for as
+ * well. */
 enum { NA_PAYLOAD = 1954, PAYLOAD_OF_FLOAT = 0x3fffff };
 static const uint32_t float_na = 0x7fc00000u | NA_PAYLOAD;
 
@@ -45,7 +47,8 @@ static R_xlen_t load_float32(void *to, const void *from, R_xlen_t n) {
   return n;
 }
 
-/* Beyond 2^53 a double is even; and half of it does not overflow on its way back. */
+/* Beyond 2^53 a double is even; and half of it does not overflow on its way
+ * back. */
 static bool is_exact(int64_t x) {
   const int64_t far = (int64_t)1 << 53;
   if (x >= -far && x <= far) return true;
@@ -64,7 +67,8 @@ static R_xlen_t load_int64(void *to, const void *from, R_xlen_t n) {
   return n;
 }
 
-/* ---- what the segment gets ---------------------------------------------------- */
+/* ---- what the segment gets
+ * ---------------------------------------------------- */
 
 #define STORE_WHOLE(name, out_type, low, high, has_na, na)                     \
   static R_xlen_t store_##name(void *to, const void *from, R_xlen_t n) {       \
@@ -113,10 +117,11 @@ static R_xlen_t store_bool8(void *to, const void *from, R_xlen_t n) {
   return n;
 }
 
-/* ---- the table ------------------------------------------------------------------ */
+/* ---- the table
+ * ------------------------------------------------------------------ */
 
 #define WHOLE(name, given, size)                                               \
-  {{#name, given, size}, REALSXP, load_##name, store_##name}
+  { {#name, given, size}, REALSXP, load_##name, store_##name }
 
 /* The form of a reference is an index into it. */
 const struct r_element r_elements[R_ELEMENTS] = {
@@ -136,11 +141,15 @@ const struct r_element r_elements[R_ELEMENTS] = {
 
 static size_t width_of(SEXPTYPE type) {
   switch (type) {
-  case RAWSXP:  return sizeof(Rbyte);
+  case RAWSXP:
+    return sizeof(Rbyte);
   case LGLSXP:
-  case INTSXP:  return sizeof(int);
-  case REALSXP: return sizeof(double);
-  default:      return sizeof(Rcomplex);
+  case INTSXP:
+    return sizeof(int);
+  case REALSXP:
+    return sizeof(double);
+  default:
+    return sizeof(Rcomplex);
   }
 }
 
@@ -163,7 +172,8 @@ static void fail_type(const char *op, const char *name) {
 int r_element_named(const char *op, SEXP x) {
   const char *name = "";
   if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING &&
-      Rf_getCharCE(STRING_ELT(x, 0)) != CE_BYTES) /* R does not translate those */
+      Rf_getCharCE(STRING_ELT(x, 0)) !=
+          CE_BYTES) /* R does not translate those */
     name = Rf_translateCharUTF8(STRING_ELT(x, 0));
   for (int i = 0; i < R_ELEMENTS; i++)
     if (strcmp(name, r_elements[i].type.name) == 0) return i;
@@ -171,7 +181,8 @@ int r_element_named(const char *op, SEXP x) {
   return -1;
 }
 
-/* ---- from R, all or nothing --------------------------------------------------- */
+/* ---- from R, all or nothing
+ * --------------------------------------------------- */
 
 static bool is_number(SEXPTYPE type) {
   return type == LGLSXP || type == INTSXP || type == REALSXP;
@@ -187,18 +198,22 @@ static void check_type(const struct r_element *element, const char *id,
                        SEXP value) {
   const char *what = Rf_type2char(TYPEOF(value));
   if (Rf_isFactor(value))
-    r_fail_argument("write", id, "`value` is a factor; convert it with "
+    r_fail_argument("write", id,
+                    "`value` is a factor; convert it with "
                     "as.integer() or as.character()");
   if (Rf_inherits(value, "integer64"))
-    r_fail_argument("write", id, "`value` is of class integer64; convert it with "
+    r_fail_argument("write", id,
+                    "`value` is of class integer64; convert it with "
                     "as.numeric()");
   if (!takes(element, TYPEOF(value)))
-    r_fail_argument("write", id, "`value` is of type %s, which an array of type "
-                    "%s does not take", what, element->type.name);
+    r_fail_argument("write", id,
+                    "`value` is of type %s, which an array of type "
+                    "%s does not take",
+                    what, element->type.name);
 }
 
-/* Elements `at` and following as doubles. Here and below elements are copied without
- * asking for a pointer: of 1:n that would make all of it. */
+/* Elements `at` and following as doubles. Here and below elements are copied
+ * without asking for a pointer: of 1:n that would make all of it. */
 static void read_numbers(SEXP value, R_xlen_t at, R_xlen_t n, double *to) {
   int whole[R_CHUNK];
   if (TYPEOF(value) == REALSXP) {
@@ -216,23 +231,36 @@ static void read_numbers(SEXP value, R_xlen_t at, R_xlen_t n, double *to) {
 static void read_as(SEXPTYPE type, SEXP value, R_xlen_t at, R_xlen_t n,
                     void *to) {
   switch (type) {
-  case RAWSXP:  RAW_GET_REGION(value, at, n, to); break;
-  case LGLSXP:  LOGICAL_GET_REGION(value, at, n, to); break;
-  case CPLXSXP: COMPLEX_GET_REGION(value, at, n, to); break;
-  default:      read_numbers(value, at, n, to);
+  case RAWSXP:
+    RAW_GET_REGION(value, at, n, to);
+    break;
+  case LGLSXP:
+    LOGICAL_GET_REGION(value, at, n, to);
+    break;
+  case CPLXSXP:
+    COMPLEX_GET_REGION(value, at, n, to);
+    break;
+  default:
+    read_numbers(value, at, n, to);
   }
 }
 
 static void fail_value(const struct r_element *element, const char *id,
                        R_xlen_t i, R_xlen_t n, double value) {
   char text[32], place[48] = "";
-  if (ISNA(value)) strcpy(text, "NA");
-  else if (ISNAN(value)) strcpy(text, "NaN");
-  else if (isinf(value)) strcpy(text, value > 0 ? "Inf" : "-Inf");
-  else snprintf(text, sizeof text, "%.15g", value);
+  if (ISNA(value))
+    strcpy(text, "NA");
+  else if (ISNAN(value))
+    strcpy(text, "NaN");
+  else if (isinf(value))
+    strcpy(text, value > 0 ? "Inf" : "-Inf");
+  else
+    snprintf(text, sizeof text, "%.15g", value);
   if (n > 1) snprintf(place, sizeof place, "element %.0f of ", (double)i + 1);
-  r_fail_argument("write", id, "%s`value` is %s, which does not fit into type "
-                  "%s; nothing was written", place, text, element->type.name);
+  r_fail_argument("write", id,
+                  "%s`value` is %s, which does not fit into type "
+                  "%s; nothing was written",
+                  place, text, element->type.name);
 }
 
 static void pack_chunk(const struct r_element *element, const char *id,
@@ -277,7 +305,8 @@ const char *r_element_pack(const struct r_element *element, const char *id,
   return packed;
 }
 
-/* ---- to R ------------------------------------------------------------------------ */
+/* ---- to R
+ * ------------------------------------------------------------------------ */
 
 R_xlen_t r_element_load(const struct r_element *element, void *to,
                         const void *from, R_xlen_t n) {
@@ -287,7 +316,8 @@ R_xlen_t r_element_load(const struct r_element *element, void *to,
 }
 
 void r_element_fail(const char *id, R_xlen_t place) {
-  r_fail_argument("read", id, "element %.0f is a whole number that a double cannot "
+  r_fail_argument("read", id,
+                  "element %.0f is a whole number that a double cannot "
                   "hold exactly (beyond 2^53); read it as two of type uint32",
                   (double)place + 1);
 }

@@ -1,8 +1,9 @@
 /* Indices: which elements are asked for.
  *
- * One number, a:b and vectors of positions are looked at here. All else (negative and
- * logical ones, zeros, what is an error) is left to R, of which the positions are the
- * elements of seq_len(extent)[index]: so the rules are R's own. */
+ * One number, a:b and vectors of positions are looked at here. All else
+ * (negative and logical ones, zeros, what is an error) is left to R, of which
+ * the positions are the elements of seq_len(extent)[index]: so the rules are
+ * R's own. */
 #include "array.h"
 
 #include <math.h>
@@ -30,7 +31,8 @@ static void fail_beyond(const struct asking *asking, double position,
          position, (double)extent);
 }
 
-/* ---- the simple ones --------------------------------------------------------- */
+/* ---- the simple ones
+ * --------------------------------------------------------- */
 
 R_xlen_t r_position(SEXP index, R_xlen_t length) {
   double position;
@@ -129,7 +131,8 @@ static bool positions_of(const struct asking *asking, SEXP index,
   return true;
 }
 
-/* ---- the others ---------------------------------------------------------------- */
+/* ---- the others
+ * ---------------------------------------------------------------- */
 
 /* The value of a function of this package for extent and index: positions, or a
  * string that says what is wrong. The caller protects. */
@@ -143,10 +146,12 @@ static SEXP ask_r(const char *function, R_xlen_t extent, SEXP index) {
 
 static void check_kind(const struct asking *asking, SEXP index) {
   if (TYPEOF(index) == STRSXP)
-    r_fail_argument(asking->op, asking->id, "an array has no names; give numbers or "
+    r_fail_argument(asking->op, asking->id,
+                    "an array has no names; give numbers or "
                     "logical values as index");
   if (Rf_inherits(index, "integer64"))
-    r_fail_argument(asking->op, asking->id, "the index is of class integer64; "
+    r_fail_argument(asking->op, asking->id,
+                    "the index is of class integer64; "
                     "convert it with as.numeric()");
 }
 
@@ -156,9 +161,10 @@ static void check_reach(const struct asking *asking, SEXP index,
   double chunk[R_CHUNK];
   R_xlen_t n = Rf_xlength(index);
   if (TYPEOF(index) == LGLSXP && n > extent)
-    r_fail(SMEM_BOUNDS, asking->op, asking->id,
-           "subscript out of bounds: the logical index has %.0f elements, of %.0f",
-           (double)n, (double)extent);
+    r_fail(
+        SMEM_BOUNDS, asking->op, asking->id,
+        "subscript out of bounds: the logical index has %.0f elements, of %.0f",
+        (double)n, (double)extent);
   if (!is_numeric(index)) return;
   for (R_xlen_t done = 0; done < n; done += R_CHUNK) {
     R_xlen_t count = n - done < R_CHUNK ? n - done : R_CHUNK;
@@ -204,7 +210,8 @@ static void fill_axis(const struct asking *asking, SEXP index,
   UNPROTECT(1);
 }
 
-/* ---- a matrix with one row per element --------------------------------------------- */
+/* ---- a matrix with one row per element
+ * --------------------------------------------- */
 
 static bool is_by_row(const struct r_array *array, SEXP index) {
   return array->rank > 0 && (is_numeric(index) || TYPEOF(index) == STRSXP) &&
@@ -247,7 +254,8 @@ static void fill_by_row(const struct asking *asking,
   set_positions(axis, at, n);
 }
 
-/* ---- parts ------------------------------------------------------------------------ */
+/* ---- parts
+ * ------------------------------------------------------------------------ */
 
 /* `rank` axes, of the array's extents or, for 0, of all of its length. */
 static struct r_part new_part(const struct r_array *array, R_xlen_t rank) {
@@ -288,9 +296,10 @@ struct r_part r_part_of_vector(const char *op, const struct r_array *array,
 static void check_rank(const struct asking *asking, const struct r_array *array,
                        SEXP indices) {
   if (XLENGTH(indices) != array->rank)
-    r_fail_argument(asking->op, asking->id, "incorrect number of dimensions: %.0f "
-                    "indices, for an array with %.0f", (double)XLENGTH(indices),
-                    (double)array->rank);
+    r_fail_argument(asking->op, asking->id,
+                    "incorrect number of dimensions: %.0f "
+                    "indices, for an array with %.0f",
+                    (double)XLENGTH(indices), (double)array->rank);
 }
 
 struct r_part r_part_of_array(const char *op, const struct r_array *array,
@@ -336,14 +345,16 @@ struct r_part r_part_of_element(const char *op, const struct r_array *array,
   return counted(part);
 }
 
-/* ---- walking ------------------------------------------------------------------------ */
+/* ---- walking
+ * ------------------------------------------------------------------------ */
 
 static bool is_full(const struct r_axis *axis) {
   return !axis->at && axis->start == 0 && axis->count == axis->extent;
 }
 
-/* Fewer axes: without those that stand still, whose place is added to *base, and with
- * one in place of two where the second goes on where the first ends. */
+/* Fewer axes: without those that stand still, whose place is added to *base,
+ * and with one in place of two where the second goes on where the first ends.
+ */
 static struct r_part merged(struct r_part part, R_xlen_t *base) {
   size_t bytes = (size_t)part.rank * sizeof *part.axes;
   part.axes = memcpy(R_alloc(bytes, 1), part.axes, bytes);

@@ -1,5 +1,6 @@
-/* Reductions: one number of all elements, in one pass over the memory. Each element is
- * read once, into a buffer, and so is the same for all that is done with it. */
+/* Reductions: one number of all elements, in one pass over the memory. Each
+ * element is read once, into a buffer, and so is the same for all that is done
+ * with it. */
 #include "array.h"
 
 #include <float.h>
@@ -8,8 +9,8 @@
 /* What has been seen so far. */
 struct summary {
   bool na_rm;
-  R_xlen_t count;     /* elements that counted */
-  bool has_na;        /* NA, of a whole number or logical one */
+  R_xlen_t count; /* elements that counted */
+  bool has_na;    /* NA, of a whole number or logical one */
   long double sum, product;
   double least, most; /* NaN or NA as soon as one has come */
   bool any, all;
@@ -17,7 +18,8 @@ struct summary {
 
 typedef void r_take(struct summary *summary, const void *chunk, R_xlen_t n);
 
-/* ---- by type ------------------------------------------------------------------ */
+/* ---- by type
+ * ------------------------------------------------------------------ */
 
 #define TAKE_WHOLE(name, action)                                               \
   static void name##_whole(struct summary *s, const void *chunk, R_xlen_t n) { \
@@ -81,7 +83,8 @@ static void rest_real(struct summary *s, const void *chunk, R_xlen_t n) {
   for (R_xlen_t i = 0; i < n; i++) s->product += x[i] - s->sum;
 }
 
-/* ---- over all ------------------------------------------------------------------- */
+/* ---- over all
+ * ------------------------------------------------------------------- */
 
 static void pass(const struct r_array *array, r_take *take,
                  struct summary *summary, bool stop_at_na) {
@@ -103,7 +106,8 @@ static double in_range(long double x) {
   return (double)x;
 }
 
-/* ---- answers: NULL where it is for R to say ---------------------------------------- */
+/* ---- answers: NULL where it is for R to say
+ * ---------------------------------------- */
 
 static SEXP answer_na(bool whole) {
   return whole ? Rf_ScalarInteger(NA_INTEGER) : Rf_ScalarReal(NA_REAL);
@@ -147,11 +151,11 @@ static SEXP reduce(const struct r_array *array, const char *what,
   bool any = strcmp(what, "any") == 0, all = strcmp(what, "all") == 0;
   bool min = strcmp(what, "min") == 0, max = strcmp(what, "max") == 0;
   if ((any || all) && !whole) return R_NilValue;
-  r_take *takes = sum || mean ? (whole ? sum_whole : sum_real)
-                : min       ? (whole ? min_whole : min_real)
-                : max       ? (whole ? max_whole : max_real)
-                : any || all ? any_whole
-                            : (whole ? prod_whole : prod_real);
+  r_take *takes = sum || mean  ? (whole ? sum_whole : sum_real)
+                  : min        ? (whole ? min_whole : min_real)
+                  : max        ? (whole ? max_whole : max_real)
+                  : any || all ? any_whole
+                               : (whole ? prod_whole : prod_real);
   pass(array, takes, s, false);
   if (any) return answer_any(s);
   if (all) return answer_all(s);
@@ -166,15 +170,18 @@ static SEXP reduce(const struct r_array *array, const char *what,
 static SEXP has_na(const struct r_array *array, struct summary *s) {
   SEXPTYPE type = array->element->type.type;
   if (type != RAWSXP)
-    pass(array, type == REALSXP ? na_real : type == CPLXSXP ? na_complex : na_whole,
+    pass(array,
+         type == REALSXP   ? na_real
+         : type == CPLXSXP ? na_complex
+                           : na_whole,
          s, true);
   return Rf_ScalarLogical(s->has_na);
 }
 
 SEXP r_array_reduce(SEXP x, SEXP what, SEXP na_rm) {
   const struct r_array *array = r_array_open("read", x);
-  struct summary s = {.na_rm = Rf_asLogical(na_rm) == TRUE, .product = 1,
-                      .all = true};
+  struct summary s = {
+      .na_rm = Rf_asLogical(na_rm) == TRUE, .product = 1, .all = true};
   SEXPTYPE type = array->element->type.type;
   const char *name = CHAR(STRING_ELT(what, 0));
   if (strcmp(name, "anyNA") == 0) return has_na(array, &s);

@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-/* ---- one run ----------------------------------------------------------------- */
+/* ---- one run
+ * ----------------------------------------------------------------- */
 
 struct reading {
   const struct r_array *array;
@@ -23,7 +24,8 @@ static void load_run(const struct reading *reading, char *to, R_xlen_t first,
                      R_xlen_t n) {
   for (R_xlen_t done = 0; done < n; done += R_BLOCK) {
     R_xlen_t count = n - done < R_BLOCK ? n - done : R_BLOCK;
-    load(reading->array, to + (size_t)done * reading->width, first + done, count);
+    load(reading->array, to + (size_t)done * reading->width, first + done,
+         count);
     if (n > R_BLOCK) R_CheckUserInterrupt();
   }
 }
@@ -38,21 +40,30 @@ static void load_run(const struct reading *reading, char *to, R_xlen_t first,
 static void gather(size_t size, char *to, const char *from,
                    const struct r_axis *axis, R_xlen_t k, R_xlen_t n) {
   switch (size) {
-  case 1:  GATHER(1) break;
-  case 2:  GATHER(2) break;
-  case 4:  GATHER(4) break;
-  case 8:  GATHER(8) break;
-  default: GATHER(16)
+  case 1:
+    GATHER(1) break;
+  case 2:
+    GATHER(2) break;
+  case 4:
+    GATHER(4) break;
+  case 8:
+    GATHER(8) break;
+  default:
+    GATHER(16)
   }
 }
 
 static void put_na(SEXPTYPE type, char *to) {
   const Rcomplex na = {.r = NA_REAL, .i = NA_REAL};
   const int whole = NA_INTEGER;
-  if (type == RAWSXP) *to = 0;
-  else if (type == CPLXSXP) memcpy(to, &na, sizeof na);
-  else if (type == REALSXP) memcpy(to, &na.r, sizeof na.r);
-  else memcpy(to, &whole, sizeof whole);
+  if (type == RAWSXP)
+    *to = 0;
+  else if (type == CPLXSXP)
+    memcpy(to, &na, sizeof na);
+  else if (type == REALSXP)
+    memcpy(to, &na.r, sizeof na.r);
+  else
+    memcpy(to, &whole, sizeof whole);
 }
 
 static void load_gathered(const struct reading *reading, char *to,
@@ -100,7 +111,9 @@ static SEXP read_part(const struct r_array *array, struct r_part part) {
   return x;
 }
 
-/* ---- dim --------------------------------------------------------------------------- */
+/* ---- dim
+ * ---------------------------------------------------------------------------
+ */
 
 /* `extents`, of an integer for each of `rank`. */
 static void set_dim(SEXP x, const R_xlen_t *extents, R_xlen_t rank) {
@@ -116,7 +129,8 @@ static void set_dim_of_part(SEXP x, const struct r_part *part, bool drop) {
       (R_xlen_t *)(void *)R_alloc((size_t)part->rank, sizeof *extents);
   R_xlen_t rank = 0;
   for (R_xlen_t i = 0; i < part->rank; i++)
-    if (!drop || part->axes[i].count != 1) extents[rank++] = part->axes[i].count;
+    if (!drop || part->axes[i].count != 1)
+      extents[rank++] = part->axes[i].count;
   for (R_xlen_t i = 0; i < rank; i++)
     if (extents[i] > INT_MAX) Rf_error("too many elements for one dimension");
   /* What drops to one dimension is a vector; an array that has one is not. */
@@ -127,12 +141,13 @@ static bool drops(SEXP drop) {
   return Rf_asLogical(drop) != FALSE; /* NA counts as TRUE */
 }
 
-/* ---- for R ----------------------------------------------------------------------- */
+/* ---- for R
+ * ----------------------------------------------------------------------- */
 
 SEXP r_array_values(const char *op, SEXP x) {
   const struct r_array *array = r_array_open(op, x);
-  SEXP all = PROTECT(read_part(
-      array, r_part_of_vector(op, array, r_everything(), false)));
+  SEXP all = PROTECT(
+      read_part(array, r_part_of_vector(op, array, r_everything(), false)));
   if (array->rank > 0) set_dim(all, array->extents, array->rank);
   UNPROTECT(1);
   return all;
@@ -147,11 +162,16 @@ static SEXP read_one(const struct r_array *array, R_xlen_t at) {
   } one;
   load(array, (char *)&one, at, 1);
   switch (array->element->type.type) {
-  case RAWSXP:  return Rf_ScalarRaw(one.raw);
-  case LGLSXP:  return Rf_ScalarLogical(one.whole);
-  case INTSXP:  return Rf_ScalarInteger(one.whole);
-  case REALSXP: return Rf_ScalarReal(one.real);
-  default:      return Rf_ScalarComplex(one.complex);
+  case RAWSXP:
+    return Rf_ScalarRaw(one.raw);
+  case LGLSXP:
+    return Rf_ScalarLogical(one.whole);
+  case INTSXP:
+    return Rf_ScalarInteger(one.whole);
+  case REALSXP:
+    return Rf_ScalarReal(one.real);
+  default:
+    return Rf_ScalarComplex(one.complex);
   }
 }
 

@@ -69,7 +69,7 @@ test_that("arguments may be named, and passed on", {
 })
 
 axis_indices <- list(
-  "missing" = quote(expr = ), "one" = 2, "range" = 1:2, "backwards" = 2:1,
+  "missing" = quote(expr=), "one" = 2, "range" = 1:2, "backwards" = 2:1,
   "again" = c(1, 1, 2), "negative" = -1, "zero" = 0, "some zeros" = c(0, 1),
   "TRUE" = TRUE, "recycled" = c(TRUE, FALSE), "NA" = NA, "NA number" = NA_real_,
   "NA among" = c(1, NA), "beyond" = 9, "too long" = rep(TRUE, 9), "NULL" = NULL,
@@ -168,7 +168,7 @@ test_that("length 0 and extents of 0", {
   expect_identical(sum(flat), 0L)
 })
 
-# ---- assignment -----------------------------------------------------------------------
+# ---- assignment ----------------------------------------------------------------
 
 # By a symbol, R now and then assigns to something.
 assigned_indices <- vector_indices[names(vector_indices) != "symbol"]

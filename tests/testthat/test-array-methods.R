@@ -40,8 +40,10 @@ unary <- c(
   paste = paste, Re = Re, Mod = Mod, Conj = Conj, which = function(x) which(x == x[1]),
   max2 = function(x) max(x, 4), sum2 = function(x) sum(x, x, na.rm = TRUE),
   trimmed = function(x) mean(x, trim = 0.1), mean2 = function(x) mean(x, na.rm = TRUE),
-  sum_narm = function(x) sum(x, na.rm = TRUE), min_narm = function(x) min(x, na.rm = TRUE),
-  range_narm = function(x) range(x, na.rm = TRUE), prod_narm = function(x) prod(x, na.rm = TRUE),
+  sum_narm = function(x) sum(x, na.rm = TRUE),
+  min_narm = function(x) min(x, na.rm = TRUE),
+  range_narm = function(x) range(x, na.rm = TRUE),
+  prod_narm = function(x) prod(x, na.rm = TRUE),
   max_narm = function(x) max(x, na.rm = TRUE), and = function(x) x & TRUE,
   or = function(x) x | FALSE, any_narm = function(x) any(x > 1e9, na.rm = TRUE),
   all = function(x) all(x == x)
@@ -105,7 +107,7 @@ test_that("reductions give R's results bit by bit", {
 matrices <- list(
   as.data.frame = as.data.frame, data.frame = function(x) data.frame(x = x),
   t = t, apply = function(x) apply(x, 1, sum), apply2 = function(x) apply(x, 2, range),
-  apply12 = function(x) apply(x, c(1, 2), function(e) e + 1), aperm = function(x) aperm(x),
+  apply12 = function(x) apply(x, c(1, 2), function(e) e + 1), aperm = aperm,
   outer = function(x) outer(x[1, ], 1:2), head = function(x) head(x, 1), ncol = ncol,
   tail = function(x) unname(tail(x, 1)), sum = sum, summary = summary, is.na = is.na,
   rowSums = function(x) rowSums(as.matrix(x)), sweep = function(x) sweep(x[], 2, 1),
@@ -176,10 +178,12 @@ test_that("each function of the groups", {
   local_clean_shm()
   v <- c(0.5, 0.25, 0.75)
   a <- local_array("double", v)
-  math <- c("abs", "sign", "sqrt", "floor", "ceiling", "trunc", "round", "signif", "exp",
-            "log", "expm1", "log1p", "cos", "sin", "tan", "cospi", "sinpi", "tanpi",
-            "acos", "asin", "atan", "cosh", "sinh", "tanh", "asinh", "atanh", "lgamma",
-            "gamma", "digamma", "trigamma", "cumsum", "cumprod", "cummax", "cummin")
+  math <- c(
+    "abs", "sign", "sqrt", "floor", "ceiling", "trunc", "round", "signif", "exp",
+    "log", "expm1", "log1p", "cos", "sin", "tan", "cospi", "sinpi", "tanpi",
+    "acos", "asin", "atan", "cosh", "sinh", "tanh", "asinh", "atanh", "lgamma",
+    "gamma", "digamma", "trigamma", "cumsum", "cumprod", "cummax", "cummin"
+  )
   for (name in math) expect_identical(get(name)(a), get(name)(v), info = name)
   operators <- c("+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "<=", ">=", ">",
                  "&", "|")

@@ -70,7 +70,8 @@ test_that("logical bytes are made proper", {
 test_that("an integer that a double cannot hold is an error that names it", {
   local_clean_shm()
   # 2^53 + 1, and the largest
-  id <- local_bytes(bytes_of(c(5L, 0L, 1L, 2097152L, -1L, 2147483647L, 2L, 2097152L), 4))
+  halves <- c(5L, 0L, 1L, 2097152L, -1L, 2147483647L, 2L, 2097152L)
+  id <- local_bytes(bytes_of(halves, 4))
   a <- sharedArray(id, "int64")
   expect_identical(a[c(1, 4)], c(5, 2^53 + 2))
   expect_match(conditionMessage(expect_refused(a[])), "element 2 is a whole number")
@@ -227,7 +228,8 @@ test_that("arguments are checked", {
   expect_identical(dim(a), c(3L, 2L))
   expect_length(sharedArray(id, offset = 8), 7)
   expect_length(sharedArray(id, offset = 64), 0)
-  expect_identical(dim(sharedArray(id, dim = c(0, 1e9, 1e9))), as.integer(c(0, 1e9, 1e9)))
+  wide <- sharedArray(id, dim = c(0, 1e9, 1e9))
+  expect_identical(dim(wide), as.integer(c(0, 1e9, 1e9)))
   expect_refused(dim(a) <- 5)
   expect_refused(dim(a) <- -6)
 })
