@@ -9,7 +9,10 @@
 #'   * `namespace`: character, that of this process,
 #'   * `capacity`, `used`, `free`: numeric, bytes of the shared memory file
 #'     system; `free` is what an allocation can still get, which may be less than
-#'     the rest because memory is short; `NA` where the system does not tell,
+#'     the rest because memory is short, or because a control group (a container, a
+#'     job of a cluster) has a limit; `NA` where the system does not tell,
+#'   * `free_by`: character, what it is that limits `free`: the file system, the memory
+#'     of the machine, or the limit of a control group, which is named; `NA` likewise,
 #'   * `shares`: a data frame with the columns `namespace`, `user`, `state`,
 #'     `segments` (count), `bytes` (resident). Other users' objects have the state
 #'     `foreign`, since we may not look into them, and so have files whose name is not
@@ -28,7 +31,8 @@ sharedMemoryStatus <- function() {
                    drop = FALSE]
   rownames(shares) <- NULL
   structure(list(namespace = status$namespace, capacity = status$capacity,
-                 used = status$used, free = status$free, shares = shares,
+                 used = status$used, free = status$free,
+                 free_by = status$free_by, shares = shares,
                  limits = find_limits(status, shares)),
             class = "sharedmemory_status")
 }
@@ -51,8 +55,9 @@ find_limits <- function(status, shares) {
     if (known(status$capacity) && known(status$free) &&
         status$free < 0.5 * (status$capacity - status$used)) c(
       "less memory than the file system promises",
-      paste(bytes_text(status$free), "can be allocated"),
-      "free memory of other processes, or add swap"
+      paste0(bytes_text(status$free), " can be allocated, by ", status$free_by),
+      paste("free memory of other processes, or raise the limit: of a container",
+            "with `docker run --memory=4g`, of a job where it is submitted")
     ),
     if (known(status$mappings) && known(status$max_mappings) &&
         status$mappings > 0.8 * status$max_mappings) c(

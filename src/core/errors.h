@@ -23,8 +23,8 @@
   X(NO_SPACE, "no_space",                                                      \
     "Free segments that are no longer needed, or enlarge the shared memory "   \
     "file system: as root `mount -o remount,size=4g /dev/shm`; in a container "\
-    "start it with `docker run --shm-size=4g`. A limit on the size of files "  \
-    "(`ulimit -f`) counts too.")                                               \
+    "start it with `docker run --shm-size=4g`, and with `--memory` if that is " \
+    "the limit. A limit on the size of files (`ulimit -f`) counts too.")       \
   X(NO_MEMORY, "no_memory",                                                    \
     "Free memory, or raise the limit on the address space (`ulimit -v`).")     \
   X(TOO_MANY_MAPS, "too_many_maps",                                            \

@@ -318,6 +318,7 @@ typedef struct smem_limits {
   uint64_t capacity;     /* bytes of the shared memory file system */
   uint64_t used;         /* bytes of it, by whomever */
   uint64_t free;         /* bytes that an allocation can still get */
+  char free_by[160];     /* what it is that limits them; "" likewise */
   uint64_t max_mappings; /* per process */
   uint64_t mappings;     /* of this process */
   bool cleaned_at_logout; /* the system removes this user's objects then */

@@ -16,6 +16,15 @@ struct linux_path {
 
 struct linux_path linux_path_of(const char *name);
 
+/* The least that control groups leave, if it is less than *least, and then by which
+ * limit (may be NULL). `root` is in front of all paths that are read: "". */
+void linux_cgroup_least(const char *root, uint64_t *least, char *limit,
+                        size_t length);
+
+/* May so many bytes be reserved? At least one: *step of them now, and then ask again
+ * for the rest. */
+bool linux_room_take(uint64_t size, uint64_t *step);
+
 /* Reserve the object's first `size` bytes, without making it longer. */
 os_status linux_reserve(int fd, uint64_t size, os_interrupted interrupted);
 

@@ -2,33 +2,7 @@
 #include "linux.h"
 #ifdef OS_LINUX
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <sys/statvfs.h>
-
-/* A line "Key:   123 kB" of /proc/meminfo, in bytes; 0 if there is none. */
-static uint64_t meminfo(const char *text, const char *key) {
-  const char *line = strstr(text, key);
-  uint64_t kib = 0;
-  if (line && sscanf(line + strlen(key), ": %" SCNu64, &kib) != 1) kib = 0;
-  return kib * 1024;
-}
-
-uint64_t os_free_space(void) {
-  uint64_t room = UINT64_MAX;
-  struct statvfs fs;
-  /* A tmpfs mounted without a size reports 0 blocks: no limit of its own. */
-  if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0)
-    room = (uint64_t)fs.f_bavail * fs.f_frsize;
-  /* tmpfs pages are memory. /dev/shm may be larger than what is left of it, and
-   * reserving more than that ends in the out-of-memory killer, not in ENOSPC. */
-  char text[4096];
-  if (linux_read_text("/proc/meminfo", text, sizeof text) > 0) {
-    uint64_t memory = meminfo(text, "MemAvailable") + meminfo(text, "SwapFree");
-    if (memory > 0 && memory < room) room = memory;
-  }
-  return room;
-}
 
 os_status os_place(uint64_t place[2]) {
   static _Atomic uint64_t boot; /* does not change while we run */
@@ -71,7 +45,8 @@ void os_limits_get(os_limits *limits) {
     limits->capacity = (uint64_t)fs.f_blocks * fs.f_frsize;
     limits->used = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
   }
-  limits->free = os_free_space();
+  limits->free =
+      os_free_space(limits->free_by, sizeof limits->free_by);
   limits->max_mappings = linux_read_number("/proc/sys/vm/max_map_count");
   limits->mappings = linux_own_mappings();
   limits->cleaned_at_logout = removed_at_logout();

@@ -28,25 +28,27 @@
  * back its pages, at any signal: with a profiler's timer running one large call
  * would never get through, so it goes in chunks that shrink. */
 os_status linux_reserve(int fd, uint64_t size, os_interrupted interrupted) {
-  uint64_t chunk = (uint64_t)64 << 20;
+  uint64_t chunk = (uint64_t)64 << 20, granted = 0;
   const uint64_t smallest = (uint64_t)64 << 10;
   /* Beyond this limit the kernel sends SIGXFSZ, which ends the process. */
   struct rlimit most;
   if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY &&
       size > most.rlim_cur)
     return (os_status){OS_NO_SPACE, EFBIG};
-  /* Asked beforehand, or everybody else on the machine would meet a full file
-   * system while we fill it only to find that it does not fit. */
-  if (size > chunk && os_free_space() < size)
-    return (os_status){OS_NO_SPACE, ENOSPC};
   for (uint64_t done = 0; done < size;) {
-    uint64_t step = size - done < chunk ? size - done : chunk;
-    if (os_sys.reserve(fd, (off_t)done, (off_t)step) == 0)
+    /* Asked for all that is to come, or everybody else on the machine would meet a
+     * full file system while we fill it only to find that it does not fit. */
+    if (granted == 0 && !linux_room_take(size - done, &granted))
+      return (os_status){OS_NO_SPACE, ENOSPC};
+    uint64_t step = granted < chunk ? granted : chunk;
+    if (os_sys.reserve(fd, (off_t)done, (off_t)step) == 0) {
       done += step;
-    else if (errno != EINTR)
+      granted -= step;
+    } else if (errno != EINTR) {
       return posix_last();
-    else if (chunk > smallest)
+    } else if (chunk > smallest) {
       chunk /= 2;
+    }
     if (done < size && interrupted && interrupted())
       return (os_status){OS_INTERRUPTED, EINTR};
   }

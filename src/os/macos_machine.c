@@ -8,13 +8,16 @@
 
 /* macOS swaps to a file that grows. Elsewhere no more than this can be had, and
  * reserving more ends in somebody being killed for memory, not in an error. */
-uint64_t os_free_space(void) {
+uint64_t os_free_space(char *limit, size_t length) {
+  if (limit && length > 0) limit[0] = '\0';
 #if !defined(__APPLE__) && defined(_SC_PHYS_PAGES)
   long pages = sysconf(_SC_PHYS_PAGES);
   if (pages > 0) return (uint64_t)pages * os_page_size();
 #endif
   return UINT64_MAX;
 }
+
+bool os_has_room(uint64_t size) { return size <= os_free_space(NULL, 0); }
 
 os_status os_place(uint64_t place[2]) {
   char text[256] = "";
@@ -32,7 +35,7 @@ os_status os_place(uint64_t place[2]) {
 
 /* Shared memory is swapped like any other; nothing of the list is limited. */
 void os_limits_get(os_limits *limits) {
-  *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(),
+  *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(NULL, 0), "",
                         UINT64_MAX, UINT64_MAX, false};
 }
 

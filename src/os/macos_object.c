@@ -126,7 +126,7 @@ static os_status give_mode(int fd) {
 }
 
 static os_status give_size(int fd, uint64_t size, os_interrupted interrupted) {
-  if (size > INT64_MAX || size > os_free_space())
+  if (size > INT64_MAX || size > os_free_space(NULL, 0))
     return (os_status){OS_NO_SPACE, ENOSPC};
   if (os_sys.ftruncate(fd, (off_t)size) == 0)
     return reserve(fd, size, interrupted);

@@ -143,9 +143,12 @@ os_status os_object_list(const char *prefix,
                          bool (*visit)(const char *name, void *context),
                          void *context);
 
-/* Bytes that the shared memory file system could still hold; UINT64_MAX where
- * the system does not tell. */
-uint64_t os_free_space(void);
+/* Bytes that can still be allocated; UINT64_MAX where the system does not tell. Into
+ * `limit` (may be NULL) what it is that limits them, as text, "" likewise. */
+uint64_t os_free_space(char *limit, size_t length);
+
+/* Could so many bytes be allocated now? Costs little while they are few. */
+bool os_has_room(uint64_t size);
 
 /* Who maps what: call `visit` for each mapping, in any process that we may look
  * into, of an object whose name begins with `prefix`. One process may come up
@@ -160,6 +163,7 @@ typedef struct os_limits {
   uint64_t capacity;      /* bytes of the shared memory file system */
   uint64_t used;          /* bytes of it, by whomever */
   uint64_t free;          /* os_free_space() */
+  char free_by[160];      /* ... and by what */
   uint64_t max_mappings;  /* per process */
   uint64_t mappings;      /* of this process */
   bool cleaned_at_logout; /* the system removes this user's objects then */

@@ -4,10 +4,13 @@
 
 #include <stdlib.h>
 
-uint64_t os_free_space(void) {
+uint64_t os_free_space(char *limit, size_t length) {
+  if (limit && length > 0) limit[0] = '\0';
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
   return GlobalMemoryStatusEx(&memory) ? memory.ullAvailPageFile : UINT64_MAX;
 }
+
+bool os_has_room(uint64_t size) { return size <= os_free_space(NULL, 0); }
 
 /* Objects end with the processes that hold them, at the latest with the session. */
 os_status os_place(uint64_t place[2]) {
@@ -23,7 +26,7 @@ os_status os_place(uint64_t place[2]) {
 /* Sections are charged to the page file, as all memory is. */
 void os_limits_get(os_limits *limits) {
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
-  *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(),
+  *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(NULL, 0), "",
                         UINT64_MAX, UINT64_MAX, false};
   if (!GlobalMemoryStatusEx(&memory)) return;
   limits->capacity = memory.ullTotalPageFile;

@@ -393,18 +393,19 @@ SEXP r_status(void) {
   SEXP columns = PROTECT(
       R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
   smem_limits_get(&limits);
-  const char *names[] = {"namespace",    "capacity", "used",
-                         "free",         "shares",   "max_mappings",
-                         "mappings",     "cleaned_at_logout", ""};
+  const char *names[] = {"namespace", "capacity", "used",         "free",
+                         "free_by",   "shares",   "max_mappings", "mappings",
+                         "cleaned_at_logout", ""};
   SEXP result = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(result, 0, Rf_mkString(space));
   SET_VECTOR_ELT(result, 1, Rf_ScalarReal(number_or_na(limits.capacity)));
   SET_VECTOR_ELT(result, 2, Rf_ScalarReal(number_or_na(limits.used)));
   SET_VECTOR_ELT(result, 3, Rf_ScalarReal(number_or_na(limits.free)));
-  SET_VECTOR_ELT(result, 4, columns);
-  SET_VECTOR_ELT(result, 5, Rf_ScalarReal(number_or_na(limits.max_mappings)));
-  SET_VECTOR_ELT(result, 6, Rf_ScalarReal(number_or_na(limits.mappings)));
-  SET_VECTOR_ELT(result, 7, Rf_ScalarLogical(limits.cleaned_at_logout));
+  SET_VECTOR_ELT(result, 4, Rf_ScalarString(utf8(limits.free_by)));
+  SET_VECTOR_ELT(result, 5, columns);
+  SET_VECTOR_ELT(result, 6, Rf_ScalarReal(number_or_na(limits.max_mappings)));
+  SET_VECTOR_ELT(result, 7, Rf_ScalarReal(number_or_na(limits.mappings)));
+  SET_VECTOR_ELT(result, 8, Rf_ScalarLogical(limits.cleaned_at_logout));
   UNPROTECT(2);
   return result;
 }

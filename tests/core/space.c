@@ -82,7 +82,7 @@ TEST(no_space) {
   CHECK_CODE(SMEM_NO_SPACE, allocate("b", 2000000));
   CHECK(strstr(message(), "2000000 bytes were asked for") != NULL);
 #ifndef SHAREDMEMORY_OS_PORTABLE /* does not know how much there is */
-  CHECK(strstr(message(), " bytes of shared memory are free") != NULL);
+  CHECK(strstr(message(), " bytes of shared memory are left") != NULL);
   CHECK(strstr(message(), "18446744073709551615") == NULL);
 #endif
   CHECK(strstr(message(), "mount -o remount") != NULL);

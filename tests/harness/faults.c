@@ -41,6 +41,8 @@ static bool is_transient(enum place call) {
 /* Is this the one? */
 static bool strikes(enum place call) {
   if (armed == FAULT_NONE) return false;
+  /* As often as others have files there: see places.c of the core's tests. */
+  if (call == CALL_readdir) return false;
   if (armed == FAULT_TRANSIENT && !is_transient(call)) return false;
   unsigned long before = atomic_load(&left);
   while (before > 0 &&

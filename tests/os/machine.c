@@ -79,10 +79,17 @@ CONTRACT(os_place, is_the_same_for_all) {
 }
 
 CONTRACT(os_free_space, is_room_for_an_object) {
-  CHECK(os_free_space() > 0);
+  CHECK(os_free_space(NULL, 0) > 0);
   os_object object = make(own_name("a"));
   CHECK_DONE(os_object_remove(own_name("a")));
   os_object_close(object);
+}
+
+CONTRACT(os_has_room, is_of_as_much_as_is_free) {
+  CHECK(os_has_room(0));
+  CHECK(os_has_room(1));
+  uint64_t room = os_free_space(NULL, 0);
+  if (room < UINT64_MAX / 2) CHECK(!os_has_room(2 * room));
 }
 
 CONTRACT(os_limits_get, fills_all_of_it) {

@@ -240,7 +240,10 @@ test_that("a process out of mappings is told so, and goes on", {
 # Figures of the machine and the names of this run.
 scrub <- function(lines) {
   lines <- gsub(this_namespace(), "<namespace>", lines, fixed = TRUE)
-  lines <- gsub("[0-9]+ (bytes of shared memory are free)", "<free> \\1", lines)
+  lines <- gsub(
+    "[0-9]+ (bytes of shared memory are left by) .* (\\(No space)",
+    "<free> \\1 <limit> \\2", lines
+  )
   gsub("uid [0-9]+", "uid <uid>", lines)
 }
 

@@ -52,17 +52,23 @@ static void fill_footer(const struct call *call, struct batch *batch,
   footer_seal(footer);
 }
 
+static smem_code fail_no_space(const struct call *call, int number,
+                               uint64_t size) {
+  char limit[160];
+  unsigned long long room = os_free_space(limit, sizeof limit);
+  return fail(call, SMEM_NO_SPACE, number,
+              "%llu bytes were asked for, %llu bytes of shared memory are left%s%s",
+              (unsigned long long)size, room, limit[0] ? " by " : "", limit);
+}
+
 static smem_code fail_create(const struct call *call, os_status status,
                              const char *name, uint64_t size) {
-  uint64_t room = os_free_space();
   if (status.code == OS_INTERRUPTED)
     return fail(call, SMEM_INTERRUPTED, 0, "interrupted");
   if (is_bad_place(status)) return fail_place(call, status);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return fail_object(call, status, name);
-  return fail(call, SMEM_NO_SPACE, status.number,
-              "%llu bytes were asked for, %llu bytes of shared memory are free",
-              (unsigned long long)size, (unsigned long long)room);
+  return fail_no_space(call, status.number, size);
 }
 
 static void begin(struct call *call, struct batch *batch, size_t at,
@@ -210,10 +216,34 @@ static smem_code allocate_row(struct call *call, struct batch *batch,
   return code;
 }
 
+static uint64_t add_sizes(uint64_t a, uint64_t b) {
+  return b < UINT64_MAX - a ? a + b : UINT64_MAX;
+}
+
+/* What cannot be had in full is not begun: the memory would be short for all others
+ * meanwhile. (Named segments may be there already.) */
+static smem_code check_room(struct call *call, struct batch *batch) {
+  uint64_t sum = 0, room;
+  for (size_t i = 0; i < batch->count; i++)
+    if (!batch->requests[i].name) sum = add_sizes(sum, batch->requests[i].size);
+  if (os_has_room(sum)) return SMEM_OK;
+  room = os_free_space(NULL, 0);
+  sum = 0;
+  for (size_t i = 0; i < batch->count; i++) {
+    if (batch->requests[i].name) continue;
+    sum = add_sizes(sum, batch->requests[i].size);
+    begin(call, batch, i, "");
+    if (sum > room) return fail_no_space(call, 0, sum);
+  }
+  return SMEM_OK;
+}
+
 static smem_code allocate_unnamed(struct call *call, struct batch *batch,
                                   size_t unnamed) {
   size_t at = 0;
-  smem_code code = claim_begin(call, batch->control, &batch->claim);
+  smem_code code = batch->count > 1 ? check_room(call, batch) : SMEM_OK;
+  if (code != SMEM_OK) return code;
+  code = claim_begin(call, batch->control, &batch->claim);
   batch->lost = batch->claim.lost;
   while (unnamed > 0 && code == SMEM_OK && !batch->lost) {
     code = allocate_row(call, batch, &at, &unnamed);

@@ -23,9 +23,10 @@ void smem_command(uint64_t pid, char *buffer, size_t length) {
 void smem_limits_get(smem_limits *limits) {
   os_limits told;
   os_limits_get(&told);
-  *limits = (smem_limits){told.capacity, told.used, told.free,
+  *limits = (smem_limits){told.capacity, told.used, told.free, "",
                           told.max_mappings, told.mappings,
                           told.cleaned_at_logout};
+  smem_copy_text(limits->free_by, sizeof limits->free_by, told.free_by);
 }
 
 void smem_user_name(uint64_t user, char *buffer, size_t length) {

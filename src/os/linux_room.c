@@ -1,0 +1,98 @@
+/* Linux: how much can still be allocated, and how it is handed out.
+ *
+ * Reserving more than the file system has is an error. More than the memory of the
+ * machine or of a control group is not: the kernel kills somebody. So nothing is
+ * reserved before a look at what is left. A look costs as much as ten small segments,
+ * and they must not pay for it: each look leaves an allowance, a small share of what
+ * was left, from which all threads take until it is used up or stale. A larger
+ * segment is reserved step by step, each at most a part of what a new look finds.
+ *
+ * So several processes that allocate at one moment, and do not know of each other,
+ * take a part each of what is there, and see each other at their next step: nobody is
+ * killed unless what is no shared memory grows meanwhile by all that is left. */
+#include "linux.h"
+#ifdef OS_LINUX
+
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/statvfs.h>
+
+enum {
+  SHARE = 64, /* of what was left goes into the allowance */
+  PART = 8,   /* of what is left may be reserved before the next look */
+  FRESH = 50 * 1000 * 1000, /* nanoseconds that an allowance holds */
+  LEAST = 64 * 1024 /* bytes of a step, so that there is an end of them */
+};
+
+static _Atomic uint64_t allowance, looked;
+static _Atomic pid_t whose; /* a forked child has to look for itself */
+
+/* A line "Key:   123 kB" of /proc/meminfo, in bytes; 0 if there is none. */
+static uint64_t meminfo(const char *text, const char *key) {
+  const char *line = strstr(text, key);
+  uint64_t kib = 0;
+  if (line && sscanf(line + strlen(key), ": %" SCNu64, &kib) != 1) kib = 0;
+  return kib * 1024;
+}
+
+/* tmpfs pages are memory, and /dev/shm may be larger than what is left of it. */
+static uint64_t memory_left(void) {
+  char text[4096];
+  int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+  ssize_t got = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  text[got > 0 ? got : 0] = '\0';
+  uint64_t left = meminfo(text, "MemAvailable") + meminfo(text, "SwapFree");
+  return left > 0 ? left : UINT64_MAX;
+}
+
+uint64_t os_free_space(char *limit, size_t length) {
+  uint64_t least = UINT64_MAX, memory = memory_left();
+  struct statvfs fs;
+  const char *by = "";
+  /* A tmpfs mounted without a size reports 0 blocks: no limit of its own. */
+  if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0) {
+    least = (uint64_t)fs.f_bavail * fs.f_frsize;
+    by = "the size of the file system at /dev/shm";
+  }
+  if (memory < least) {
+    least = memory;
+    by = "the memory of this machine";
+  }
+  if (limit) snprintf(limit, length, "%s", by);
+  linux_cgroup_least("", &least, limit, length);
+  return least;
+}
+
+static bool is_fresh(void) {
+  return whose == getpid() && os_steady_clock() - looked <= FRESH;
+}
+
+static bool take(uint64_t size) {
+  uint64_t left = allowance;
+  if (!is_fresh()) return false;
+  while (size <= left)
+    if (atomic_compare_exchange_weak(&allowance, &left, left - size))
+      return true;
+  return false;
+}
+
+bool os_has_room(uint64_t size) {
+  return (is_fresh() && size <= allowance) || size <= os_free_space(NULL, 0);
+}
+
+bool linux_room_take(uint64_t size, uint64_t *step) {
+  *step = size;
+  if (take(size)) return true;
+  uint64_t left = os_free_space(NULL, 0);
+  if (size > left) return false;
+  if (*step > left / PART) *step = left / PART / LEAST * LEAST;
+  if (*step < LEAST) *step = size < LEAST ? size : LEAST;
+  atomic_store(&allowance, (left - *step) / SHARE);
+  atomic_store(&looked, os_steady_clock());
+  atomic_store(&whose, getpid());
+  return true;
+}
+
+#endif
