@@ -47,4 +47,5 @@ void attribute_visible R_init_sharedmemory(DllInfo *dll) {
   make_classes(dll);
   r_api_start();
   smem_start(r_interrupted);
+  r_environment();
 }

@@ -148,9 +148,9 @@ struct SEXPREC;
 
 /* ---- the functions ------------------------------------------------------------
  *
- * All of them are thread-safe and may be called from any thread, but for view(). (They
- * read environment variables: on systems where getenv() and setenv() may not meet, call
- * Sys.setenv() while no thread of yours allocates.)
+ * All of them are thread-safe and may be called from any thread, but for view(). Only
+ * on R's main thread do they read environment variables; other threads go by what was
+ * read there last.
  *
  * Ids are UTF-8 and terminated: a number as text, a name, or "/" and the system's
  * name for another program's object (which cannot be allocated). An id that cannot be

@@ -21,6 +21,12 @@
  * held, but perhaps with the lock of an id or of the namespace's gate. */
 void smem_start(bool (*interrupted)(void));
 
+/* What the environment says of SHAREDMEMORY_NAMESPACE, _TIMEOUT and _TAG; each may be
+ * NULL. The core never reads it, for another thread may be changing it: the client does
+ * where that cannot be, and tells before its calls. The namespace counts until it is
+ * used, the others from now on, on all threads. */
+void smem_environment(const char *space, const char *timeout, const char *tag);
+
 /* A random number, never the same twice. */
 uint64_t smem_random(void);
 

@@ -67,9 +67,15 @@ static int refuse(smem_code code, const char *op, const char *id,
   return report(code, &error, to);
 }
 
+/* Other threads go by what was read last. */
+static void begin(void) {
+  if (r_is_main_thread()) r_environment();
+}
+
 /* Does `id` obey the grammar? Otherwise the error is filled. */
 static bool is_good(const char *op, const char *id, sharedmemory_error *error) {
   char why[100];
+  begin();
   const char *wrong = "is NULL";
   if (id && smem_id_is_valid(id, strlen(id), &wrong)) return true;
   snprintf(why, sizeof why, "the id %s", wrong);
@@ -85,6 +91,7 @@ static int api_allocate(const sharedmemory_request *from,
   const char *op = "allocate";
   sharedmemory_request asked = SHAREDMEMORY_REQUEST_INIT;
   smem_error failure;
+  begin();
   if (!from || !id)
     return refuse(SMEM_ARGUMENT, op, "", no_pointer, error);
   if (!copy_struct(&asked, from, from->size, sizeof asked))
@@ -201,6 +208,7 @@ static int api_info(const char *id, sharedmemory_info *info,
 static int api_last_index(uint64_t *index, sharedmemory_error *error) {
   smem_error failure;
   uint64_t last = 0;
+  begin();
   if (!index)
     return refuse(SMEM_ARGUMENT, "count", "", no_pointer, error);
   smem_code code = smem_last_index(&last, &failure);

@@ -111,8 +111,13 @@ SEXP r_pointer(smem_mapping *mapping, smem_access access, SEXP id);
 /* Set the pointers of what is no longer mapped to NULL. */
 void r_pointer_clear(smem_detached *detached);
 
-/* The same for what other packages have freed since the last call, perhaps on other
- * threads, where R's objects cannot be touched. */
+/* Tell the core what the environment says. On R's thread, which alone may read it: R
+ * changes it there, and getenv() on another thread would read freed memory. */
+void r_environment(void);
+
+/* What each entry point begins with: r_environment(), and r_pointer_clear() for what
+ * other packages have freed since the last call, perhaps on other threads, where R's
+ * objects cannot be touched. */
 void r_pointer_collect(void);
 
 /* ---- bytes.c: copying ---------------------------------------------------- */

@@ -8,6 +8,8 @@
  * does. */
 #include "glue.h"
 
+#include <stdlib.h>
+
 static SEXP list;  /* the cell before the first */
 static SEXP spare; /* a cell whose pointer is not in use yet, or R_NilValue */
 
@@ -62,7 +64,13 @@ void r_pointer_clear(smem_detached *detached) {
   }
 }
 
+void r_environment(void) {
+  smem_environment(getenv("SHAREDMEMORY_NAMESPACE"),
+                   getenv("SHAREDMEMORY_TIMEOUT"), getenv("SHAREDMEMORY_TAG"));
+}
+
 void r_pointer_collect(void) {
   smem_detached detached;
+  r_environment();
   while (smem_collect(&detached)) r_pointer_clear(&detached);
 }

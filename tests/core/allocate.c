@@ -24,7 +24,7 @@ TEST(tags_and_traces_are_cut) {
   tag[sizeof tag - 1] = '\0';
   memset(trace, 'f', sizeof trace - 1);
   trace[sizeof trace - 1] = '\0';
-  setenv("SHAREDMEMORY_TAG", tag, 1);
+  set_variable("SHAREDMEMORY_TAG", tag);
   smem_request request = {.size = 1, .name = "a", .trace = trace};
   CHECK_OK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error));
   CHECK_OK(smem_inspect("a", bytes, &length, path, sizeof path, check_texts,

@@ -40,7 +40,7 @@ static const char *paused_id(void) {
 
 TEST(a_claimed_number_is_left_alone) {
   smem_fate fate = SMEM_KEPT_LIVE;
-  setenv("SHAREDMEMORY_TIMEOUT", "0.2", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.2");
   process_id creator = START(held_up, "");
   await_flag(0, 1);
   const char *id = paused_id();
@@ -82,7 +82,7 @@ static void *create_in_a_thread(void *nothing) {
 
 TEST(a_thread_waits_for_another_ones_number) {
   pthread_t creator;
-  setenv("SHAREDMEMORY_TIMEOUT", "0.2", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.2");
   CHECK_OK(smem_join(&error));
   CHECK(pthread_create(&creator, NULL, create_in_a_thread, NULL) == 0);
   await_flag(0, 1);
@@ -155,7 +155,7 @@ ROLE(bystander) {
 TEST(a_full_table_is_waited_for) {
   struct footer footer;
   smem_request request = {1, NULL, 0};
-  setenv("SHAREDMEMORY_TIMEOUT", "0.2", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.2");
   CHECK_OK(smem_join(&error));
   process_id other = START(bystander, "");
   await_flag(0, 1);

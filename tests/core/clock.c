@@ -84,7 +84,7 @@ TEST(the_clock_is_set_while_owners_die) {
 
 /* Who waits does so for as long as it takes, not until some time of day. */
 TEST(the_clock_is_set_back_while_waiting) {
-  setenv("SHAREDMEMORY_TIMEOUT", "0.05", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.05");
   CHECK_OK(smem_join(&error));
   process_id creator = start_creator("a");
   for (int i = 0; i < 20; i++) {

@@ -205,12 +205,12 @@ static void check_wait(smem_code expected) {
 }
 
 TEST(a_wait_ends) {
-  setenv("SHAREDMEMORY_TIMEOUT", "0.1", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.1");
   CHECK_OK(smem_join(&error));
   process_id other = START(holder_of_all_locks, "");
   await_flag(0, 1);
   check_wait(SMEM_BUSY);
-  setenv("SHAREDMEMORY_TIMEOUT", "1000", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "1000");
   smem_start(impatient);
   asked = patience = 0;
   check_wait(SMEM_INTERRUPTED);
@@ -229,7 +229,7 @@ TEST(nobody_waits_for_the_gate_for_ever) {
   CHECK_OK(smem_join(&error));
   process_id other = START(holder_of_all_locks, "gate");
   await_flag(0, 1);
-  setenv("SHAREDMEMORY_TIMEOUT", "0.1", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.1");
   PLAY(late, "");
   CHECK_OK(smem_leave(&error)); /* the object stays */
   CHECK(path_exists(control_path()));
@@ -242,7 +242,7 @@ TEST(nobody_waits_for_the_gate_for_ever) {
 TEST(any_timeout) {
   const char *texts[] = {"", "0", "-1", "x", "nan", "inf", "1e300"};
   for (int i = 0; i < 7; i++) {
-    setenv("SHAREDMEMORY_TIMEOUT", texts[i], 1);
+    set_variable("SHAREDMEMORY_TIMEOUT", texts[i]);
     CHECK_OK(allocate("a", 1));
     CHECK_OK(free_id("a"));
   }
@@ -252,10 +252,10 @@ TEST(any_timeout) {
 
 TEST(seconds_of_patience) {
   const char *bad[] = {"-1", "0", "nan", "1e7", "soon", ""};
-  setenv("SHAREDMEMORY_TIMEOUT", "0.25", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.25");
   CHECK_EQUAL(250000000, process_timeout());
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    setenv("SHAREDMEMORY_TIMEOUT", bad[i], 1);
+    set_variable("SHAREDMEMORY_TIMEOUT", bad[i]);
     CHECK_EQUAL(5000000000u, process_timeout());
   }
 }

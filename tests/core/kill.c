@@ -181,7 +181,7 @@ static void stop_at(int at) {
 }
 
 static void stop_at_each_call(void) {
-  setenv("SHAREDMEMORY_TIMEOUT", "0.3", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.3");
   for (int at = 1; atomic_load(&shared->flag[0]) == 0; at += FAULT_STEP) {
     stop_at(at);
     CHECK_EQUAL(77, *map(slow_id())); /* done by the creator in the end */
@@ -207,7 +207,7 @@ ROLE(impatient) {
 }
 
 TEST(stopped_then_killed) {
-  setenv("SHAREDMEMORY_TIMEOUT", "20", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "20");
   for (int at = 1; atomic_load(&shared->flag[0]) == 0; at += 3) {
     char text[16];
     int status;

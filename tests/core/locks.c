@@ -21,7 +21,7 @@ TEST(locks_of_one_process) {
   struct call call = {"find", "a", 0, &error, false};
   struct control *control;
   struct lock first, second, third;
-  setenv("SHAREDMEMORY_TIMEOUT", "0.05", 1);
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.05");
   CHECK_OK(control_join(&call, &control));
   CHECK_OK(lock_take(&call, control->file, LOCK_NUMBER + 1, 1, &first));
   CHECK_OK(lock_take(&call, control->file, LOCK_NUMBER + 5, 2, &second));

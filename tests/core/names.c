@@ -205,7 +205,7 @@ TEST(invalid_namespaces) {
   const char *bad[] = {
       "a b", "a/b", "a.b", "..", "na\xC3\xAFve", "seventeen-letters", "%s"};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    setenv("SHAREDMEMORY_NAMESPACE", bad[i], 1);
+    set_variable("SHAREDMEMORY_NAMESPACE", bad[i]);
     CHECK_CODE(SMEM_ARGUMENT, allocate("a", 1));
     CHECK(strstr(message(), "SHAREDMEMORY_NAMESPACE") != NULL);
     CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
@@ -219,7 +219,7 @@ TEST(invalid_namespaces) {
 
 ROLE(neighbour) {
   await_flag(0, 1);
-  setenv("SHAREDMEMORY_NAMESPACE", argument, 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", argument);
   CHECK_EQUAL(0, count_listed());
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
   CHECK_OK(free_id("a"));
@@ -248,7 +248,7 @@ TEST(the_namespace_is_read_anew) {
   CHECK_EQUAL(1, allocate_number(1));
   CHECK_OK(free_id("1"));
   snprintf(other, sizeof other, "%.15so", getenv("SHAREDMEMORY_NAMESPACE"));
-  setenv("SHAREDMEMORY_NAMESPACE", other, 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", other);
   CHECK_EQUAL(2, allocate_number(1));
   CHECK_OK(free_id("2"));
   CHECK_OK(smem_leave(&error)); /* nothing mapped, nothing owned */
@@ -260,11 +260,11 @@ TEST(the_namespace_is_read_once) {
   char space[32];
   snprintf(space, sizeof space, "%s", getenv("SHAREDMEMORY_NAMESPACE"));
   CHECK_OK(allocate("a", 1));
-  setenv("SHAREDMEMORY_NAMESPACE", "elsewhere", 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", "elsewhere");
   CHECK_OK(find_id("a"));
   CHECK_OK(smem_leave(&error)); /* owns "a", so it stays */
   CHECK_OK(find_id("a"));
-  setenv("SHAREDMEMORY_NAMESPACE", space, 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", space);
   CHECK_OK(free_id("a"));
 }
 

@@ -54,13 +54,13 @@ TEST(a_namespace_that_is_none) {
   smem_detached detached;
   unsigned shares = 0;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-    setenv("SHAREDMEMORY_NAMESPACE", bad[i], 1);
+    set_variable("SHAREDMEMORY_NAMESPACE", bad[i]);
     check_no_namespace(false);
   }
-  setenv("SHAREDMEMORY_NAMESPACE", space, 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", space);
   CHECK_OK(allocate("a", 1));
   CHECK_OK(smem_map("a", SMEM_READ_ONLY, &mapping, &error));
-  setenv("SHAREDMEMORY_NAMESPACE", "a/b", 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", "a/b");
   check_no_namespace(true);
   /* What is mapped stays so, and everybody's segments can be counted. */
   CHECK_OK(smem_map("a", SMEM_READ_ONLY, &mapping, &error));
@@ -69,7 +69,7 @@ TEST(a_namespace_that_is_none) {
   smem_unmap("a", &detached);
   smem_unmap("a", &detached);
   smem_reclaim_some(1);
-  setenv("SHAREDMEMORY_NAMESPACE", space, 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", space);
   namespace_forget();
   clean_namespace();
   free(space);
@@ -81,9 +81,9 @@ TEST(the_namespace_of_a_user) {
   const char *unset[] = {NULL, ""};
   for (int i = 0; i < 2; i++) {
     if (unset[i])
-      setenv("SHAREDMEMORY_NAMESPACE", unset[i], 1);
+      set_variable("SHAREDMEMORY_NAMESPACE", unset[i]);
     else
-      unsetenv("SHAREDMEMORY_NAMESPACE");
+      set_variable("SHAREDMEMORY_NAMESPACE", NULL);
     namespace_forget();
     CHECK_OK(smem_namespace(space, &error));
     CHECK(strcmp(space, expected) == 0);

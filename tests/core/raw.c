@@ -425,7 +425,7 @@ TEST(raw_objects_need_no_namespace) {
   smem_handle *handle;
   snprintf(id, sizeof id, "%s", raw_id("a"));
   make_raw(id, 5000);
-  setenv("SHAREDMEMORY_NAMESPACE", "no name space", 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", "no name space");
   CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
   CHECK_OK(find_id(id));
   CHECK_OK(read_bytes(id, 0, &byte, 1));

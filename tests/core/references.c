@@ -326,7 +326,7 @@ TEST(a_reference_outlives_its_maker) {
 
 ROLE(neighbour_with_mail) {
   await_flag(0, 1);
-  setenv("SHAREDMEMORY_NAMESPACE", argument, 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", argument);
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
   opens_the_mail("7");
   CHECK_OK(allocate("a", 1)); /* his own of this name is not meant */

@@ -56,7 +56,7 @@ TEST(what_is_being_created_is_in_no_list_yet) {
 
 /* `argument`: its namespace. */
 ROLE(keeper_elsewhere) {
-  setenv("SHAREDMEMORY_NAMESPACE", argument, 1);
+  set_variable("SHAREDMEMORY_NAMESPACE", argument);
   CHECK_OK(allocate("a", 5000));
   CHECK_OK(allocate("b", 5000));
   plant_incomplete("c");

@@ -24,6 +24,10 @@ void test_among(const char *file, int line, const char *text, smem_code code,
   test_among(__FILE__, __LINE__, #call, call, mask)
 #define CODE(name) (UINT32_C(1) << SMEM_##name)
 
+/* Tell the core of the environment, as its client does; and that of a change. */
+void tell_environment(void);
+void set_variable(const char *name, const char *value); /* NULL: unset */
+
 /* ---- the core, in fewer words -------------------------------------------- */
 
 smem_code allocate(const char *name, uint64_t size); /* opens what exists */

@@ -345,6 +345,42 @@ static void *go_on(void *number) {
   return NULL;
 }
 
+/* ---- the environment ------------------------------------------------------- */
+
+static atomic_bool done_allocating;
+
+static void *allocate_and_free(void *nothing) {
+  smem_error own;
+  smem_detached detached;
+  for (int i = 0; i < ROUNDS(500); i++) {
+    smem_request request = {.size = 100};
+    CHECK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &own) == SMEM_OK);
+    char id[SMEM_NUMBER_SIZE];
+    smem_id_of_number(request.number, id);
+    CHECK(smem_free(id, &detached, &own) == SMEM_OK);
+  }
+  atomic_store(&done_allocating, true);
+  return nothing;
+}
+
+/* R's thread sets variables, which moves and frees what the environment is in, while
+ * others are at work: they must not look there. */
+TEST(the_environment_changes_while_threads_allocate) {
+  pthread_t thread;
+  char name[40], value[200];
+  memset(value, 'x', sizeof value - 1);
+  value[sizeof value - 1] = '\0';
+  CHECK(pthread_create(&thread, NULL, allocate_and_free, NULL) == 0);
+  for (unsigned i = 0; !atomic_load(&done_allocating); i++) {
+    snprintf(name, sizeof name, "SMEM_TEST_%u", i % 2000);
+    value[100 + i % 99] = '\0';
+    set_variable(name, value);
+    set_variable("SHAREDMEMORY_TAG", i % 2 ? "one" : "other");
+    memset(value, 'x', sizeof value - 1);
+  }
+  pthread_join(thread, NULL);
+}
+
 /* The child of a process with threads has one, and all mutexes are free. */
 static void live_in_child(int index) {
   char name[32];

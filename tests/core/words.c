@@ -3,7 +3,27 @@
 
 _Thread_local smem_error error;
 
-void suite_start(void) { smem_start(NULL); }
+void tell_environment(void) {
+  smem_environment(getenv("SHAREDMEMORY_NAMESPACE"),
+                   getenv("SHAREDMEMORY_TIMEOUT"), getenv("SHAREDMEMORY_TAG"));
+}
+
+void set_variable(const char *name, const char *value) {
+#ifdef _WIN32
+  _putenv_s(name, value ? value : "");
+#else
+  if (value)
+    setenv(name, value, 1);
+  else
+    unsetenv(name);
+#endif
+  tell_environment();
+}
+
+void suite_start(void) {
+  smem_start(NULL);
+  tell_environment();
+}
 
 /* ---- checks -------------------------------------------------------------- */
 

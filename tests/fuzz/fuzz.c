@@ -52,8 +52,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
     setenv("SHAREDMEMORY_NAMESPACE", space, 1);
   }
   snprintf(space, sizeof space, "%s", getenv("SHAREDMEMORY_NAMESPACE"));
-  setenv("SHAREDMEMORY_TIMEOUT", "0.001", 1);
   smem_start(NULL);
+  smem_environment(space, "0.001", NULL);
   return 0;
 }
 

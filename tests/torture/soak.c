@@ -774,7 +774,7 @@ TEST_FOR(soak, NO_LIMIT) {
   seed = setting("SOAK_SEED", process_random() % 1000000);
   state = mix(seed);
   uint64_t end = now_ms() + 1000 * setting("SOAK_SECONDS", 10);
-  setenv("SHAREDMEMORY_TIMEOUT", "100", 1); /* `busy` is a hang */
+  set_variable("SHAREDMEMORY_TIMEOUT", "100"); /* `busy` is a hang */
   printf("soak: SOAK_SEED=%llu\n", (unsigned long long)seed);
   letters = mmap(NULL, LETTERS * sizeof *letters, PROT_READ | PROT_WRITE,
                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -70,6 +70,11 @@ const struct process *process_self(void);
 uint64_t process_random(void);
 
 bool process_interrupted(void);
+/* What smem_environment() told: the beginning of it, "" for nothing. */
+struct environment {
+  char space[48], timeout[32], tag[64];
+};
+void process_told(struct environment *environment);
 /* Nanoseconds to wait for somebody else before giving up. */
 uint64_t process_timeout(void);
 

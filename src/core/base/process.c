@@ -10,6 +10,8 @@ static os_mutex mutex; /* guards what follows */
 static struct process self;
 static uint64_t random_state;
 static bool owes_free;
+static struct environment told;
+static _Atomic uint64_t patience = UINT64_C(5000000000); /* nanoseconds */
 
 /* SplitMix64: one call to the system per process instead of one per segment. */
 uint64_t process_random(void) {
@@ -40,11 +42,33 @@ void process_ask(bool (*interrupted)(void)) { interrupt_asked = interrupted; }
 
 bool process_interrupted(void) { return interrupt_asked && interrupt_asked(); }
 
-uint64_t process_timeout(void) {
-  const char *text = getenv("SHAREDMEMORY_TIMEOUT");
-  double seconds = text ? strtod(text, NULL) : 0;
-  if (!(seconds > 0 && seconds < 1e6)) seconds = 5;
-  return (uint64_t)(seconds * 1e9);
+/* True if it is another text. */
+static bool keep(char *to, size_t room, const char *text) {
+  char kept[64];
+  smem_copy_text(kept, room, text ? text : "");
+  if (strcmp(to, kept) == 0) return false;
+  memcpy(to, kept, room);
+  return true;
+}
+
+void smem_environment(const char *space, const char *timeout, const char *tag) {
+  os_mutex_lock(&mutex);
+  keep(told.space, sizeof told.space, space);
+  keep(told.tag, sizeof told.tag, tag);
+  if (keep(told.timeout, sizeof told.timeout, timeout)) {
+    double seconds = strtod(told.timeout, NULL);
+    if (!(seconds > 0 && seconds < 1e6)) seconds = 5;
+    patience = (uint64_t)(seconds * 1e9);
+  }
+  os_mutex_unlock(&mutex);
+}
+
+uint64_t process_timeout(void) { return patience; }
+
+void process_told(struct environment *environment) {
+  os_mutex_lock(&mutex);
+  *environment = told;
+  os_mutex_unlock(&mutex);
 }
 
 void process_owes_free(void) {

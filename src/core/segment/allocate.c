@@ -1,7 +1,6 @@
 /* Allocating: one segment or many, or none. */
 #include "segment.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- allocating ------------------------------------------------------------------ */
@@ -24,14 +23,15 @@ struct batch {
 /* What the footers of all segments of a batch have in common. */
 static void begin_footers(struct batch *batch) {
   const struct process *self = process_self();
-  const char *tag = getenv("SHAREDMEMORY_TAG");
+  struct environment told;
   struct footer *footer = &batch->footer;
   memset(footer, 0, sizeof *footer);
   footer->owner = (struct owner){
       batch->control->generation, batch->control->presence, self->token,
       self->os.pid, self->os.start, self->os.pid_space};
   footer->lifetime = (uint32_t)batch->lifetime;
-  if (tag) smem_copy_text(footer->tag, sizeof footer->tag, tag);
+  process_told(&told);
+  smem_copy_text(footer->tag, sizeof footer->tag, told.tag);
 }
 
 /* batch->footer, for call->id. */

@@ -1,7 +1,6 @@
 /* Names: the namespace, the ids, and the names of objects made of them. */
 #include "space.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- ids ------------------------------------------------------------------- */
@@ -89,14 +88,15 @@ static smem_code fail_namespace(const struct call *call, const char *asked) {
 }
 
 /* Under the mutex. */
-static smem_code read_environment(const struct call *call) {
-  const char *asked = getenv("SHAREDMEMORY_NAMESPACE");
-  if (!asked || !asked[0])
+static smem_code choose_namespace(const struct call *call) {
+  struct environment told;
+  process_told(&told);
+  if (!told.space[0])
     os_default_namespace(current.text);
-  else if (name_is_space(asked))
-    smem_copy_text(current.text, sizeof current.text, asked);
+  else if (name_is_space(told.space))
+    smem_copy_text(current.text, sizeof current.text, told.space);
   else
-    return fail_namespace(call, asked);
+    return fail_namespace(call, told.space);
   return SMEM_OK;
 }
 
@@ -104,7 +104,7 @@ static smem_code read_environment(const struct call *call) {
 smem_code namespace_get(const struct call *call, struct space *space) {
   smem_code code = SMEM_OK;
   os_mutex_lock(&mutex);
-  if (!current.text[0]) code = read_environment(call);
+  if (!current.text[0]) code = choose_namespace(call);
   *space = current;
   os_mutex_unlock(&mutex);
   return code;

@@ -14,7 +14,7 @@ struct name {
   char text[NAME_SIZE];
 };
 
-/* The namespace, which is read from the environment at the first use. */
+/* The namespace, which is that of the environment at the first use. */
 struct space {
   char text[NAMESPACE_MAX + 1];
 };
