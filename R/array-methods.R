@@ -10,17 +10,25 @@ only_index <- quote(if (...length()) ..1 else everything)
 #' @export
 `[.sharedArray` <- function(x, i, ..., drop = TRUE) {
   if (nargs() == 2L) return(.Call(C_array_get, x, i))
-  indices <- list_indices(nargs() - 1L - !missing(drop))
-  if (length(indices) > 1) return(.Call(C_array_get_part, x, indices, drop))
-  only <- if (is.null(indices[[1]])) everything else indices[[1]]
-  keep_extent(x, .Call(C_array_get, x, only), drop)
+  n <- nargs() - 1L - !missing(drop)
+  if (n != 1L) {
+    indices <- if (n == 2L) {
+      list(if (missing(i)) NULL else given(i), if (missing(..1)) NULL else given(..1))
+    } else list_indices(n)
+    return(.Call(C_array_get_part, x, indices, drop))
+  }
+  only <- list_indices(1)[[1]]
+  values <- .Call(C_array_get, x, if (is.null(only)) everything else only)
+  keep_extent(x, values, drop)
 }
 formals(`[.sharedArray`)$i <- only_index
 
 #' @export
 `[<-.sharedArray` <- function(x, i, ..., value) {
   if (nargs() == 3L) return(.Call(C_array_set, x, i, value))
-  indices <- list_indices(nargs() - 2L)
+  indices <- if (nargs() == 4L) {
+    list(if (missing(i)) NULL else given(i), if (missing(..1)) NULL else given(..1))
+  } else list_indices(nargs() - 2L)
   .Call(C_array_set_part, x, indices, value)
 }
 formals(`[<-.sharedArray`)$i <- only_index
@@ -29,7 +37,7 @@ formals(`[<-.sharedArray`)$i <- only_index
 `[[.sharedArray` <- function(x, i, ..., exact = TRUE) {
   if (nargs() == 2L) return(.Call(C_array_get_element, x, i, TRUE))
   indices <- list_indices(nargs() - 1L - !missing(exact))
-  if (length(indices) > 1) {
+  if (length(indices) != 1) {
     return(.Call(C_array_get_element, x, indices, FALSE))
   }
   only <- if (is.null(indices[[1]])) everything else indices[[1]]
@@ -45,19 +53,17 @@ formals(`[[.sharedArray`)$i <- only_index
 }
 formals(`[[<-.sharedArray`)$i <- only_index
 
-# The n indices of the method that calls this: NULL for a missing one, of which
-# integer() is what R makes of NULL.
+# As an element of a list in which NULL stands for a missing index.
+given <- function(index) if (is.null(index)) integer() else index
+
+# The n indices of the method that calls this.
 list_indices <- function(n) {
   frame <- parent.frame()
-  first <- eval(quote(if (missing(i)) NULL else list(i)), frame)
   inside <- eval(quote(...length()), frame)
-  given <- lapply(seq_len(inside), function(k) {
-    dot <- as.name(paste0("..", k))
-    if (eval(call("missing", dot), frame)) NULL else list(eval(dot, frame))
-  })
-  found <- c(if (inside < n) list(first), given)
-  lapply(found, function(index) {
-    if (is.null(index)) NULL else if (is.null(index[[1]])) integer() else index[[1]]
+  names <- c(if (inside < n) "i", if (inside) paste0("..", seq_len(inside)))
+  lapply(names, function(name) {
+    index <- as.name(name)
+    if (!eval(call("missing", index), frame)) given(eval(index, frame))
   })
 }
 

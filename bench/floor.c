@@ -271,6 +271,25 @@ SEXP floor_call2(SEXP a, SEXP b) {
   return a;
 }
 
+/* What an array has to do: copy blocks of `run` doubles, one each `stride`, out of a
+ * vector into a new one, or out of `value` into a vector. */
+SEXP floor_copy_out(SEXP x, SEXP run, SEXP stride) {
+  size_t n = (size_t)Rf_asReal(run), every = (size_t)Rf_asReal(stride);
+  size_t blocks = (size_t)XLENGTH(x) / every;
+  SEXP copy = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)(n * blocks)));
+  for (size_t i = 0; i < blocks; i++)
+    memcpy(REAL(copy) + i * n, REAL(x) + i * every, n * sizeof(double));
+  UNPROTECT(1);
+  return copy;
+}
+
+SEXP floor_copy_in(SEXP x, SEXP value, SEXP run, SEXP stride) {
+  size_t n = (size_t)Rf_asReal(run), every = (size_t)Rf_asReal(stride);
+  for (size_t i = 0; i < (size_t)XLENGTH(x) / every; i++)
+    memcpy(REAL(x) + i * every, REAL(value) + i * n, n * sizeof(double));
+  return x;
+}
+
 /* ---- an ALTREP vector that does as little as it can ----------------------------------- */
 
 static R_altrep_class_t constant_class;

@@ -5,9 +5,9 @@
 
 #include "glue.h"
 
-/* Elements between two looks for an interrupt; those that a buffer on the stack
- * holds. */
-enum { R_BLOCK = 1 << 20, R_CHUNK = 1024 };
+/* Elements between two looks for an interrupt, many enough that memcpy() may go
+ * round the caches; those that a buffer on the stack holds. */
+enum { R_BLOCK = 1 << 23, R_CHUNK = 1024 };
 
 /* ---- element.c: the types
  * ---------------------------------------------------- */
@@ -36,6 +36,10 @@ int r_element_named(const char *op, SEXP x);
  * the caller protects. Jumps if a type or a value does not fit. */
 const char *r_element_pack(const struct r_element *element, const char *id,
                            SEXP value);
+
+/* The same of a value of length 1, to `to`. */
+void r_element_pack_one(const struct r_element *element, const char *id,
+                        SEXP value, char to[R_ELEMENT_SIZE]);
 
 /* load(), also where it is NULL; and the error for what it could not, by its
  * place in the array. */

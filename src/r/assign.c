@@ -140,8 +140,40 @@ static void write_part(const struct r_array *array, struct r_part part,
 /* ---- for R
  * ----------------------------------------------------------------------- */
 
+/* As one, for whoever reads it at the same time. */
+static void put(char *to, const char *from, size_t size) {
+  switch (size) {
+  case 1:
+    *to = *from;
+    break;
+  case 2:
+    memcpy(to, from, 2);
+    break;
+  case 4:
+    memcpy(to, from, 4);
+    break;
+  case 8:
+    memcpy(to, from, 8);
+    break;
+  default:
+    memcpy(to, from, size);
+  }
+}
+
+static void set_one(const struct r_array *array, R_xlen_t at, SEXP value) {
+  char packed[R_ELEMENT_SIZE];
+  size_t size = array->element->type.size;
+  r_element_pack_one(array->element, array->reference.id, value, packed);
+  put(array->bytes + (size_t)at * size, packed, size);
+}
+
 SEXP r_array_set(SEXP x, SEXP index, SEXP value) {
   const struct r_array *array = r_array_writable("write", x);
+  R_xlen_t at = r_position(index, array->length);
+  if (at >= 0 && Rf_isVectorAtomic(value) && XLENGTH(value) == 1) {
+    set_one(array, at, value);
+    return x;
+  }
   value = PROTECT(ordinary(value));
   write_part(array, r_part_of_vector("write", array, index, true), value, true);
   UNPROTECT(1);
@@ -159,6 +191,11 @@ SEXP r_array_set_part(SEXP x, SEXP indices, SEXP value) {
 SEXP r_array_set_element(SEXP x, SEXP index, SEXP single, SEXP value) {
   const struct r_array *array = r_array_writable("write", x);
   bool one = Rf_asLogical(single);
+  R_xlen_t at = one ? r_position(index, array->length) : -1;
+  if (at >= 0 && Rf_isVectorAtomic(value) && XLENGTH(value) == 1) {
+    set_one(array, at, value);
+    return x;
+  }
   value = PROTECT(ordinary(value));
   struct r_part part = r_part_of_element("write", array, index, one);
   if (Rf_xlength(value) > 1)

@@ -305,6 +305,19 @@ const char *r_element_pack(const struct r_element *element, const char *id,
   return packed;
 }
 
+void r_element_pack_one(const struct r_element *element, const char *id,
+                        SEXP value, char to[R_ELEMENT_SIZE]) {
+  if (element->taken == CPLXSXP) {
+    memcpy(to, r_element_pack(element, id, value), element->type.size);
+    return;
+  }
+  check_type(element, id, value);
+  if (is_packed(element, value))
+    memcpy(to, r_vector_bytes(value), element->type.size);
+  else
+    pack_chunk(element, id, value, 0, 1, to);
+}
+
 /* ---- to R
  * ------------------------------------------------------------------------ */
 

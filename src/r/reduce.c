@@ -21,27 +21,34 @@ typedef void r_take(struct summary *summary, const void *chunk, R_xlen_t n);
 /* ---- by type
  * ------------------------------------------------------------------ */
 
+/* With a copy of the record, which the compiler can keep in registers. */
 #define TAKE_WHOLE(name, action)                                               \
-  static void name##_whole(struct summary *s, const void *chunk, R_xlen_t n) { \
+  static void name##_whole(struct summary *all, const void *chunk,             \
+                           R_xlen_t n) {                                       \
+    struct summary s = *all;                                                   \
     const int *x = chunk;                                                      \
     for (R_xlen_t i = 0; i < n; i++) {                                         \
       if (x[i] == NA_INTEGER) {                                                \
-        s->has_na = true;                                                      \
+        s.has_na = true;                                                       \
         continue;                                                              \
       }                                                                        \
-      s->count++;                                                              \
+      s.count++;                                                               \
       action                                                                   \
     }                                                                          \
+    *all = s;                                                                  \
   }
 
 #define TAKE_REAL(name, action)                                                \
-  static void name##_real(struct summary *s, const void *chunk, R_xlen_t n) {  \
+  static void name##_real(struct summary *all, const void *chunk,              \
+                          R_xlen_t n) {                                        \
+    struct summary s = *all;                                                   \
     const double *x = chunk;                                                   \
     for (R_xlen_t i = 0; i < n; i++) {                                         \
-      if (s->na_rm && ISNAN(x[i])) continue;                                   \
-      s->count++;                                                              \
+      if (s.na_rm && ISNAN(x[i])) continue;                                    \
+      s.count++;                                                               \
       action                                                                   \
     }                                                                          \
+    *all = s;                                                                  \
   }
 
 /* NA trumps NaN, which trumps all numbers. */
@@ -49,19 +56,29 @@ static double worse(double now, double x) {
   return ISNA(now) || !ISNAN(x) ? now : x;
 }
 
-TAKE_WHOLE(sum, s->sum += x[i];)
-TAKE_WHOLE(prod, s->product *= x[i];)
-TAKE_WHOLE(min, if (s->count == 1 || x[i] < s->least) s->least = x[i];)
-TAKE_WHOLE(max, if (s->count == 1 || x[i] > s->most) s->most = x[i];)
-TAKE_WHOLE(any, s->any |= x[i] != 0; s->all &= x[i] != 0;)
-TAKE_REAL(sum, s->sum += x[i];)
-TAKE_REAL(prod, s->product *= x[i];)
+TAKE_WHOLE(sum, s.sum += x[i];)
+TAKE_WHOLE(prod, s.product *= x[i];)
+TAKE_WHOLE(min, if (s.count == 1 || x[i] < s.least) s.least = x[i];)
+TAKE_WHOLE(max, if (s.count == 1 || x[i] > s.most) s.most = x[i];)
+TAKE_WHOLE(any, s.any |= x[i] != 0; s.all &= x[i] != 0;)
+TAKE_REAL(prod, s.product *= x[i];)
 TAKE_REAL(min,
-          if (ISNAN(x[i]) || ISNAN(s->least)) s->least = worse(s->least, x[i]);
-          else if (s->count == 1 || x[i] < s->least) s->least = x[i];)
-TAKE_REAL(max,
-          if (ISNAN(x[i]) || ISNAN(s->most)) s->most = worse(s->most, x[i]);
-          else if (s->count == 1 || x[i] > s->most) s->most = x[i];)
+          if (ISNAN(x[i]) || ISNAN(s.least)) s.least = worse(s.least, x[i]);
+          else if (s.count == 1 || x[i] < s.least) s.least = x[i];)
+TAKE_REAL(max, if (ISNAN(x[i]) || ISNAN(s.most)) s.most = worse(s.most, x[i]);
+          else if (s.count == 1 || x[i] > s.most) s.most = x[i];)
+
+static void sum_real(struct summary *all, const void *chunk, R_xlen_t n) {
+  const double *x = chunk;
+  long double sum = all->sum;
+  if (all->na_rm) {
+    for (R_xlen_t i = 0; i < n; i++)
+      if (!ISNAN(x[i])) sum += x[i];
+  } else {
+    for (R_xlen_t i = 0; i < n; i++) sum += x[i];
+  }
+  all->sum = sum;
+}
 
 static void na_whole(struct summary *s, const void *chunk, R_xlen_t n) {
   const int *x = chunk;
@@ -78,9 +95,11 @@ static void na_complex(struct summary *s, const void *chunk, R_xlen_t n) {
 }
 
 /* The second pass of a mean: R's own does the same. */
-static void rest_real(struct summary *s, const void *chunk, R_xlen_t n) {
+static void rest_real(struct summary *all, const void *chunk, R_xlen_t n) {
   const double *x = chunk;
-  for (R_xlen_t i = 0; i < n; i++) s->product += x[i] - s->sum;
+  long double rest = all->product;
+  for (R_xlen_t i = 0; i < n; i++) rest += x[i] - all->sum;
+  all->product = rest;
 }
 
 /* ---- over all
