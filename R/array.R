@@ -130,8 +130,7 @@ everything <- as.name("<everything>")
 # looks for S4 methods, and only if an operand has the bit that says so.
 multiplies_by_S4 <- getRversion() < "4.3.0"
 
-#' @importFrom methods setMethod setOldClass show
-#' @rawNamespace if (getRversion() < "4.3.0") exportMethods("%*%", show)
+#' @importFrom methods setMethod setOldClass
 if (multiplies_by_S4) {
   setOldClass("sharedArray")
   multiply <- function(x, y) plain(x) %*% plain(y)

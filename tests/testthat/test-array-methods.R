@@ -71,10 +71,15 @@ test_that("functions of one vector, for all types", {
   }
 })
 
-# To the last bit; but of NA there are two that are the same to R.
-expect_same_number <- function(object, expected, info) {
-  expect_identical(object, expected, info = info)
-  if (!anyNA(expected)) expect_same_bits(object, expected, info = info)
+# To the last bit; but of NA there are two that are the same to R, and which of NA and
+# NaN a sum of both is depends on how R was compiled.
+expect_same_number <- function(object, expected, what) {
+  if (!anyNA(expected)) return(expect_same_bits(object, expected, info = what))
+  if (what %in% c("sum", "prod", "mean")) {
+    object[is.na(object)] <- NA
+    expected[is.na(expected)] <- NA
+  }
+  expect_identical(object, expected, info = what)
 }
 
 test_that("reductions give R's results bit by bit", {
@@ -184,7 +189,10 @@ test_that("each function of the groups", {
     "acos", "asin", "atan", "cosh", "sinh", "tanh", "asinh", "atanh", "lgamma",
     "gamma", "digamma", "trigamma", "cumsum", "cumprod", "cummax", "cummin"
   )
-  for (name in math) expect_identical(get(name)(a), get(name)(v), info = name)
+  for (name in math) {
+    expect_identical(suppressWarnings(get(name)(a)), suppressWarnings(get(name)(v)),
+                     info = name)
+  }
   operators <- c("+", "-", "*", "/", "^", "%%", "%/%", "==", "!=", "<", "<=", ">=", ">",
                  "&", "|")
   for (name in operators) {

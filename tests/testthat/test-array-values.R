@@ -10,6 +10,17 @@ local_bytes <- function(bytes, frame = parent.frame()) {
 
 bytes_of <- function(x, size) writeBin(x, raw(), size = size, endian = .Platform$endian)
 
+# The error of this kind.
+refusal <- function(code) {
+  tryCatch(
+    {
+      force(code)
+      simpleCondition("no error at all")
+    },
+    sharedmemory_error_argument = identity
+  )
+}
+
 test_that("the bytes are those that other programs use", {
   local_clean_shm()
   cases <- list(
@@ -102,16 +113,6 @@ test_that("NA is kept where a type has a place for it", {
     expect_identical(a[], array_samples[[type]])
   }
 })
-
-refusal <- function(code) {
-  tryCatch(
-    {
-      force(code)
-      simpleCondition("no error at all")
-    },
-    sharedmemory_error_argument = identity
-  )
-}
 
 # Type, values of which the third does not fit.
 misfits <- list(

@@ -82,6 +82,29 @@ cases <- list(
     x <- unserialize(sent)
     tryCatch(x[1], error = function(e) class(e)[1])
   },
+  array = function() {
+    a <- sharedArray("stands", "int16", c(4, 4), 64)
+    a[] <- 1:16
+    a[2, ] <- c(20, 30)
+    a[c(TRUE, NA, FALSE)] <- 7
+    a[[3, 3]] <- a[-1][2]
+    a[cbind(1, 2:4)] <- a[1:3, 4]
+    b <- unserialize(serialize(a, NULL))
+    dim(b) <- NULL
+    list(a[], a[, -2], a[c(1, NA, 99)], b[10:3], sum(b), range(a), b[[5]], dim(a))
+  },
+  array_fails = function() {
+    a <- sharedArray("stands", "uint8")
+    kind <- function(code) tryCatch(code, error = function(e) class(e)[1])
+    c(kind(a[1:2] <- c(1, 256)), kind(a[1e6] <- 1), kind(a["x"]), kind(a[c(-1, 1)]),
+      kind(a[[1, 1]]), kind(sharedArray("absent")), kind(sharedArray("stands", dim = 1e6)))
+  },
+  array_in_vain = function() {
+    id <- allocateSharedMemory(100)
+    sent <- serialize(sharedArray(id, dim = c(2, 5)), NULL)
+    freeSharedMemory(id)
+    tryCatch(unserialize(sent)[1], error = function(e) class(e)[1])
+  },
   local = function() {
     f <- function() local_shared_memory(10, "local")
     f()

@@ -15,7 +15,8 @@ trace <- length(arguments) > 2
 set.seed(seed)
 options(warn = 1, digits = 15)
 space <- Sys.getenv("SHAREDMEMORY_NAMESPACE")
-exported <- getNamespaceExports("sharedmemory")
+exported <- grep("^[.]__", getNamespaceExports("sharedmemory"), value = TRUE,
+                 invert = TRUE) # without the tables of methods
 one_of <- function(x) x[[sample.int(length(x), 1)]]
 chance <- function(p) runif(1) < p
 
@@ -107,7 +108,7 @@ odd <- list(
   function() marked("caf\xe9", "unknown"), function() viewSharedMemory("a", "raw"),
   function() viewSharedMemory("a", "integer"),
   function() viewSharedMemory("a", "double", readonly = FALSE, length = 1),
-  function() mapSharedMemory("a", TRUE),
+  function() mapSharedMemory("a", TRUE), function() sharedArray("a", "uint8"),
   function() paste0("/smem.", space, ".a"),
   function() paste0("/smem-control.", space)
 )
@@ -145,7 +146,8 @@ an_id <- function() one_of(c(standing, "absent", "12345678"))
 ids <- function() if (chance(0.8)) an_id() else
   replicate(sample.int(4, 1), an_id())
 flag <- function() chance(0.5)
-a_type <- function() one_of(c("raw", "logical", "integer", "double", "complex"))
+a_type <- function() one_of(c("raw", "logical", "integer", "double", "complex",
+                              "uint8", "int64", "float32", "bool8"))
 a_vector <- function() one_of(list(raw(3), 1:5, c(1.5, NA), c(TRUE, NA), 1i,
                                    as.raw(1:200), as.double(1:2000)))
 a_length <- function() one_of(c(0, 1, 10, 100, 1000))
@@ -155,7 +157,8 @@ good <- list(
   lifetime = function() one_of(list("freed", "process", c("freed", "process"))),
   exclusive = flag, readonly = flag, mappedBy = flag, dryRun = flag,
   persistent = function() FALSE, id = ids, what = a_type, type = a_type,
-  n = a_length, length = a_length, offset = function() one_of(c(0, 8, 16, 100, 160)),
+  n = a_length, length = a_length, dim = function() one_of(list(NULL, 3, c(2, 5))),
+  offset = function() one_of(c(0, 8, 16, 100, 160)),
   end = function() one_of(list(NULL, 5, "5", 1e9)),
   start = function() one_of(list(NULL, 0, "1")), x = a_vector,
   code = function() 1, ... = function() "freed",
@@ -296,6 +299,9 @@ right <- list(
     !canonical(a$id) %in% standing ||
       same_bytes(value, canonical(a$id), plain(a$type, "double"), a$offset,
                  plain(a$length, NULL)),
+  sharedArray = function(value, a, before)
+    !canonical(a$id) %in% standing || !plain(a$type, "double") %in% c("raw", "double") ||
+      same_bytes(value[], canonical(a$id), plain(a$type, "double"), a$offset, NULL),
   writeSharedMemory = function(value, a, before) {
     at <- plain(a$offset, 0)
     id <- canonical(a$id)
