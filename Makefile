@@ -19,8 +19,8 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 # Installing, building and testing are one after the other; what can be done in
 # parallel inside of these is.
 .NOTPARALLEL:
-.PHONY: all help demo test test-r test-core test-all sanitize windows valgrind \
-  musl portable gnu2x m32 fuzz analyze coverage coverage-r \
+.PHONY: all help demo test test-r test-core test-all differential sanitize \
+  windows valgrind musl portable gnu2x m32 fuzz analyze coverage coverage-r \
   check-valgrind test-package sid trixie strict style format check document bench torture clean
 
 all: setup-demo $(INSTALLED)
@@ -44,7 +44,7 @@ test-core: setup-core
 
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
-	@tools/test -j 2 sid r core user clang asan tsan portable musl m32 gnu2x \
+	@tools/test -j 2 sid r differential core user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
 	  strict graph analyze fuzz-short torture check
@@ -54,6 +54,11 @@ torture: SECONDS ?= 600
 torture: CALLS ?= 1000000
 torture: setup-torture $(INSTALLED)
 	@tests/torture/run $(SECONDS) $(CALLS)
+
+#: make differential  every function of base, stats, utils and some packages, on an
+#:                 ordinary vector and on a view; FULL=full: with all there is
+differential: setup-test $(INSTALLED)
+	@Rscript tests/differential/run.R $(FULL)
 
 #: make sanitize   C tests with the address and the thread sanitizer
 #: make windows    C tests of the Windows build, under Wine
