@@ -4,7 +4,8 @@
 #' against the size of the segment, take any offset, aligned or not, and can be
 #' interrupted.
 #'
-#' The bytes are copied as they are. A segment does not remember types: read what
+#' The bytes are copied as they are, but for logicals: what is neither 0 nor `NA` is
+#' read as `TRUE`. A segment does not remember types: read what
 #' was written as the same type. Attributes (dim, names, class) are not written; a
 #' factor is its integer codes, an integer64 its 8 bytes as a double. Other processes
 #' see each byte as soon as it is written; nothing keeps them from looking while a
@@ -29,7 +30,7 @@
 #'   `writeSharedMemory()`: `NULL`, invisibly.
 #' @section Errors:
 #' `sharedmemory_error_bounds` if the segment does not have the bytes: nothing was
-#' copied; `_argument`, `_not_found`, `_busy`, `_corrupt`, `_permission`; see
+#' copied; `_sealed` if it is to be written; `_argument`, `_not_found`, `_busy`, `_corrupt`, `_permission`; see
 #' [sharedmemory].
 #' @seealso [viewSharedMemory()] for vectors that are the segment itself.
 #' @examples

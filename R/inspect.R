@@ -45,7 +45,8 @@ print.sharedmemory_inspection <- function(x, ...) {
                    bytes_text(x$resident)),
     owner = format_owner(x$pid, x$command),
     created = if (is.na(x$created)) "" else format(x$created, usetz = TRUE),
-    lifetime = or(x$lifetime, ""), call = or(x$call, ""), `mapped by` = pids
+    lifetime = or(x$lifetime, ""),
+    sealed = if (isTRUE(x$sealed)) "yes" else "", call = or(x$call, ""), `mapped by` = pids
   )
   lines <- lines[nzchar(lines)]
   label <- format(names(lines))

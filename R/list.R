@@ -39,6 +39,7 @@
 #'   | `command` | character: the script or command of a live owner |
 #'   | `created` | POSIXct |
 #'   | `lifetime` | character: `"freed"` or `"process"` |
+#'   | `sealed` | logical: nobody can write to it, see [sealSharedMemory()] |
 #'   | `call` | character: the calls that allocated it, if they were recorded |
 #'   | `mappedBy` | only if asked for. A list of integer vectors: pids |
 #'
@@ -64,7 +65,7 @@ listSharedObjects <- function(end = NULL, start = NULL, mappedBy = FALSE) {
 # A data frame of those columns that C has filled and a table shows.
 as_segment_table <- function(columns, class) {
   shown <- c("Id", "size", "resident", "state", "pid", "command", "created",
-             "lifetime", "call", "mappedBy")
+             "lifetime", "sealed", "call", "mappedBy")
   columns$created <- .POSIXct(columns$created)
   table <- columns[intersect(shown, names(Filter(Negate(is.null), columns)))]
   structure(list2DF(table), class = c(class, "data.frame"))

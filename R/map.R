@@ -20,13 +20,13 @@
 #' @param id Ids: a character vector, numbers, or a factor; see [sharedmemory].
 #' @param readonly `TRUE`: the operating system refuses to write through this
 #'   pointer; an attempt ends R. A process may hold a pointer of either kind to
-#'   the same segment; one count serves both.
+#'   the same segment; one count serves both. A sealed segment can be mapped only so.
 #' @return `mapSharedMemory()`: for one id an external pointer, tagged with the
 #'   id; otherwise a list of them. `unmapSharedMemory()`: `NULL`, invisibly.
 #'   Unmapping what is not mapped does nothing.
 #' @section Errors:
 #' `mapSharedMemory()`: `sharedmemory_error_argument`, `_not_found`,
-#' `_replaced`, `_too_many_maps`, `_no_memory`, `_busy`, `_corrupt`,
+#' `_sealed`, `_replaced`, `_too_many_maps`, `_no_memory`, `_busy`, `_corrupt`,
 #' `_permission`; see [sharedmemory]. If one of several ids fails, none is
 #' mapped. `unmapSharedMemory()`: `_argument`.
 #' @seealso [allocateSharedMemory()], [freeSharedMemory()]

@@ -6,6 +6,7 @@ bulk_works <- function() {
   .Call("floor_source", x)
   filled <- allocateSharedMemory(8 * n)
   writeSharedMemory(filled, x)
+  sealSharedMemory(filled)
   view <- viewSharedMemory(filled)
   sum(view)
   write <- function() {

@@ -113,6 +113,7 @@ peer_send <- function() {
   ours <- median_of(3, function() seconds({
     id <- allocateSharedMemory(8 * length(x))
     writeSharedMemory(id, x)
+    sealSharedMemory(id)
     parallel::clusterCall(cluster, sum, viewSharedMemory(id))
     freeSharedMemory(id)
   }))

@@ -61,7 +61,9 @@ typedef enum sharedmemory_code {
   SHAREDMEMORY_UNSUPPORTED,    /* the system cannot do this */
   SHAREDMEMORY_SYSTEM,         /* anything else, see os_error */
   SHAREDMEMORY_BOUNDS,         /* the segment has not so many bytes */
-  SHAREDMEMORY_ELSEWHERE       /* a reference from where other memory is seen */
+  SHAREDMEMORY_ELSEWHERE,      /* a reference from where other memory is seen */
+  SHAREDMEMORY_SEALED,         /* it is sealed: nobody can write to it */
+  SHAREDMEMORY_UNSEALED        /* a view needs a sealed one, or `live` */
 } sharedmemory_code;
 
 /* Bytes of an id, with the terminator. */
@@ -124,12 +126,13 @@ typedef struct sharedmemory_info {
   uint64_t pid;        /* of the owner, in its own pid namespace */
   uint64_t user;       /* of the owner */
   uint64_t created;    /* nanoseconds since 1970 */
+  int sealed;          /* not 0: nobody can write to it */
   char tag[64];        /* SHAREDMEMORY_TAG of the owner's environment */
   char trace[256];     /* the R call that allocated it, if that was recorded */
 } sharedmemory_info;
 
 #define SHAREDMEMORY_INFO_INIT                                                 \
-  {sizeof(sharedmemory_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}}
+  {sizeof(sharedmemory_info), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {0}, {0}}
 
 /* A mapping that belongs to whoever holds the handle: no unmap and no free, by
  * whomever, in R or in C, takes its memory away before unmap() of this handle. */
@@ -179,8 +182,8 @@ typedef struct sharedmemory_api {
 
   /* Map a segment into this process. `readonly` not 0: writing through the address
    * ends the process. *handle is the caller's until unmap(). Each call makes a
-   * mapping of its own. Errors: NOT_FOUND, TOO_MANY_MAPS, NO_MEMORY, INTERRUPTED,
-   * BOUNDS (an empty object of another program). */
+   * mapping of its own. Errors: NOT_FOUND, SEALED unless `readonly`, TOO_MANY_MAPS,
+   * NO_MEMORY, INTERRUPTED, BOUNDS (an empty object of another program). */
   int (*map)(const char *id, int readonly, sharedmemory_handle **handle,
              sharedmemory_error *error);
 
@@ -220,21 +223,28 @@ typedef struct sharedmemory_api {
   int (*last_index)(uint64_t *index, sharedmemory_error *error);
 
   /* Copy `length` bytes to `offset` (bytes) without mapping the segment: the fast
-   * way to fill a new one. Errors: NOT_FOUND; BOUNDS if it has not so many there, and
-   * then none is copied; INTERRUPTED, and then some of them are. */
+   * way to fill a new one. Errors: NOT_FOUND; SEALED; BOUNDS if it has not so many
+   * there, and then none is copied; INTERRUPTED, and then some of them are. */
   int (*fill)(const char *id, uint64_t offset, const void *data,
               uint64_t length, sharedmemory_error *error);
 
+  /* Seal the segment, for good: from now on nobody can map it for writing or fill it.
+   * What is mapped for writing stays so. Sealing it again does nothing. On Linux the
+   * system refuses other programs too, but for root; elsewhere only this package obeys
+   * the seal. Errors: NOT_FOUND, ARGUMENT (another program's object). */
+  int (*seal)(const char *id, sharedmemory_error *error);
+
   /* An R vector on `length` elements from `offset` (bytes, a multiple of the
    * element's size) on, as by viewSharedMemory(). It has a mapping of its own: the
-   * handle may be unmapped. *view is not protected from R's garbage collector. To
-   * write, use the address of a handle: a view that nothing refers to yet passes for
-   * a temporary, and who writes to such a one gets a copy.
-   * ONLY on R's main thread, otherwise ARGUMENT. `readonly` 0 also through a handle
-   * that is read-only. Errors: BOUNDS, NO_MEMORY, TOO_MANY_MAPS; NOT_FOUND or REPLACED
-   * if the segment was freed since it was mapped. */
+   * handle may be unmapped. *view is not protected from R's garbage collector. It is a
+   * value: what is written to it stays there. The segment must be sealed; `live` not 0:
+   * it need not be, and then the elements change when somebody writes to it, while R
+   * believes that they cannot (see ?viewSharedMemory; not for SHAREDMEMORY_LOGICAL).
+   * ONLY on R's main thread, otherwise ARGUMENT. Errors: UNSEALED, BOUNDS, NO_MEMORY,
+   * TOO_MANY_MAPS; ARGUMENT if a logical element is not FALSE, TRUE or NA; NOT_FOUND or
+   * REPLACED if the segment was freed since it was mapped. */
   int (*view)(const sharedmemory_handle *handle, int type, uint64_t offset,
-              uint64_t length, int readonly, struct SEXPREC **view,
+              uint64_t length, int live, struct SEXPREC **view,
               sharedmemory_error *error);
 
   /* "not_found" and so on, as in R's condition classes sharedmemory_error_<kind>; a

@@ -51,7 +51,11 @@
   X(BOUNDS, "bounds", "")                                                      \
   X(ELSEWHERE, "elsewhere",                                                    \
     "A reference is good for processes that see the same shared memory file "  \
-    "system. Send the values themselves: readSharedMemory() gets them.")
+    "system. Send the values themselves: readSharedMemory() gets them.")         \
+  X(SEALED, "sealed",                                                          \
+    "A seal is for good. The bytes can be read and viewed; to change them, "   \
+    "copy them into a new segment.")                                           \
+  X(UNSEALED, "unsealed", "")
 
 typedef enum smem_code {
   SMEM_OK = 0,
@@ -69,7 +73,7 @@ typedef struct smem_error {
   smem_code code;
   int number;          /* errno or GetLastError(), 0 if the system gave none */
   const char *op;      /* allocate, map, unmap, free, find, measure, list, inspect,
-                          reclaim, count, join, leave, read, write, view: a
+                          reclaim, count, join, leave, read, write, view, seal: a
                           constant */
   uint64_t element;    /* which element of a vectorised call, from 1, or 0 */
   char id[SMEM_ID_MAX + 1]; /* empty if no segment is concerned */

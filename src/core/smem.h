@@ -86,6 +86,12 @@ smem_code smem_size(const char *id, uint64_t *size, smem_error *error);
 smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
                       smem_error *error);
 
+/* From now on nobody can map or write these segments for writing: SMEM_SEALED. For
+ * good, and all of them or, on an error, none; what is sealed already is no error.
+ * Refuses raw ids. Who has a writable mapping keeps it. On Linux the kernel refuses
+ * others too, but for root; elsewhere only this library obeys the seal. */
+smem_code smem_seal(const char *const *ids, size_t count, smem_error *error);
+
 /* ---- mappings -------------------------------------------------------------- */
 
 typedef enum smem_access {
@@ -159,6 +165,7 @@ typedef struct smem_handle {
   uint64_t requested;  /* bytes that were asked for; of a raw one all of them */
   uint64_t generation;
   smem_access access;  /* SMEM_READ_ONLY for SMEM_PRIVATE where the system cannot */
+  bool sealed;         /* it was when it was opened, and so is it now */
 } smem_handle;
 
 smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
@@ -244,6 +251,7 @@ typedef struct smem_entry {
   bool pid_is_ours;     /* that is the pid namespace of this process */
   uint64_t created;     /* nanoseconds since 1970 */
   smem_lifetime lifetime;
+  bool sealed;
   uint64_t generation;
   const char *tag;      /* SHAREDMEMORY_TAG of the owner's environment */
   const char *trace;    /* the call that allocated, if it was recorded */

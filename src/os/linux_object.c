@@ -12,10 +12,11 @@
  *   incomplete   0000    0    open(O_EXCL, 0), then fallocate(KEEP_SIZE)
  *   complete     0000   full  pwrite of the footer, which also sets the size
  *   complete     0600   full  fchmod
+ *   sealed       0400   full  fchmod
  *
  * The footer lies within one page, and the kernel sets the size after it has
  * copied the bytes: a size other than 0 means that the footer is there. Between
- * the last two states a creator may die; whoever opens the segment next does
+ * the two complete states a creator may die; whoever opens the segment next does
  * the fchmod for it. An empty file with any other mode is not ours. */
 #include "linux.h"
 #ifdef OS_LINUX
@@ -97,14 +98,9 @@ os_status os_object_publish(os_object object, uint64_t size, const void *tail,
   return os_sys.fchmod((int)object, 0600) == 0 ? OS_SUCCESS : posix_last();
 }
 
-static bool open_to_owner(const struct stat *status) {
+static bool is_owners(const struct stat *status, mode_t mode) {
   return S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
-         (status->st_mode & 0600) == 0600;
-}
-
-static bool closed_to_owner(const struct stat *status) {
-  return S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
-         (status->st_mode & 0600) != 0600;
+         (status->st_mode & 0600) == mode;
 }
 
 static bool is_incomplete(const struct stat *status) {
@@ -130,9 +126,11 @@ os_status linux_open_own(const struct linux_path *path, enum linux_kind kind,
       continue;
     }
     /* Open by now: it was finished, or is another one of this name. */
-    if (open_to_owner(&status)) continue;
-    if (!closed_to_owner(&status)) return failure;
+    if (is_owners(&status, 0600)) continue;
+    if (!S_ISREG(status.st_mode) || status.st_uid != geteuid()) return failure;
     if (!posix_is_plain(&status)) return (os_status){OS_NOT_REGULAR, 0};
+    if (kind == LINUX_SEGMENT && is_owners(&status, 0400))
+      return (os_status){OS_SEALED, 0};
     if (kind == LINUX_SEGMENT && is_incomplete(&status))
       return (os_status){OS_INCOMPLETE, 0};
     if (os_sys.chmod(path->text, 0600) != 0 && errno != ENOENT)
@@ -162,12 +160,31 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
     else if (kind == LINUX_SEGMENT &&
              is_incomplete(&status)) /* root opens any mode */
       result.code = OS_INCOMPLETE;
+    else if (kind == LINUX_SEGMENT && writable && info->sealed)
+      result.code = OS_SEALED;
   }
   if (result.code == OS_OK)
     *object = fd;
   else
     posix_shut(fd);
   return result;
+}
+
+os_status os_object_seal(const char *name, const uint64_t identity[2],
+                         bool sealed) {
+  struct linux_path path = linux_path_of(name);
+  os_info info;
+  int fd;
+  os_status status = linux_open_own(&path, LINUX_SEGMENT, O_RDONLY, &fd);
+  if (status.code != OS_OK) return status;
+  status = posix_inspect(fd, &info);
+  if (status.code == OS_OK &&
+      memcmp(identity, info.identity, sizeof info.identity) != 0)
+    status = (os_status){OS_NOT_FOUND, 0};
+  if (status.code == OS_OK && os_sys.fchmod(fd, sealed ? 0400 : 0600) != 0)
+    status = posix_last();
+  posix_shut(fd);
+  return status;
 }
 
 os_status os_object_stat(const char *name, os_info *info) {

@@ -7,6 +7,7 @@
  *                                  hash of the footer, which is random
  *   set the size more than once    ftruncate() at creation, full size at once
  *   list the objects               a record of the names (see "the record")
+ *   seal an object                 a word of the footer, as fchmod() is refused
  *   lock an object                 the control object is a regular file in the
  *                                  user's temporary directory
  *   names of over 31 bytes         a hash; the footer has the name in full
@@ -31,7 +32,7 @@
 #include <stdatomic.h>
 #include <sys/file.h>
 
-enum { FOOTER = 1024, WORD = 8 };
+enum { FOOTER = 1024, WORD = 8, WORDS = 2 * WORD /* of the seal, and the last */ };
 
 /* ---- parts of objects ---------------------------------------------------- */
 
@@ -62,6 +63,10 @@ static _Atomic uint64_t *last_word(struct window *window, size_t length) {
   return (_Atomic uint64_t *)(void *)(window->at + length - WORD);
 }
 
+static _Atomic uint64_t *seal_word(struct window *window) {
+  return last_word(window, FOOTER - WORD);
+}
+
 /* Is the footer there, and which one is it? */
 static os_status inspect_footer(int fd, os_info *info) {
   struct window window;
@@ -72,8 +77,9 @@ static os_status inspect_footer(int fd, os_info *info) {
       window_open(fd, info->size - FOOTER, FOOTER, PROT_READ, &window);
   if (status.code != OS_OK) return status;
   if (atomic_load_explicit(last_word(&window, FOOTER), memory_order_acquire)) {
-    info->identity[0] = posix_hash(window.at, FOOTER, 1);
-    info->identity[1] = posix_hash(window.at, FOOTER, 2);
+    info->identity[0] = posix_hash(window.at, FOOTER - WORDS, 1);
+    info->identity[1] = posix_hash(window.at, FOOTER - WORDS, 2);
+    info->sealed = atomic_load(seal_word(&window)) != 0;
   } else {
     status.code = OS_INCOMPLETE;
   }
@@ -89,6 +95,7 @@ static os_status inspect(int fd, const char *name, os_info *info) {
   if (os_sys.fstat(fd, &status) != 0) return posix_last();
   posix_info(&status, info);
   info->unlinked = false;
+  info->sealed = false;
   if ((status.st_mode & S_IFMT) != 0 && !S_ISREG(status.st_mode))
     return (os_status){OS_NOT_REGULAR, 0};
   if (!os_is_own_name(name)) return OS_SUCCESS;
@@ -206,7 +213,32 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
                          os_info *info) {
   int fd;
   os_status status = open_object(name, writable ? O_RDWR : O_RDONLY, &fd, info);
-  if (status.code == OS_OK) *object = fd;
+  if (status.code != OS_OK) return status;
+  if (writable && info->sealed) {
+    posix_shut(fd);
+    return (os_status){OS_SEALED, 0};
+  }
+  *object = fd;
+  return status;
+}
+
+os_status os_object_seal(const char *name, const uint64_t identity[2],
+                         bool sealed) {
+  struct window window;
+  os_info info;
+  int fd;
+  os_status status = open_object(name, O_RDWR, &fd, &info);
+  if (status.code != OS_OK) return status;
+  if (memcmp(identity, info.identity, sizeof info.identity) != 0)
+    status = (os_status){OS_NOT_FOUND, 0};
+  else
+    status = window_open(fd, info.size - FOOTER, FOOTER, PROT_READ | PROT_WRITE,
+                         &window);
+  if (status.code == OS_OK) {
+    atomic_store(seal_word(&window), sealed);
+    window_close(&window);
+  }
+  posix_shut(fd);
   return status;
 }
 

@@ -29,6 +29,7 @@ typedef enum os_code {
   OS_EXISTS,         /* the name is taken */
   OS_INCOMPLETE,     /* the object exists, its creator has not finished it */
   OS_DENIED,         /* it belongs to somebody else */
+  OS_SEALED,         /* it is sealed, and was to be opened for writing */
   OS_NOT_REGULAR,    /* a link, FIFO, directory or device bears the name, or a
                         file that has another name too */
   OS_CLOSED,         /* this user may create nothing where objects are */
@@ -60,6 +61,7 @@ typedef struct os_info {
   uint64_t user;        /* the owner's id */
   bool unlinked;        /* the name is gone, or leads to another object */
   bool directory;       /* with OS_NOT_REGULAR: os_object_remove() will refuse */
+  bool sealed;          /* see os_object_seal() */
 } os_info;
 
 typedef bool (*os_interrupted)(void);
@@ -75,7 +77,9 @@ os_status os_object_create(const char *name, uint64_t size,
                            os_interrupted interrupted, os_object *object);
 
 /* Write the last `length` bytes of the object of `size` bytes, which makes it
- * complete, and give the owner, and nobody else, access to it. */
+ * complete, and give the owner, and nobody else, access to it. The last word of them is
+ * not 0. The word before it is 0, and belongs to this layer: where the system has no
+ * means to seal an object, the seal stands there. */
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
                             size_t length);
 
@@ -83,9 +87,17 @@ os_status os_object_publish(os_object object, uint64_t size, const void *tail,
 void os_object_discard(const char *name, os_object object);
 
 /* Open a complete object. Never follows a link, never blocks. With OS_INCOMPLETE
- * info->user is filled. */
+ * info->user is filled. OS_SEALED if it is sealed and `writable`, also for root. */
 os_status os_object_open(const char *name, bool writable, os_object *object,
                          os_info *info);
+
+/* Seal the object of this identity, or take the seal back: what is sealed cannot be
+ * opened for writing. On Linux it then has the mode 0400, which the kernel enforces
+ * against everybody but root; elsewhere a word in the object says so, and only this
+ * layer obeys it. Openings and mappings that exist stay as they are. OS_NOT_FOUND if
+ * the name leads to nothing or to another object. */
+os_status os_object_seal(const char *name, const uint64_t identity[2],
+                         bool sealed);
 
 /* What bears `name`, without opening it. OS_NOT_REGULAR leaves `info` filled. */
 os_status os_object_stat(const char *name, os_info *info);

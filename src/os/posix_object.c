@@ -18,6 +18,7 @@ void posix_info(const struct stat *status, os_info *info) {
   info->user = (uint64_t)status->st_uid;
   info->unlinked = status->st_nlink == 0;
   info->directory = S_ISDIR(status->st_mode);
+  info->sealed = (status->st_mode & 0600) == 0400;
 }
 
 /* A file with a second name is somebody's file that has got here by a hard link. */

@@ -31,7 +31,7 @@
 #include "windows_system.h"
 #ifdef OS_WINDOWS
 
-enum { FOOTER = 1024 };
+enum { FOOTER = 1024, WORDS = 2 * WINDOWS_LAST /* of the seal, and the last */ };
 
 /* user: what belongs to another cannot be opened. */
 void windows_fill_info(uint64_t size, os_info *info) {
@@ -61,6 +61,10 @@ _Atomic uint64_t *windows_last_word(const struct windows_window *window,
   return (_Atomic uint64_t *)(void *)(window->at + length - WINDOWS_LAST);
 }
 
+static _Atomic uint64_t *seal_word(const struct windows_window *window) {
+  return windows_last_word(window, FOOTER - WINDOWS_LAST);
+}
+
 /* Is the footer there, and which one is it? */
 static os_status inspect_footer(const struct windows_object *object,
                                 os_info *info) {
@@ -69,10 +73,13 @@ static os_status inspect_footer(const struct windows_object *object,
                                          FILE_MAP_READ, &window);
   if (status.code != OS_OK) return status;
   if (atomic_load_explicit(windows_last_word(&window, FOOTER),
-                           memory_order_acquire))
-    info->identity[0] = windows_hash(window.at, FOOTER); /* it is random */
-  else
+                           memory_order_acquire)) {
+    /* It is random. */
+    info->identity[0] = windows_hash(window.at, FOOTER - WORDS);
+    info->sealed = atomic_load(seal_word(&window)) != 0;
+  } else {
     status.code = OS_INCOMPLETE;
+  }
   UnmapViewOfFile(window.base);
   return status;
 }
@@ -153,10 +160,36 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   info->size = made->size;
   info->resident = made->size;
   if (os_is_own_name(name)) status = inspect_footer(made, info);
+  if (writable && info->sealed) status.code = OS_SEALED;
   if (status.code == OS_OK)
     *object = (os_object)made;
   else
     windows_object_close(made);
+  return status;
+}
+
+os_status os_object_seal(const char *name, const uint64_t identity[2],
+                         bool sealed) {
+  struct windows_window window = {0};
+  struct windows_object *opened;
+  os_info info;
+  HANDLE section;
+  windows_fill_info(0, &info);
+  os_status status = windows_open_section(name, true, &section);
+  if (status.code == OS_OK) status = windows_object_new(section, name, &opened);
+  if (status.code != OS_OK) return status;
+  status = inspect_footer(opened, &info);
+  if (status.code == OS_OK &&
+      memcmp(identity, info.identity, sizeof info.identity) != 0)
+    status = windows_status(ERROR_FILE_NOT_FOUND);
+  if (status.code == OS_OK)
+    status = windows_window_open(opened, opened->size - FOOTER, FOOTER,
+                                 FILE_MAP_WRITE, &window);
+  if (status.code == OS_OK) {
+    atomic_store(seal_word(&window), sealed);
+    UnmapViewOfFile(window.base);
+  }
+  windows_object_close(opened);
   return status;
 }
 

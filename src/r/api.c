@@ -184,6 +184,7 @@ static void fill_info(const smem_entry *entry, void *context) {
   info->pid = entry->pid;
   info->user = entry->user;
   info->created = entry->created;
+  info->sealed = entry->sealed;
   smem_copy_text(info->tag, sizeof info->tag, entry->tag);
   smem_copy_text(info->trace, sizeof info->trace, entry->trace);
 }
@@ -226,6 +227,12 @@ static int api_fill(const char *id, uint64_t offset, const void *data,
                 error);
 }
 
+static int api_seal(const char *id, sharedmemory_error *error) {
+  smem_error failure;
+  if (!is_good("seal", id, error)) return SMEM_ARGUMENT;
+  return report(smem_seal(&id, 1, &failure), &failure, error);
+}
+
 /* ---- views --------------------------------------------------------------------------- */
 
 struct making {
@@ -264,8 +271,8 @@ static int check_range(const smem_handle *handle, const smem_reference *range,
 }
 
 static int api_view(const sharedmemory_handle *handle, int type,
-                    uint64_t offset, uint64_t length, int readonly,
-                    SEXP *view, sharedmemory_error *error) {
+                    uint64_t offset, uint64_t length, int live, SEXP *view,
+                    sharedmemory_error *error) {
   smem_reference reference;
   smem_error failure = {.code = SMEM_NO_MEMORY, .op = "view"};
   if (!r_is_main_thread())
@@ -278,7 +285,10 @@ static int api_view(const sharedmemory_handle *handle, int type,
   reference.length = length;
   int code = check_range(core_handle(handle), &reference, type, error);
   if (code != SMEM_OK) return code;
-  reference.form = r_view_form(type, !readonly);
+  if (live && r_types[type].type == LGLSXP)
+    return refuse(SMEM_ARGUMENT, "view", reference.id,
+                  "a live view cannot be of type logical", error);
+  reference.form = r_view_form(type, live != 0);
   strcpy(failure.id, reference.id);
   strcpy(failure.detail, "R has no memory for the vector");
   struct making making = {&reference, NULL, SMEM_NO_MEMORY, &failure};
@@ -299,7 +309,8 @@ static const sharedmemory_api api = {
     .free = api_free,            .exists = api_exists,
     .size_of = api_size_of,      .info = api_info,
     .last_index = api_last_index, .fill = api_fill,
-    .view = api_view,            .kind = api_kind};
+    .seal = api_seal,            .view = api_view,
+    .kind = api_kind};
 
 static const sharedmemory_api *get_api(void) { return &api; }
 

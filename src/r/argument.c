@@ -223,36 +223,3 @@ int64_t r_count(const char *op, const char *argument, SEXP x) {
                     (double)count);
   return count;
 }
-
-/* ---- types --------------------------------------------------------------- */
-
-const struct r_type r_types[R_TYPES] = {
-    {"raw", RAWSXP, 1},     {"logical", LGLSXP, sizeof(int)},
-    {"integer", INTSXP, sizeof(int)}, {"double", REALSXP, sizeof(double)},
-    {"complex", CPLXSXP, sizeof(Rcomplex)}};
-
-int r_type_of(SEXP x) {
-  for (int i = 0; i < R_TYPES; i++)
-    if ((int)r_types[i].type == TYPEOF(x)) return i;
-  return -1;
-}
-
-int r_type_named(const char *op, const char *argument, SEXP x) {
-  const char *name = "";
-  if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING &&
-      Rf_getCharCE(STRING_ELT(x, 0)) != CE_BYTES) /* R does not translate those */
-    name = Rf_translateCharUTF8(STRING_ELT(x, 0));
-  for (int i = 0; i < R_TYPES; i++)
-    if (strcmp(name, r_types[i].name) == 0) return i;
-  char shown[41];
-  smem_copy_text(shown, sizeof shown, name);
-  r_fail_argument(op, "", "`%s` must be one of \"raw\", \"logical\", "
-                  "\"integer\", \"double\", \"complex\"%s%s%s", argument,
-                  name[0] ? ", not \"" : "", smem_is_utf8(name) ? shown : "?",
-                  name[0] ? "\"" : "");
-}
-
-SEXP r_number(uint64_t value) {
-  if (value <= INT32_MAX) return Rf_ScalarInteger((int)value);
-  return Rf_ScalarReal((double)value);
-}

@@ -3,41 +3,6 @@
 
 #include <string.h>
 
-void *r_vector_bytes(SEXP x) {
-  switch (TYPEOF(x)) {
-  case RAWSXP:  return RAW(x);
-  case LGLSXP:  return LOGICAL(x);
-  case INTSXP:  return INTEGER(x);
-  case REALSXP: return REAL(x);
-  default:      return COMPLEX(x);
-  }
-}
-
-static const void *bytes_to_read(SEXP x) {
-  switch (TYPEOF(x)) {
-  case RAWSXP:  return RAW_RO(x);
-  case LGLSXP:  return LOGICAL_RO(x);
-  case INTSXP:  return INTEGER_RO(x);
-  case REALSXP: return REAL_RO(x);
-  default:      return COMPLEX_RO(x);
-  }
-}
-
-int64_t r_fit(const char *op, const char *id, const struct r_type *type,
-              SEXP asked, int64_t count, int64_t offset, uint64_t capacity,
-              uint64_t requested) {
-  uint64_t end = asked == R_NilValue ? requested : capacity;
-  bool inside = offset >= 0 && (uint64_t)offset <= end;
-  uint64_t room = inside ? (end - (uint64_t)offset) / type->size : 0;
-  if (inside && asked == R_NilValue) return (int64_t)room;
-  if (inside && (uint64_t)count <= room) return count;
-  r_fail(SMEM_BOUNDS, op, id,
-         "%.0f elements of type %s at offset %.0f (bytes) need bytes %.0f to "
-         "%.0f, the segment has %.0f", (double)count, type->name,
-         (double)offset, (double)offset,
-         (double)offset + (double)count * (double)type->size, (double)end);
-}
-
 SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
   const char *op = "read";
   smem_error error;
@@ -54,17 +19,18 @@ SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
   code = smem_read(CHAR(id), (uint64_t)at, r_vector_bytes(x),
                    (uint64_t)count * type->size, &error);
   r_check(code, &error);
+  if (type->type == LGLSXP) r_make_proper(LOGICAL(x), (uint64_t)count);
   UNPROTECT(2);
   return x;
 }
 
-/* A view of the same segment would change under us while it is written. */
+/* A live view of the same segment would change under us while it is written. */
 static SEXP apart_from(const char *id, SEXP x) {
   SEXP view = PROTECT(r_view_id(x)), copy = x;
   if (STRING_ELT(view, 0) != NA_STRING &&
       strcmp(CHAR(STRING_ELT(view, 0)), id) == 0) {
     copy = PROTECT(Rf_allocVector(TYPEOF(x), XLENGTH(x)));
-    memcpy(r_vector_bytes(copy), bytes_to_read(x),
+    memcpy(r_vector_bytes(copy), r_vector_bytes_read(x),
            (size_t)XLENGTH(x) * r_types[r_type_of(x)].size);
     UNPROTECT(1);
   }
@@ -91,7 +57,7 @@ SEXP r_write(SEXP id, SEXP x, SEXP offset) {
     r_fit(op, CHAR(id), type, x, XLENGTH(x), at, capacity, capacity);
   }
   x = PROTECT(apart_from(CHAR(id), x));
-  smem_code code = smem_write(CHAR(id), (uint64_t)at, bytes_to_read(x),
+  smem_code code = smem_write(CHAR(id), (uint64_t)at, r_vector_bytes_read(x),
                               (uint64_t)XLENGTH(x) * type->size, &error);
   r_check(code, &error);
   UNPROTECT(2);

@@ -234,6 +234,18 @@ SEXP r_free(SEXP id) {
   return R_NilValue;
 }
 
+SEXP r_seal(SEXP id) {
+  smem_error error;
+  r_pointer_collect();
+  SEXP ids = PROTECT(r_ids("seal", "id", id, false));
+  R_xlen_t n = XLENGTH(ids);
+  const char **texts = (const char **)R_alloc((size_t)n, sizeof *texts);
+  for (R_xlen_t i = 0; i < n; i++) texts[i] = CHAR(STRING_ELT(ids, i));
+  r_check(smem_seal(texts, (size_t)n, &error), &error);
+  UNPROTECT(1);
+  return R_NilValue;
+}
+
 /* ---- has, size ----------------------------------------------------------- */
 
 SEXP r_has(SEXP id) {

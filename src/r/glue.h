@@ -84,22 +84,6 @@ int64_t r_whole(const char *op, const char *argument, SEXP x,
 /* The same, not negative; NULL: 0. */
 int64_t r_count(const char *op, const char *argument, SEXP x);
 
-/* The vector types whose elements are plain bytes. */
-struct r_type {
-  const char *name;
-  SEXPTYPE type;
-  size_t size; /* bytes of an element */
-};
-enum { R_TYPES = 5 };
-extern const struct r_type r_types[R_TYPES];
-
-/* By the name in `x`; by the type of a vector, -1 if it is none of them. */
-int r_type_named(const char *op, const char *argument, SEXP x);
-int r_type_of(SEXP x);
-
-/* A whole number: integer while it fits, else double. */
-SEXP r_number(uint64_t value);
-
 /* ---- pointer.c ------------------------------------------------------------------ */
 
 /* Make sure that the next r_pointer() need not allocate. */
@@ -120,10 +104,26 @@ void r_environment(void);
  * objects cannot be touched. */
 void r_pointer_collect(void);
 
-/* ---- bytes.c: copying ---------------------------------------------------- */
+/* ---- vector.c: vectors whose elements are plain bytes ------------------------- */
 
-SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset);
-SEXP r_write(SEXP id, SEXP x, SEXP offset);
+struct r_type {
+  const char *name;
+  SEXPTYPE type;
+  size_t size; /* bytes of an element */
+};
+enum { R_TYPES = 5 };
+extern const struct r_type r_types[R_TYPES];
+
+/* By the name in `x`; by the type of a vector, -1 if it is none of them. */
+int r_type_named(const char *op, const char *argument, SEXP x);
+int r_type_of(SEXP x);
+
+/* A whole number: integer while it fits, else double. */
+SEXP r_number(uint64_t value);
+
+/* The memory of a vector of one of the types, to fill a new one, and to read. */
+void *r_vector_bytes(SEXP x);
+const void *r_vector_bytes_read(SEXP x);
 
 /* How many elements of the type, at `offset` (bytes, may be negative): `count`, or
  * if the argument `asked` is NULL as many as there are in the `requested` bytes.
@@ -132,25 +132,33 @@ int64_t r_fit(const char *op, const char *id, const struct r_type *type,
               SEXP asked, int64_t count, int64_t offset, uint64_t capacity,
               uint64_t requested);
 
-/* The bytes of a vector of one of the types, to fill a new one. */
-void *r_vector_bytes(SEXP x);
-
-/* ---- view.c -------------------------------------------------------------- */
-
-void r_view_start(DllInfo *dll);
-SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly);
-
 /* Has the segment the elements that the reference names? It may come from anywhere. */
 bool r_is_inside(const smem_reference *reference, const struct r_type *type,
                  uint64_t capacity);
 
+/* The first value that is not FALSE, TRUE or NA; `length` if all are. */
+uint64_t r_first_improper(const int *values, uint64_t length);
+/* All but NA and 0 become TRUE. */
+void r_make_proper(int *values, uint64_t length);
+
+/* ---- bytes.c: copying ---------------------------------------------------- */
+
+SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset);
+SEXP r_write(SEXP id, SEXP x, SEXP offset);
+
+/* ---- view.c -------------------------------------------------------------- */
+
+/* `dll` NULL: the classes outlive an unload of the package, see init.c. */
+void r_view_start(DllInfo *dll);
+SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP live);
+
 /* A view of what the reference leads to; its form is r_view_form(). Not protected.
  * May jump for want of memory. */
-uint8_t r_view_form(int type, bool writable);
+uint8_t r_view_form(int type, bool live);
 SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
                          smem_error *error);
 
-/* The id of the segment that `x` is a view of, NA if it is no view. */
+/* The id of the segment that `x` is a view of, NA if it is not a view. */
 SEXP r_view_id(SEXP x);
 
 /* ---- arrays; what these files share is in array.h ------------------------- */
@@ -189,6 +197,7 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive);
 SEXP r_map(SEXP id, SEXP readonly);
 SEXP r_unmap(SEXP id);
 SEXP r_free(SEXP id);
+SEXP r_seal(SEXP id);
 SEXP r_has(SEXP id);
 SEXP r_get_size(SEXP id);
 SEXP r_last_index(void);

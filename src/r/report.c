@@ -177,13 +177,13 @@ static SEXP fate_name(smem_fate fate) {
 }
 
 enum column {
-  ID, SIZE, RESIDENT, STATE, PID, COMMAND, CREATED, LIFETIME, CALL, TAG_OF, WRONG,
-  USER, MAPPED_BY, FATE, COLUMNS
+  ID, SIZE, RESIDENT, STATE, PID, COMMAND, CREATED, LIFETIME, IS_SEALED, CALL,
+  TAG_OF, WRONG, USER, MAPPED_BY, FATE, COLUMNS
 };
 
 static const char *const column_names[COLUMNS] = {
     "Id",      "size",     "resident", "state", "pid",  "command", "created",
-    "lifetime", "call", "tag", "wrong", "user", "mappedBy", "fate"};
+    "lifetime", "sealed", "call", "tag", "wrong", "user", "mappedBy", "fate"};
 
 static SEXPTYPE column_type(enum column column) {
   switch (column) {
@@ -191,6 +191,7 @@ static SEXPTYPE column_type(enum column column) {
   case RESIDENT:
   case CREATED:   return REALSXP;
   case PID:       return INTSXP;
+  case IS_SEALED: return LGLSXP;
   case MAPPED_BY: return VECSXP;
   default:        return STRSXP;
   }
@@ -215,6 +216,8 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
             !owned ? NA_STRING
                    : Rf_mkChar(entry->lifetime == SMEM_OF_PROCESS ? "process"
                                                                   : "freed"));
+  LOGICAL(VECTOR_ELT(columns, IS_SEALED))[i] =
+      complete ? entry->sealed : NA_LOGICAL;
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
   SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));

@@ -1,53 +1,60 @@
 /* Views: R vectors whose elements are a segment's bytes.
  *
- * Most of base R asks a vector for a writable pointer even where it only reads, so
- * what may be written cannot be refused there. Hence two kinds:
- *
- * - A read-only view has a private mapping of its own. A write copies the page and
- *   stays with this view; nothing else is ever copied. A shallow duplicate, as
- *   made for an assignment, is a view with another fresh mapping.
- * - A writable view has a shared mapping. R writes into a vector in place when it
- *   believes that nobody else refers to it: that is an assignment if it has a name
- *   (or is in a list), and lands in the segment; or it reuses a temporary for a
- *   result, and then gets a copy. A shallow duplicate, as made for an assignment to
- *   one of several names, is the view once more, on the same mapping. It may be
- *   written to before it has a name, so it is marked as not mutable; but of a vector
- *   so marked R makes a wrapper to set attributes, and by a temporary wrapper we are
- *   not told that it is one. Hence the first view is not marked.
+ * Most of base R asks a vector for a writable pointer even where it only reads, and
+ * writes into the operands of an expression where it believes that nobody refers to
+ * them. So what may be written cannot be told from what must not be, and no vector
+ * writes through to a segment: each view has a private mapping of its own. A write
+ * copies the page and stays with this view; nothing else is ever copied. A shallow
+ * duplicate, as made for an assignment, is a view with another fresh mapping. A view
+ * is marked as not mutable, so that R duplicates it before it writes.
  *
  * Deep duplicates are made for results and scratch space (-x, sort(), median()), all
  * of which will be written: they are ordinary vectors.
  *
  * data2, which R looks up with less ado than data1, is an external pointer to a struct
- * view, which aliases share; data1 is the ordinary vector that took the place of the
- * memory (the view is detached), or R_NilValue. */
+ * view; data1 is the ordinary vector that took the place of the memory (the view is
+ * detached), or R_NilValue. */
 #include "glue.h"
 
 #include <R_ext/Altrep.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 struct view {
-  char *bytes;              /* the elements; NULL if it could not be opened */
-  smem_reference reference; /* form: index of the type, and WRITABLE */
+  char *bytes;              /* the elements; NULL: they must not be used yet */
+  smem_reference reference; /* form: r_view_form() */
   smem_handle *handle;      /* NULL if it could not be opened */
   bool exposed;             /* somebody was given a pointer to write through */
   bool is_finalized;
 };
 
-enum { WRITABLE = 0x80 };
+enum { LIVE = 0x80 }; /* of the form: the segment need not be sealed */
 
 static R_altrep_class_t classes[R_TYPES];
+
+uint8_t r_view_form(int type, bool live) {
+  return (uint8_t)(type | (live ? LIVE : 0));
+}
+
+static int type_index(const smem_reference *reference) {
+  return reference->form & ~LIVE;
+}
+
+static bool is_live(const struct view *view) {
+  return view->reference.form & LIVE;
+}
 
 static struct view *view_of(SEXP x) {
   return R_ExternalPtrAddr(R_altrep_data2(x));
 }
 
 static const struct r_type *type_of(const struct view *view) {
-  return &r_types[view->reference.form & ~WRITABLE];
+  return &r_types[type_index(&view->reference)];
 }
 
-static bool is_writable(const struct view *view) {
-  return view->reference.form & WRITABLE;
+static char *first_byte(const struct view *view) {
+  return (char *)view->handle->address + view->reference.offset;
 }
 
 /* ---- making ------------------------------------------------------------------------- */
@@ -57,9 +64,9 @@ static bool is_writable(const struct view *view) {
 static void finalize(SEXP pointer) {
   struct view *view = R_ExternalPtrAddr(pointer);
   if (!view->handle) return;
+  if (view->bytes == first_byte(view)) view->bytes = NULL; /* not detached */
   smem_close(view->handle);
   view->handle = NULL;
-  view->bytes = NULL;
   view->is_finalized = true;
 }
 
@@ -78,49 +85,79 @@ static SEXP new_pointer(const smem_reference *reference) {
 
 static SEXP new_view(SEXP pointer) {
   struct view *view = R_ExternalPtrAddr(pointer);
-  return R_new_altrep(classes[view->reference.form & ~WRITABLE], R_NilValue,
-                      pointer);
+  SEXP x = R_new_altrep(classes[type_index(&view->reference)], R_NilValue,
+                        pointer);
+  MARK_NOT_MUTABLE(x);
+  return x;
 }
 
-static smem_access access_of(const struct view *view) {
-  return is_writable(view) ? SMEM_READ_WRITE : SMEM_PRIVATE;
+static smem_code fail(const struct view *view, smem_code code,
+                      smem_error *error, const char *format, ...) {
+  va_list arguments;
+  *error = (smem_error){.code = code, .op = "view"};
+  smem_copy_text(error->id, sizeof error->id, view->reference.id);
+  va_start(arguments, format);
+  vsnprintf(error->detail, sizeof error->detail, format, arguments);
+  va_end(arguments);
+  return code;
 }
 
-bool r_is_inside(const smem_reference *reference, const struct r_type *type,
-                 uint64_t capacity) {
-  return reference->offset <= capacity && reference->offset % type->size == 0 &&
-         reference->length <= (capacity - reference->offset) / type->size;
-}
-
-static smem_code open_view(struct view *view, smem_error *error) {
-  const smem_reference *reference = &view->reference;
-  smem_code code =
-      smem_open_reference(reference, access_of(view), &view->handle, error);
-  if (code != SMEM_OK) return code;
-  if (r_is_inside(reference, type_of(view), view->handle->capacity)) {
-    view->bytes = (char *)view->handle->address + reference->offset;
+/* Is the segment one that this view may be of? */
+static smem_code check_handle(const struct view *view, smem_error *error) {
+  if (!is_live(view) && !view->handle->sealed)
+    return fail(view, SMEM_UNSEALED, error,
+                "it is not sealed, so its elements could change while R uses "
+                "them. Seal it with sealSharedMemory(), or copy it with "
+                "readSharedMemory(), or read and write it in place with "
+                "sharedArray(), or ask for a vector whose elements may change "
+                "with live = TRUE");
+  if (r_is_inside(&view->reference, type_of(view), view->handle->capacity))
     return SMEM_OK;
-  }
+  return fail(view, SMEM_BOUNDS, error,
+              "the reference names bytes that the segment does not have");
+}
+
+static smem_code open_handle(struct view *view, smem_error *error) {
+  smem_code code = smem_open_reference(&view->reference, SMEM_PRIVATE,
+                                       &view->handle, error);
+  error->op = "view";
+  if (code == SMEM_OK) code = check_handle(view, error);
+  if (code == SMEM_OK) return code;
   smem_close(view->handle);
   view->handle = NULL;
-  *error = (smem_error){.code = SMEM_BOUNDS, .op = "view"};
-  strcpy(error->id, reference->id);
-  strcpy(error->detail, "the reference names bytes that the segment has not");
-  return error->code;
+  return code;
 }
 
-uint8_t r_view_form(int type, bool writable) {
-  return (uint8_t)(type | (writable ? WRITABLE : 0));
+/* Other programs have other bytes for TRUE, which would crash R. What is sealed
+ * stays as it was found here. */
+static smem_code check_values(const struct view *view, smem_error *error) {
+  const int *values = (const int *)(void *)first_byte(view);
+  uint64_t length = view->reference.length;
+  if (type_of(view)->type != LGLSXP) return SMEM_OK;
+  uint64_t at = r_first_improper(values, length);
+  if (at == length) return SMEM_OK;
+  return fail(view, SMEM_ARGUMENT, error,
+              "element %llu is %d and not FALSE (0), TRUE (1) or NA, so it is "
+              "not a logical vector of R. readSharedMemory() and sharedArray() "
+              "take other values for TRUE; logicals of one byte each are a "
+              "sharedArray() of type \"bool8\"",
+              (unsigned long long)at + 1, values[at]);
+}
+
+/* Make the elements ready for use. */
+static smem_code prepare(struct view *view, smem_error *error) {
+  smem_code code = view->handle ? SMEM_OK : open_handle(view, error);
+  if (code == SMEM_OK) code = check_values(view, error);
+  if (code == SMEM_OK) view->bytes = first_byte(view);
+  return code;
 }
 
 SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
                          smem_error *error) {
   SEXP pointer = PROTECT(new_pointer(reference));
-  *code = open_view(R_ExternalPtrAddr(pointer), error);
-  error->op = "view";
-  SEXP x = PROTECT(new_view(pointer));
-  if (!is_writable(view_of(x))) MARK_NOT_MUTABLE(x);
-  UNPROTECT(2);
+  *code = prepare(R_ExternalPtrAddr(pointer), error);
+  SEXP x = new_view(pointer);
+  UNPROTECT(1);
   return x;
 }
 
@@ -135,12 +172,10 @@ static bool is_detached(SEXP x) { return R_altrep_data1(x) != R_NilValue; }
 
 /* What could not be opened when the reference came in may be there now: the memory,
  * or an error that says why there is none. */
-static char *open_now(SEXP x) {
+static char *prepare_now(SEXP x) {
   smem_error error;
   struct view *view = view_of(x);
-  smem_code code = open_view(view, &error);
-  error.op = "view";
-  r_check(code, &error);
+  r_check(prepare(view, &error), &error);
   if (view->is_finalized) R_RegisterCFinalizer(R_altrep_data2(x), finalize);
   view->is_finalized = false;
   return view->bytes;
@@ -149,29 +184,19 @@ static char *open_now(SEXP x) {
 /* Called for each x[i]: what seldom happens, and needs a large frame, is apart. */
 static char *bytes(SEXP x) {
   char *at = view_of(x)->bytes;
-  return at ? at : open_now(x);
+  return at ? at : prepare_now(x);
 }
 
-static SEXP ordinary_copy(SEXP x) {
+/* Where the system cannot map privately: an ordinary vector takes the place of the
+ * memory. The mapping stays, for somebody may be reading from it already. */
+static void detach(SEXP x) {
   const char *from = bytes(x);
   SEXP copy = PROTECT(Rf_allocVector(TYPEOF(x), view_length(x)));
   memcpy(r_vector_bytes(copy), from,
          (size_t)view_length(x) * type_of(view_of(x))->size);
-  UNPROTECT(1);
-  return copy;
-}
-
-/* Let an ordinary vector take the place of the memory. The mapping stays: somebody
- * may be reading from it already. */
-static void detach(SEXP x) {
-  SEXP copy = PROTECT(ordinary_copy(x));
-  SEXP pointer = PROTECT(new_pointer(&view_of(x)->reference));
-  struct view *view = R_ExternalPtrAddr(pointer);
-  view->bytes = r_vector_bytes(copy);
-  R_SetExternalPtrProtected(pointer, R_altrep_data2(x));
-  R_set_altrep_data2(x, pointer);
   R_set_altrep_data1(x, copy);
-  UNPROTECT(2);
+  view_of(x)->bytes = r_vector_bytes(copy);
+  UNPROTECT(1);
 }
 
 static void *view_pointer(SEXP x, Rboolean writable) {
@@ -179,10 +204,8 @@ static void *view_pointer(SEXP x, Rboolean writable) {
   struct view *view = view_of(x);
   if (!writable || is_detached(x)) return at;
   view->exposed = true;
-  bool in_place = is_writable(view) ? !NO_REFERENCES(x)
-                                    : view->handle->access == SMEM_PRIVATE;
-  if (!in_place) detach(x);
-  return view_of(x)->bytes;
+  if (view->handle->access != SMEM_PRIVATE) detach(x);
+  return view->bytes;
 }
 
 static const void *view_pointer_or_null(SEXP x) { return view_of(x)->bytes; }
@@ -200,26 +223,26 @@ static Rcomplex complex_element(SEXP x, R_xlen_t i) {
 static bool is_pristine(SEXP x) {
   const struct view *view = view_of(x);
   if (is_detached(x)) return false;
-  return is_writable(view) || !view->exposed || !view->handle ||
+  return !view->exposed || !view->handle ||
          !smem_handle_is_written(view->handle);
 }
 
 /* NULL: R makes an ordinary copy. Attributes are R's business. */
 static SEXP view_duplicate(SEXP x, Rboolean deep) {
-  struct view *view = view_of(x);
+  const struct view *view = view_of(x);
   smem_error ignored;
   if (deep || !is_pristine(x)) return NULL;
-  if (is_writable(view)) {
-    SEXP alias = new_view(R_altrep_data2(x));
-    MARK_NOT_MUTABLE(alias);
-    return alias;
-  }
   SEXP pointer = PROTECT(new_pointer(&view->reference));
-  smem_code code = open_view(R_ExternalPtrAddr(pointer), &ignored);
+  struct view *copy = R_ExternalPtrAddr(pointer);
   /* A copy of what is not there is not there either. */
-  SEXP copy = code == SMEM_OK || !view->handle ? new_view(pointer) : NULL;
+  bool made = !view->handle || open_handle(copy, &ignored) == SMEM_OK;
+  if (made && view->bytes) copy->bytes = first_byte(copy);
+  /* Not marked: it is made to be written to, and nobody else has its memory. */
+  SEXP y = made ? R_new_altrep(classes[type_index(&view->reference)],
+                               R_NilValue, pointer)
+                : NULL;
   UNPROTECT(1);
-  return copy;
+  return y;
 }
 
 static Rboolean view_inspect(SEXP x, int before, int deep, int vectors,
@@ -229,9 +252,11 @@ static Rboolean view_inspect(SEXP x, int before, int deep, int vectors,
   (void)deep;
   (void)vectors;
   (void)subtree;
-  Rprintf(" %s view of shared memory '%s'%s\n",
-          is_writable(view) ? "writable" : "read-only", view->reference.id,
-          is_detached(x) ? ", detached" : view->handle ? "" : " (not there)");
+  Rprintf(" view of shared memory '%s'%s%s\n", view->reference.id,
+          is_live(view) ? ", live" : "",
+          is_detached(x)  ? ", detached"
+          : view->handle ? ""
+                         : " (not there)");
   return TRUE;
 }
 
@@ -254,25 +279,33 @@ static SEXP view_state(SEXP x) {
  * or elements would be read as what they are not. */
 static const char *wrong_state(SEXP class, SEXP state,
                                smem_reference *reference) {
-  if (TYPEOF(state) != RAWSXP) return "this is no reference to shared memory";
+  if (TYPEOF(state) != RAWSXP) return "this is not a reference to shared memory";
   const char *wrong =
       smem_reference_read(RAW(state), (size_t)XLENGTH(state), reference);
   if (wrong) return wrong;
-  int index = reference->form & ~WRITABLE;
+  int index = type_index(reference);
   if (index >= R_TYPES || R_SEXP(classes[index]) != class ||
       reference->length > R_XLEN_T_MAX)
     return "the reference is damaged";
+  if ((reference->form & LIVE) && r_types[index].type == LGLSXP)
+    return "the reference is damaged: a live view cannot be of type logical";
   return NULL;
 }
 
+/* If it cannot be opened, the first use will say why. That also looks at the values,
+ * which would take long here. */
 static SEXP view_from_state(SEXP class, SEXP state) {
   smem_reference reference;
   smem_error ignored;
   const char *wrong = wrong_state(class, state, &reference);
   if (wrong) r_fail_argument("view", "", "%s", wrong);
-  /* If it cannot be opened, the first use will say why. */
-  smem_code code;
-  return r_view_of_reference(&reference, &code, &ignored);
+  SEXP pointer = PROTECT(new_pointer(&reference));
+  struct view *view = R_ExternalPtrAddr(pointer);
+  if (open_handle(view, &ignored) == SMEM_OK && type_of(view)->type != LGLSXP)
+    view->bytes = first_byte(view);
+  SEXP x = new_view(pointer);
+  UNPROTECT(1);
+  return x;
 }
 
 /* ---- classes ---------------------------------------------------------------------------- */
@@ -315,12 +348,14 @@ struct opening {
 static SEXP make_view(void *data) {
   struct opening *opening = data;
   struct view *view = R_ExternalPtrAddr(opening->pointer);
+  smem_error error;
+  r_check(check_handle(view, &error), &error); /* is it sealed? */
   view->reference.offset = (uint64_t)opening->offset;
   view->reference.length = (uint64_t)r_fit(
       "view", view->reference.id, type_of(view), opening->length,
       opening->count, opening->offset, view->handle->capacity,
       view->handle->requested);
-  view->bytes = (char *)view->handle->address + opening->offset;
+  r_check(prepare(view, &error), &error);
   SEXP x = new_view(opening->pointer);
   opening->done = true;
   return x;
@@ -331,32 +366,39 @@ static void close_undone(void *data) {
   if (!opening->done) finalize(opening->pointer);
 }
 
-SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP readonly) {
+static void check_request(SEXP id, const struct r_type *type, int64_t offset,
+                          bool live) {
+  if (offset % (int64_t)type->size != 0)
+    r_fail_argument("view", CHAR(id), "`offset` is %.0f; for a view of type %s "
+                    "it must be a multiple of %d (readSharedMemory() takes any)",
+                    (double)offset, type->name, (int)type->size);
+  if (live && type->type == LGLSXP)
+    r_fail_argument("view", CHAR(id), "a live view cannot be of type logical, "
+                    "because a value other than FALSE, TRUE and NA would crash "
+                    "R. Use sharedArray() with the type \"logical\", or "
+                    "\"bool8\" for one byte each");
+}
+
+SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP live) {
   const char *op = "view";
   smem_error error;
   r_pointer_collect();
   id = PROTECT(r_id(op, id));
   int index = r_type_named(op, "type", type);
-  int64_t at = r_whole(op, "offset", offset, 0);
-  int64_t count = r_count(op, "length", length);
-  bool writable = !r_flag(op, "readonly", readonly);
-  if (at % (int64_t)r_types[index].size != 0)
-    r_fail_argument(op, CHAR(id), "`offset` is %.0f; for a view of type %s it must "
-                    "be a multiple of %d (readSharedMemory() takes any)",
-                    (double)at, r_types[index].name, (int)r_types[index].size);
-  SEXP pointer = PROTECT(new_pointer(NULL));
-  struct view *view = R_ExternalPtrAddr(pointer);
-  smem_code code = smem_open(CHAR(id), writable ? SMEM_READ_WRITE : SMEM_PRIVATE,
-                             &view->handle, &error);
+  struct opening opening = {.length = length};
+  opening.offset = r_whole(op, "offset", offset, 0);
+  opening.count = r_count(op, "length", length);
+  bool changing = r_flag(op, "live", live);
+  check_request(id, &r_types[index], opening.offset, changing);
+  opening.pointer = PROTECT(new_pointer(NULL));
+  struct view *view = R_ExternalPtrAddr(opening.pointer);
+  smem_code code = smem_open(CHAR(id), SMEM_PRIVATE, &view->handle, &error);
   error.op = op;
   r_check(code, &error);
   smem_refer(view->handle, &view->reference);
-  view->reference.form = r_view_form(index, writable);
-  struct opening opening = {pointer, length, count, at, false};
-  SEXP x = PROTECT(
-      R_ExecWithCleanup(make_view, &opening, close_undone, &opening));
-  if (!writable) MARK_NOT_MUTABLE(x);
-  UNPROTECT(3);
+  view->reference.form = r_view_form(index, changing);
+  SEXP x = R_ExecWithCleanup(make_view, &opening, close_undone, &opening);
+  UNPROTECT(2);
   return x;
 }
 

@@ -76,6 +76,7 @@ os_object make_incomplete(const char *name) {
 void publish(os_object object) {
   uint64_t tail[TAIL / sizeof(uint64_t)];
   for (size_t i = 0; i < TAIL / sizeof *tail; i++) tail[i] = os_entropy() | 1;
+  tail[TAIL / sizeof *tail - 2] = 0; /* where a seal may stand */
   CHECK_DONE(os_object_publish(object, object_size(), tail, TAIL));
 }
 

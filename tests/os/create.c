@@ -122,18 +122,23 @@ CONTRACT(os_object_create, leaves_something_incomplete_when_killed) {
 
 /* ---- os_object_publish --------------------------------------------------- */
 
+/* The word in which a seal may stand. */
+static bool in_seal(int i) { return i >= TAIL - 16 && i < TAIL - 8; }
+
 ROLE(reads_the_tail) {
   unsigned char tail[TAIL];
   os_object object = open_object(own_name("a"), false);
   CHECK_DONE(os_object_read(object, object_size() - TAIL, tail, TAIL));
-  for (int i = 0; i < TAIL; i++) CHECK_EQUAL(i % 7 + 1, tail[i]);
+  for (int i = 0; i < TAIL; i++)
+    CHECK_EQUAL(in_seal(i) ? 0 : i % 7 + 1, tail[i]);
   os_object_close(object);
 }
 
 CONTRACT(os_object_publish, makes_it_complete_with_the_tail) {
   unsigned char tail[TAIL];
   os_object object = make_incomplete(own_name("a"));
-  for (int i = 0; i < TAIL; i++) tail[i] = (unsigned char)(i % 7 + 1);
+  for (int i = 0; i < TAIL; i++)
+    tail[i] = (unsigned char)(in_seal(i) ? 0 : i % 7 + 1);
   CHECK_DONE(os_object_publish(object, object_size(), tail, TAIL));
   CHECK_EQUAL(OS_OK, look(own_name("a")));
   PLAY(reads_the_tail, "");

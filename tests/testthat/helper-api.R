@@ -18,8 +18,9 @@ api_functions <- list(
   fill = function(id, bytes, offset = 0, length = base::length(bytes)) {
     .Call("api_fill", id, offset, bytes, length)
   },
-  view = function(handle, type = 0, offset = 0, length = 1, readonly = 1) {
-    .Call("api_view", handle, type, offset, length, readonly)
+  seal = function(id) .Call("api_seal", id),
+  view = function(handle, type = 0, offset = 0, length = 1, live = 0) {
+    .Call("api_view", handle, type, offset, length, live)
   },
   kind = function(code) .Call("api_kind", code)
 )
@@ -49,7 +50,7 @@ api_codes <- c(
   "argument", "not_found", "exists", "too_small", "replaced", "no_space",
   "no_memory", "too_many_maps", "too_many_files", "busy", "corrupt",
   "permission", "control", "interrupted", "unsupported", "system", "bounds",
-  "elsewhere"
+  "elsewhere", "sealed", "unsealed"
 )
 
 expect_ok <- function(answer) {

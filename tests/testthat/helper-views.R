@@ -32,8 +32,15 @@ local_segment <- function(values, frame = parent.frame()) {
   id
 }
 
-local_view <- function(values, ..., frame = parent.frame()) {
+# The same, and nobody can write to it any more.
+local_sealed <- function(values, frame = parent.frame()) {
   id <- local_segment(values, frame)
+  sealSharedMemory(id)
+  id
+}
+
+local_view <- function(values, ..., frame = parent.frame()) {
+  id <- local_sealed(values, frame)
   viewSharedMemory(id, typeof(values), ...)
 }
 

@@ -194,14 +194,18 @@ test_that("compact and other vectors that R has not filled in are written", {
 test_that("a view is written into its own segment as it was before", {
   local_clean_shm()
   values <- as.double(1:1000)
-  for (readonly in c(TRUE, FALSE)) {
+  live_view <- function(id, length, offset = 0, reference) {
+    x <- viewSharedMemory(id, length = length, offset = offset, live = TRUE)
+    if (reference) unserialize(serialize(x, NULL)) else x
+  }
+  for (reference in c(FALSE, TRUE)) {
     for (shape in list(identity, function(x) stats::setNames(x, seq_along(x)))) {
       id <- local_segment(values)
-      x <- shape(viewSharedMemory(id, length = 900, readonly = readonly))
+      x <- shape(live_view(id, length = 900, reference = reference))
       writeSharedMemory(id, x, offset = 800)
       expect_identical(readSharedMemory(id), c(1:100, 1:900) + 0)
       id <- local_segment(values)
-      x <- shape(viewSharedMemory(id, length = 900, offset = 800, readonly = readonly))
+      x <- shape(live_view(id, 900, 800, reference))
       writeSharedMemory(id, x)
       expect_identical(readSharedMemory(id), c(101:1000, 901:1000) + 0)
     }
@@ -269,6 +273,7 @@ test_that("vectors of more than 2^31 bytes and elements are copied", {
     list(length(x), x[marks])
   }, id, marks)
   expect_identical(answer, list(2^31 + 4096, as.raw(1:6)))
+  sealSharedMemory(id)
   x <- viewSharedMemory(id, "raw")
   expect_identical(list(length(x), x[marks]), answer)
   x[2^31 + 1] <- as.raw(9)

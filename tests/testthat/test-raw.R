@@ -74,8 +74,8 @@ test_that("R writes and numpy sums, by the name that inspectSharedMemory() tells
 test_that("Python unlinks what it only attached to, unless it is kept from it", {
   local_clean_shm()
   id <- allocateSharedMemory(80)
-  x <- viewSharedMemory(id, readonly = FALSE)
-  x[1] <- 7
+  writeSharedMemory(id, 7)
+  x <- viewSharedMemory(id, live = TRUE)
   path <- inspectSharedMemory(id, 0)$path
   lines <- c("shm = shared_memory.SharedMemory(name)", "print('attached')")
   expect_identical(python(c(lines, "keep(shm)"), basename(path)), "attached")
@@ -101,13 +101,12 @@ test_that("Python creates, and R views, writes, measures, maps and frees", {
   ), id)
   expect_true(hasSharedMemory(id))
   expect_identical(getSharedMemorySize(id), 8000)
-  x <- viewSharedMemory(id)
+  expect_refused(viewSharedMemory(id), "unsealed")
+  x <- viewSharedMemory(id, live = TRUE)
   expect_identical(sum(x), 500500)
   expect_identical(sharedMemoryId(x), id)
   expect_identical(readSharedMemory(id, n = 3), c(1, 2, 3))
-  writeSharedMemory(id, c(-1, -2))
-  w <- viewSharedMemory(id, readonly = FALSE)
-  w[3] <- -3
+  writeSharedMemory(id, c(-1, -2, -3))
   pointer <- mapSharedMemory(id)
   expect_identical(readBin(peek(pointer, 8, 24), "double"), 4)
   poke(pointer, writeBin(-4, raw()), 24)
@@ -133,13 +132,14 @@ test_that("an object of another program has all of its bytes, and no more", {
   id <- local_raw(as.raw(rep_len(1:100, 5000)))
   expect_identical(getSharedMemorySize(id), 5000)
   expect_identical(content(id), as.raw(rep_len(1:100, 5000)))
-  expect_length(viewSharedMemory(id), 625)
-  expect_length(viewSharedMemory(id, "complex"), 312)
-  expect_identical(viewSharedMemory(id, "raw", 1, 4999)[1], as.raw(100))
+  view <- function(...) viewSharedMemory(id, ..., live = TRUE)
+  expect_length(view(), 625)
+  expect_length(view("complex"), 312)
+  expect_identical(view("raw", 1, 4999)[1], as.raw(100))
   writeSharedMemory(id, as.raw(0), 4999)
   expect_refused(writeSharedMemory(id, as.raw(0:1), 4999), "bounds")
   expect_refused(readSharedMemory(id, "raw", 1, 5000), "bounds")
-  expect_refused(viewSharedMemory(id, "raw", 1, 5000), "bounds")
+  expect_refused(view("raw", 1, 5000), "bounds")
   expect_identical(file.size(raw_file(id)), 5000)
   expect_identical(inspectSharedMemory(id)$path, raw_file(id))
   # It is nobody's of ours.
@@ -165,10 +165,12 @@ test_that("references to it travel, and notice a successor", {
   local_clean_shm()
   session <- local_session(local_namespace())
   id <- local_raw(raw(8000))
-  w <- viewSharedMemory(id, readonly = FALSE)
+  w <- viewSharedMemory(id, live = TRUE)
   answer <- run_in(session, function(w) {
-    w[1] <- 5
-    sharedMemoryId(w)
+    id <- sharedMemoryId(w)
+    writeSharedMemory(id, 5)
+    stopifnot(w[1] == 5)
+    id
   }, w)
   expect_identical(answer, id)
   expect_identical(readSharedMemory(id, n = 1), 5)
@@ -204,7 +206,7 @@ test_that("an empty object is out of bounds, and can be freed", {
   expect_identical(getSharedMemorySize(id), 0)
   expect_identical(readSharedMemory(id), numeric())
   for (use in list(
-    function() viewSharedMemory(id), function() mapSharedMemory(id),
+    function() viewSharedMemory(id, live = TRUE), function() mapSharedMemory(id),
     function() writeSharedMemory(id, 1), function() readSharedMemory(id, n = 1)
   )) {
     expect_refused(use(), "bounds")
@@ -255,7 +257,7 @@ test_that("another user's object is refused, to root as well", {
   id <- local_raw(raw(80))
   system2("chown", c("65534", shQuote(raw_file(id))))
   for (use in list(
-    viewSharedMemory, function(id) viewSharedMemory(id, readonly = FALSE),
+    viewSharedMemory, function(id) viewSharedMemory(id, live = TRUE),
     readSharedMemory, function(id) writeSharedMemory(id, 1), mapSharedMemory,
     getSharedMemorySize, freeSharedMemory
   )) {

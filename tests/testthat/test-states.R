@@ -1,11 +1,12 @@
 # What listSharedObjects() tells of each segment, and how it looks.
 
 columns <- c("Id", "size", "resident", "state", "pid", "command", "created",
-             "lifetime", "call")
+             "lifetime", "sealed", "call")
 
 column_types <- c(Id = "character", size = "double", resident = "double",
                   state = "character", pid = "integer", command = "character",
-                  created = "double", lifetime = "character", call = "character")
+                  created = "double", lifetime = "character", sealed = "logical",
+                  call = "character")
 
 test_that("the columns are the same whether there is something or not", {
   local_clean_shm()

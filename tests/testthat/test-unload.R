@@ -22,7 +22,7 @@ use_view <- function(x) {
 
 test_that("views outlive an unload, and a reload, as often as one likes", {
   local_clean_shm()
-  id <- local_segment(as.double(1:100))
+  id <- local_sealed(as.double(1:100))
   answer <- run_in(local_session(), function(id, use) {
     environment(use) <- globalenv()
     views <- list(viewSharedMemory(id))
@@ -51,7 +51,7 @@ test_that("views outlive an unload, and a reload, as often as one likes", {
 test_that("what is read in without the package is a view, and maps go in the end", {
   local_clean_shm()
   skip_if_not_linux()
-  id <- local_segment(as.double(1:100))
+  id <- local_sealed(as.double(1:100))
   answer <- run_in(local_session(), function(id, file, use) {
     environment(use) <- globalenv()
     mapped <- function() sum(endsWith(readLines("/proc/self/maps"), file))
@@ -75,7 +75,7 @@ test_that("what is read in without the package is a view, and maps go in the end
 
 test_that("a workspace with a view is saved while its package is away", {
   local_clean_shm()
-  id <- local_segment(as.double(1:100))
+  id <- local_sealed(as.double(1:100))
   image <- tempfile("image")
   withr::defer(unlink(image))
   run_in(local_session(), function(id, image) {
@@ -94,7 +94,7 @@ test_that("a workspace with a view is saved while its package is away", {
 
 test_that("an error of a view whose package is away is that of the package", {
   local_clean_shm()
-  id <- local_segment(as.double(1:100))
+  id <- local_sealed(as.double(1:100))
   answer <- run_in(local_session(), function(id) {
     state <- serialize(viewSharedMemory(id), NULL)
     freeSharedMemory(id)

@@ -8,11 +8,10 @@ test_that("with /dev/shm full, all that is there can be read and written", {
     while (!is.null(id <- fits())) ids <- c(ids, id)
     system("cat /dev/zero > /dev/shm/full 2> /dev/null")
     for (id in ids) {
-      x <- viewSharedMemory(id, "integer", readonly = FALSE)
-      x[] <- seq_along(x)
+      writeSharedMemory(id, seq_len(12500))
       writeSharedMemory(id, -1L, 49996)
     }
-    private <- viewSharedMemory(ids[1], "integer")
+    private <- viewSharedMemory(ids[1], "integer", live = TRUE)
     private[] <- 0L
     sums <- vapply(ids, function(id) sum(readSharedMemory(id, "integer")), 0)
     list(count = length(ids), sums = unique(unname(sums)), private = sum(private))
@@ -29,17 +28,16 @@ test_that("what is on a file system that became read-only can be looked at", {
     kind <- function(code) tryCatch({ code; "none" }, error = function(e) class(e)[1])
     id <- allocateSharedMemory(80)
     writeSharedMemory(id, as.double(1:10))
-    before <- viewSharedMemory(id, readonly = FALSE)
+    before <- viewSharedMemory(id, live = TRUE)
     # over itself, for what is open to be written cannot become read-only
     mounted <- system(paste("mount --bind /dev/shm /dev/shm &&",
                             "mount -o remount,bind,ro /dev/shm"))
     if (mounted != 0) return(NULL)
-    x <- viewSharedMemory(id)
+    x <- viewSharedMemory(id, live = TRUE)
     x[1] <- 100
     result <- list(
       sum(x), sum(readSharedMemory(id)), sum(before),
-      kinds = c(kind(viewSharedMemory(id, readonly = FALSE)),
-                kind(sum(unserialize(serialize(before, NULL)))),
+      kinds = c(kind(sealSharedMemory(id)), kind(mapSharedMemory(id)),
                 kind(writeSharedMemory(id, 1)), kind(freeSharedMemory(id))),
       still = hasSharedMemory(id)
     )
@@ -63,7 +61,7 @@ test_that("without descriptors left views stay, and copies are made of their val
     kind <- function(code) tryCatch({ code; "none" }, error = function(e) class(e)[1])
     id <- allocateSharedMemory(80)
     writeSharedMemory(id, as.double(1:10))
-    x <- viewSharedMemory(id)
+    x <- viewSharedMemory(id, live = TRUE)
     y <- x
     sent <- serialize(x, NULL)
     numbers <- 0:999
@@ -72,7 +70,7 @@ test_that("without descriptors left views stay, and copies are made of their val
     y[1] <- 100 # R asks for a duplicate of the view
     late <- unserialize(sent)
     result <- list(sum = sum(x), changed = sum(y), kinds = c(
-      kind(viewSharedMemory(id)), kind(readSharedMemory(id)),
+      kind(viewSharedMemory(id, live = TRUE)), kind(readSharedMemory(id)),
       kind(writeSharedMemory(id, 1)), kind(late[1])))
     limit_files(1000)
     result$late <- sum(late)
@@ -94,8 +92,7 @@ test_that("a limit on the size of files is none on writing what is there", {
     "sh", c("-c", shQuote("ulimit -f 1000; exec \"$@\""), "sh"),
     function(id) {
       writeSharedMemory(id, as.raw(rep(7, 1e6)), 2e6)
-      x <- viewSharedMemory(id, "raw", readonly = FALSE)
-      x[1] <- as.raw(1)
+      writeSharedMemory(id, as.raw(1))
       kind <- tryCatch(allocateSharedMemory(3e6), error = function(e) class(e)[1])
       small <- allocateSharedMemory(1000)
       freeSharedMemory(small)

@@ -59,24 +59,31 @@ cases <- list(
   },
   write_fails = function() writeSharedMemory("stands", "text"),
   view = function() {
-    x <- viewSharedMemory("stands", "integer", 16)
+    x <- viewSharedMemory("stands", "integer", 16, live = TRUE)
     x[3] <- 5L
     c(sum(x[1:3]), length(x), sharedMemoryId(x) == "stands")
   },
-  view_writable = function() {
-    x <- viewSharedMemory(utf8, "double", 4, 32, readonly = FALSE)
-    x[] <- c(1, 2, 3, 4)
+  view_sealed = function() {
+    id <- allocateSharedMemory(64)
+    writeSharedMemory(id, c(1L, 0L, 3L))
+    sealSharedMemory(id)
+    x <- viewSharedMemory(id)
     y <- x
     y[2] <- 7
-    readSharedMemory(utf8, "double", 4, 32)
+    flags <- viewSharedMemory(id, "logical", 2)
+    improper <- tryCatch(viewSharedMemory(id, "logical"), error = function(e) class(e)[1])
+    freeSharedMemory(id)
+    list(y[1:3], x[2], which(flags), improper)
   },
   view_fails = function() viewSharedMemory("stands", "integer", offset = 3),
+  view_unsealed = function() viewSharedMemory("stands", "integer"),
   travels = function() {
-    x <- unserialize(serialize(viewSharedMemory("stands", "raw"), NULL))
+    x <- unserialize(serialize(viewSharedMemory("stands", "raw", live = TRUE), NULL))
     list(isSharedMemoryView(x), x[5:9])
   },
   travels_in_vain = function() {
     id <- allocateSharedMemory(100)
+    sealSharedMemory(id)
     sent <- serialize(viewSharedMemory(id), NULL)
     freeSharedMemory(id)
     x <- unserialize(sent)

@@ -105,9 +105,10 @@ odd <- list(
   function() "\U0001F600", function() "%s%n%p", function() "9007199254740993",
   function() "042", function() marked("caf\xe9", "latin1"),
   function() marked("caf\xe9", "UTF-8"), function() marked("caf\xe9", "bytes"),
-  function() marked("caf\xe9", "unknown"), function() viewSharedMemory("a", "raw"),
-  function() viewSharedMemory("a", "integer"),
-  function() viewSharedMemory("a", "double", readonly = FALSE, length = 1),
+  function() marked("caf\xe9", "unknown"),
+  function() viewSharedMemory("a", "raw", live = TRUE),
+  function() viewSharedMemory("a", "integer", live = TRUE),
+  function() viewSharedMemory("a", "double", live = TRUE, length = 1),
   function() mapSharedMemory("a", TRUE), function() sharedArray("a", "uint8"),
   function() paste0("/smem.", space, ".a"),
   function() paste0("/smem-control.", space)
@@ -155,7 +156,7 @@ good <- list(
   size = function() sample.int(one_of(c(10, 5000, 1e6)), one_of(c(1, 1, 1, 3)), TRUE),
   name = function() one_of(list("", "new", c("", "new", ""), ids())),
   lifetime = function() one_of(list("freed", "process", c("freed", "process"))),
-  exclusive = flag, readonly = flag, mappedBy = flag, dryRun = flag,
+  exclusive = flag, readonly = flag, live = flag, mappedBy = flag, dryRun = flag,
   persistent = function() FALSE, id = ids, what = a_type, type = a_type,
   n = a_length, length = a_length, dim = function() one_of(list(NULL, 3, c(2, 5))),
   offset = function() one_of(c(0, 8, 16, 100, 160)),
@@ -174,7 +175,7 @@ argument <- function(name) {
 # this package in the midst of a call of this package.
 lazy <- list(
   quote(misbehave()), quote(freeSharedMemory("a")),
-  quote({ freeSharedMemory("b c"); "b c" }), quote(viewSharedMemory("a")),
+  quote({ freeSharedMemory("b c"); "b c" }), quote(viewSharedMemory("a", live = TRUE)),
   quote({ gc(); "a" }), quote(unmapSharedMemory("a"))
 )
 
@@ -371,7 +372,11 @@ tidy_up <- function(call) {
   if (length(extra)) freeSharedMemory(extra)
   if (call$name == "writeSharedMemory")
     for (id in intersect(standing, objects()))
-      writeSharedMemory(id, content[[id]])
+      tryCatch(writeSharedMemory(id, content[[id]]),
+               sharedmemory_error_sealed = function(e) NULL)
+  # Sealed ones have to be there too, but not for long.
+  sealed <- with(listSharedObjects(), Id[sealed %in% TRUE])
+  if (chance(0.2)) freeSharedMemory(intersect(sealed, standing))
   for (id in standing) while (TRUE) {
     unmapSharedMemory(id)
     if (chance(0.5)) break

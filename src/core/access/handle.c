@@ -42,7 +42,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
   }
   opened->handle = (smem_handle){
       address, segment_capacity(&segment->footer), segment->footer.requested,
-      segment->footer.generation, access};
+      segment->footer.generation, access, segment->sealed};
   opened->total = segment->info.size;
   memcpy(opened->identity, segment->info.identity, sizeof opened->identity);
   memcpy(opened->reference.place, place, sizeof opened->reference.place);

@@ -63,6 +63,7 @@ static smem_code code_of(os_code code) {
   case OS_INCOMPLETE:
   case OS_BUSY:           return SMEM_BUSY;
   case OS_DENIED:         return SMEM_PERMISSION;
+  case OS_SEALED:         return SMEM_SEALED;
   case OS_NOT_REGULAR:    return SMEM_CORRUPT;
   case OS_NO_SPACE:       return SMEM_NO_SPACE;
   case OS_NO_MEMORY:      return SMEM_NO_MEMORY;

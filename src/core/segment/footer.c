@@ -8,13 +8,13 @@ static const uint64_t magic = 0x314D454D53444853u; /* "SHDSMEM1" in memory */
 
 /* Against damage, not against attackers: who can write here can write anything.
  * Two running sums, for a chain of multiplications would take as long as a system
- * call: the first tells what the words are, the second where. The checksum's own
- * place, the last word, does not count. */
+ * call: the first tells what the words are, the second where. The last two
+ * words, the seal and the checksum itself, do not count. */
 static uint64_t checksum(const struct footer *footer) {
   enum { WORDS = FOOTER_SIZE / 8 };
   uint64_t words[WORDS], sum = 1, sums = 0;
   memcpy(words, footer, sizeof words);
-  for (int i = 0; i < WORDS - 1; i++) {
+  for (int i = 0; i < WORDS - 2; i++) {
     sum += words[i];
     sums += sum;
   }

@@ -31,6 +31,7 @@ static smem_code read_footer(const struct call *call, struct segment *segment) {
   uint64_t total = segment->info.size;
   if (segment->info.user != os_user())
     return fail_owner(call, segment->name.text, segment->info.user);
+  segment->sealed = segment->info.sealed && !smem_id_is_raw(call->id);
   if (smem_id_is_raw(call->id)) {
     make_up_footer(segment);
     return SMEM_OK;
@@ -52,6 +53,10 @@ smem_code segment_try_open(const struct call *call, bool writable,
                            struct segment *segment, os_status *status) {
   *status = os_object_open(segment->name.text, writable, &segment->object,
                            &segment->info);
+  bool refused = status->code == OS_SEALED;
+  if (refused) /* if it is a segment at all */
+    *status = os_object_open(segment->name.text, false, &segment->object,
+                             &segment->info);
   if (status->code == OS_INCOMPLETE && segment->info.user != os_user())
     return fail_owner(call, segment->name.text, segment->info.user);
   if (status->code == OS_NOT_FOUND || status->code == OS_INCOMPLETE)
@@ -59,6 +64,8 @@ smem_code segment_try_open(const struct call *call, bool writable,
   if (status->code != OS_OK)
     return fail_object(call, *status, segment->name.text);
   smem_code code = read_footer(call, segment);
+  if (code == SMEM_OK && refused)
+    code = fail(call, SMEM_SEALED, 0, "it is sealed, and nobody can write to it");
   if (code != SMEM_OK) os_object_close(segment->object);
   return code;
 }

@@ -6,10 +6,10 @@
 
 /* ---- footer.c --------------------------------------------------------------- */
 
-enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 2 };
+enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 3 };
 
 /* The last FOOTER_SIZE bytes of a segment's object. Written once, before the
- * segment is visible, and never changed. Native byte order: it never leaves the
+ * segment is visible, and never changed, but for `seal`. Native byte order: it never leaves the
  * machine. The reserved bytes are zero. */
 struct footer {
   uint64_t magic;
@@ -25,7 +25,8 @@ struct footer {
   char id[256];         /* in full, also where the system hashes names */
   char tag[64];         /* for finding leaks: free text */
   char trace[256];      /* likewise: the call that allocated */
-  char reserved[FOOTER_SIZE - 13 * 8 - 256 - 64 - 256 - 8];
+  char reserved[FOOTER_SIZE - 13 * 8 - 256 - 64 - 256 - 2 * 8];
+  uint64_t seal;        /* the system's layer's: see os_object_publish() */
   uint64_t checksum;    /* never 0 */
 };
 
@@ -44,6 +45,7 @@ struct segment {
   struct name name;
   os_object object;
   os_info info;
+  bool sealed;
   struct footer footer;
 };
 

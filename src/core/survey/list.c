@@ -40,6 +40,7 @@ static void describe(const struct control *control,
                        footer->owner.pid_space == process_self()->os.pid_space;
   entry->created = footer->created;
   entry->lifetime = (smem_lifetime)footer->lifetime;
+  entry->sealed = segment->sealed;
   entry->generation = footer->generation;
   entry->tag = footer->tag;
   entry->trace = footer->trace;

@@ -150,13 +150,19 @@ SEXP api_fill(SEXP id, SEXP offset, SEXP bytes, SEXP length) {
   return answer(code, R_NilValue, &error);
 }
 
+SEXP api_seal(SEXP id) {
+  ERROR;
+  int code = shm->seal(text_of(id), &error);
+  return answer(code, R_NilValue, &error);
+}
+
 SEXP api_view(SEXP handle, SEXP type, SEXP offset, SEXP length,
-              SEXP readonly) {
+              SEXP live) {
   ERROR;
   SEXP view = R_NilValue;
   int code = shm->view(handle_of(handle), Rf_asInteger(type),
                        (uint64_t)Rf_asReal(offset), (uint64_t)Rf_asReal(length),
-                       Rf_asInteger(readonly), &view, &error);
+                       Rf_asInteger(live), &view, &error);
   return answer(code, view, &error);
 }
 
@@ -175,6 +181,7 @@ SEXP api_without_pointers(SEXP id, SEXP handle) {
       shm->map(text, 1, NULL, NULL),   shm->exists(text, NULL, NULL),
       shm->info(text, NULL, NULL),     shm->last_index(NULL, NULL),
       shm->fill(text, 0, NULL, 1, NULL),
+      shm->seal(NULL, NULL),
       shm->view(NULL, 0, 0, 0, 1, &view, NULL),
       shm->view(handle_of(handle), 0, 0, 0, 1, NULL, NULL)};
   SEXP result = Rf_allocVector(INTSXP, sizeof codes / sizeof *codes);

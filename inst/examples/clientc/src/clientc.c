@@ -116,16 +116,19 @@ static SEXP put(SEXP id, SEXP at, SEXP value) {
 
 /* ---- view -------------------------------------------------------------------------
  *
- * The view has a mapping of its own, so the handle can go at once. The one function
- * that needs R, and so R's main thread. */
+ * A view is a vector, whose elements must not change by themselves: so the segment is
+ * sealed first, and put() is refused from then on. The view has a mapping of its own,
+ * and the handle can go at once. The one function that needs R, and so R's main
+ * thread. */
 static SEXP window(SEXP id) {
   sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
   sharedmemory_handle *handle;
   SEXP x;
-  if (shm->map(text_of(id), 1, &handle, &error) != SHAREDMEMORY_OK)
+  if (shm->seal(text_of(id), &error) != SHAREDMEMORY_OK ||
+      shm->map(text_of(id), 1, &handle, &error) != SHAREDMEMORY_OK)
     return condition(&error);
   uint64_t n = shm->requested(handle) / sizeof(double);
-  int code = shm->view(handle, SHAREDMEMORY_DOUBLE, 0, n, 1, &x, &error);
+  int code = shm->view(handle, SHAREDMEMORY_DOUBLE, 0, n, 0, &x, &error);
   shm->unmap(handle);
   return code == SHAREDMEMORY_OK ? x : condition(&error);
 }

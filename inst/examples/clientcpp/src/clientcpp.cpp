@@ -81,11 +81,12 @@ public:
   std::size_t size() const { return shm->requested(handle_) / sizeof(double); }
   std::size_t room() const { return shm->capacity(handle_) / sizeof(double); }
 
-  // On R's main thread only. Not protected from the garbage collector.
+  // Of a sealed segment, and on R's main thread only. Not protected from the garbage
+  // collector.
   SEXP view() const {
     SEXP x;
     call(shm->view, handle_, SHAREDMEMORY_DOUBLE, uint64_t(0), uint64_t(size()),
-         1, &x);
+         0, &x);
     return x;
   }
 
@@ -244,7 +245,10 @@ static SEXP total(SEXP id) {
 static SEXP window(SEXP id) {
   const char *text = text_of(id);
   SEXP x = R_NilValue;
-  guarded([&] { x = Mapping(text, true).view(); });
+  guarded([&] {
+    call(shm->seal, text);
+    x = Mapping(text, true).view();
+  });
   return x;
 }
 

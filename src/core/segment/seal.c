@@ -1,0 +1,72 @@
+/* Seals: from then on a segment can only be read. */
+#include "segment.h"
+
+#include <string.h>
+
+/* One of several that are sealed together. */
+struct sealing {
+  struct name name;
+  uint64_t identity[2];
+  bool was_sealed;
+};
+
+static smem_code look(const struct call *call, struct sealing *sealing) {
+  struct segment segment;
+  if (smem_id_is_raw(call->id))
+    return fail(call, SMEM_ARGUMENT, 0,
+                "it is another program's object, which cannot be sealed");
+  smem_code code = segment_open(call, false, &segment);
+  if (code != SMEM_OK) return code;
+  os_object_close(segment.object);
+  sealing->name = segment.name;
+  memcpy(sealing->identity, segment.info.identity, sizeof sealing->identity);
+  sealing->was_sealed = segment.sealed;
+  return SMEM_OK;
+}
+
+static smem_code seal(const struct call *call, const struct sealing *sealing) {
+  if (sealing->was_sealed) return SMEM_OK;
+  os_status status =
+      os_object_seal(sealing->name.text, sealing->identity, true);
+  if (status.code == OS_OK) return SMEM_OK;
+  return fail_object(call, status, sealing->name.text);
+}
+
+static void unseal(const struct sealing *sealings, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    if (!sealings[i].was_sealed)
+      os_object_seal(sealings[i].name.text, sealings[i].identity, false);
+}
+
+static void begin(struct call *call, const char *const *ids, size_t count,
+                  size_t i) {
+  call->id = ids[i];
+  call->element = count > 1 ? i + 1 : 0;
+}
+
+static smem_code seal_all(struct call *call, const char *const *ids,
+                          size_t count, struct sealing *sealings) {
+  smem_code code = SMEM_OK;
+  for (size_t i = 0; i < count && code == SMEM_OK; i++) {
+    begin(call, ids, count, i);
+    code = look(call, &sealings[i]);
+  }
+  for (size_t i = 0; i < count && code == SMEM_OK; i++) {
+    begin(call, ids, count, i);
+    code = seal(call, &sealings[i]);
+    if (code != SMEM_OK) unseal(sealings, i);
+  }
+  return code;
+}
+
+smem_code smem_seal(const char *const *ids, size_t count, smem_error *error) {
+  struct call call = {"seal", "", 0, error, false};
+  struct sealing single;
+  if (count == 0) return SMEM_OK;
+  struct sealing *sealings =
+      count == 1 ? &single : os_allocate(count * sizeof *sealings);
+  if (!sealings) return fail_no_memory(&call);
+  smem_code code = seal_all(&call, ids, count, sealings);
+  if (count > 1) os_release(sealings);
+  return code;
+}
