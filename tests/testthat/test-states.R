@@ -283,7 +283,7 @@ test_that("rows of NA, as a logical index makes them, print all the same", {
   lines <- expect_fits(x[c(1, NA), ])
   expect_match(lines, "^1 live", all = FALSE)
   expect_fits(x[NA, ])
-  reclaimed <- x[columns]
+  reclaimed <- x[setdiff(columns, "sealed")]
   reclaimed$removed <- c(TRUE, FALSE)
   reclaimed$reason <- "whatever"
   class(reclaimed) <- c("sharedmemory_reclaim", "data.frame")
