@@ -61,7 +61,7 @@ new_tag <- function(outer) {
 
 tagged_segments <- function(tag) {
   columns <- .Call(C_list, NULL, NULL, FALSE)
-  ours <- which(startsWith(printable(columns$tag), tag))
+  ours <- which(startsWith(printable(columns$tag), printable(tag)))
   as_segment_table(columns, "sharedmemory_list")[ours, , drop = FALSE]
 }
 
