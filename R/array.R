@@ -58,11 +58,13 @@
 #'
 #' `for (x in a)` is an error of R. Write `for (i in seq_along(a))` and `a[[i]]`, or
 #' `for (x in a[])`. The same holds for functions that look into their argument without
-#' asking its class, such as `which()`: give them `a[]`.
+#' asking its class, such as `which()`: give them `a[]`. Before R 4.3 it holds for
+#' operators as well whose other operand has a class with operators of its own, such as
+#' `Date`.
 #'
 #' `a == b` compares values. `identical(a, b)` tells whether both are the same array,
-#' which two calls of `sharedArray()` never give; compare values by
-#' `identical(a[], b[])`.
+#' which two calls of `sharedArray()` never give (of arrays that were sent here it knows
+#' when they have been used); compare values by `identical(a[], b[])`.
 #'
 #' `dim(a) <- c(2, 3)` changes how this one name sees the elements, on the same memory;
 #' others keep their dim.

@@ -105,16 +105,25 @@ static void rest_real(struct summary *all, const void *chunk, R_xlen_t n) {
 /* ---- over all
  * ------------------------------------------------------------------- */
 
+/* Elements that need no change can be added where they are; whatever looks at
+ * one twice gets a copy. */
+static const void *chunk_of(const struct r_array *array, bool in_place,
+                            R_xlen_t at, R_xlen_t n, void *chunk) {
+  const char *from = array->bytes + (size_t)at * array->element->type.size;
+  if (in_place && !array->element->load) return from;
+  R_xlen_t good = r_element_load(array->element, chunk, from, n);
+  if (good < n) r_element_fail(array->reference.id, at + good);
+  return chunk;
+}
+
 static void pass(const struct r_array *array, r_take *take,
                  struct summary *summary, bool stop_at_na) {
   double chunk[R_CHUNK * R_ELEMENT_SIZE / sizeof(double)];
+  bool in_place = take == sum_real || take == rest_real;
   for (R_xlen_t at = 0; at < array->length; at += R_CHUNK) {
     R_xlen_t n = array->length - at < R_CHUNK ? array->length - at : R_CHUNK;
-    const char *from = array->bytes + (size_t)at * array->element->type.size;
     if (at % R_BLOCK == 0) R_CheckUserInterrupt();
-    R_xlen_t good = r_element_load(array->element, chunk, from, n);
-    if (good < n) r_element_fail(array->reference.id, at + good);
-    take(summary, chunk, n);
+    take(summary, chunk_of(array, in_place, at, n, chunk), n);
     if (stop_at_na && summary->has_na) return;
   }
 }

@@ -138,6 +138,18 @@ test_that("functions of a matrix", {
   expect_identical(as.data.frame(cube), as.data.frame(cube[]))
 })
 
+test_that("operators with an operand of another class", {
+  local_clean_shm()
+  a <- local_array("double", c(1, 2))
+  day <- as.Date("2020-02-28")
+  expect_identical(a[] + day, day + 1:2)
+  skip_if(getRversion() < "4.3.0", "R asks no class which operator to take")
+  expect_identical(a + day, day + 1:2)
+  expect_identical(day + a, day + 1:2)
+  expect_identical(as.difftime(5, units = "secs") * a,
+                   as.difftime(c(5, 10), units = "secs"))
+})
+
 test_that("a loop over positions and a loop over values", {
   local_clean_shm()
   a <- local_array("double", c(3, 1, 2))
