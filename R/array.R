@@ -21,6 +21,10 @@
 #' All is checked before the first byte is written, so an error has written nothing. (An
 #' interrupt, Ctrl-C, of a large write may leave a part.)
 #'
+#' Of a sealed segment, see [sealSharedMemory()], an array can be read; an assignment is
+#' the error `sealed`. (An array that was opened before the seal can still write: seal
+#' when all have written.)
+#'
 #' Nothing keeps other processes from reading while something is written, or from writing
 #' at the same time. One element of up to 8 bytes is written as one.
 #'
@@ -90,7 +94,8 @@
 #' @section Errors:
 #' `sharedmemory_error_bounds` if the segment does not have so many elements;
 #' `_argument`, `_not_found`, `_too_many_maps`, `_no_memory`, `_busy`, `_corrupt`,
-#' `_permission`; see [sharedmemory]. Of indices and values: `_bounds` and `_argument`.
+#' `_permission`; see [sharedmemory]. Of indices and values: `_bounds`,
+#' `_argument` and `_sealed`.
 #' @seealso [viewSharedMemory()] for vectors, [readSharedMemory()] and
 #'   [writeSharedMemory()] for copies, [sharedMemoryId()].
 #' @examples

@@ -197,10 +197,20 @@ struct r_array *r_array_known(const char *op, SEXP x) {
 /* ---- opening
  * ---------------------------------------------------------------------- */
 
-/* For writing, if that can be. */
+/* For writing, or if it is sealed for reading. */
 static smem_code open_reference(const smem_reference *reference,
                                 smem_handle **handle, smem_error *error) {
-  return smem_open_reference(reference, SMEM_READ_WRITE, handle, error);
+  smem_code code =
+      smem_open_reference(reference, SMEM_READ_WRITE, handle, error);
+  if (code != SMEM_SEALED) return code;
+  return smem_open_reference(reference, SMEM_READ_ONLY, handle, error);
+}
+
+static smem_code open_id(const char *id, smem_handle **handle,
+                         smem_error *error) {
+  smem_code code = smem_open(id, SMEM_READ_WRITE, handle, error);
+  return code == SMEM_SEALED ? smem_open(id, SMEM_READ_ONLY, handle, error)
+                             : code;
 }
 
 static struct r_shared *new_shared(const char *op) {
@@ -246,7 +256,11 @@ struct r_array *r_array_open(const char *op, SEXP x) {
 }
 
 struct r_array *r_array_writable(const char *op, SEXP x) {
-  return r_array_open(op, x);
+  struct r_array *array = r_array_open(op, x);
+  if (array->shared->handle->access != SMEM_READ_WRITE)
+    r_fail(SMEM_SEALED, op, array->reference.id,
+           "it is sealed, and nobody can write to it");
+  return array;
 }
 
 /* ---- for the user
@@ -306,8 +320,7 @@ SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset) {
   making.x = PROTECT(new_pointer());
   struct r_array *array = attach(op, making.x, making.dim);
   array->shared = new_shared(op);
-  smem_code code =
-      smem_open(CHAR(id), SMEM_READ_WRITE, &array->shared->handle, &error);
+  smem_code code = open_id(CHAR(id), &array->shared->handle, &error);
   error.op = op;
   r_check(code, &error);
   R_ExecWithCleanup(fit, &making, close_undone, &making);

@@ -1,6 +1,5 @@
 /* Reductions: one number of all elements, in one pass over the memory. Each
- * element is read once, into a buffer, and so is the same for all that is done
- * with it. */
+ * element is read once, and so is the same for all that is done with it. */
 #include "array.h"
 
 #include <float.h>

@@ -170,6 +170,25 @@ test_that("a stale reference is an error at its first use, and says which", {
   freeSharedMemory(id)
 })
 
+test_that("an array of a sealed segment can be read, and assigned to by nobody", {
+  local_clean_shm()
+  a <- local_array("double", c(1, 2, 3))
+  id <- sharedMemoryId(a)
+  sealSharedMemory(id)
+  b <- sharedArray(id)
+  sent <- unserialize(serialize(a, NULL))
+  for (x in list(b, sent)) {
+    expect_identical(x[1:3], c(1, 2, 3))
+    expect_identical(sum(x[1:3]), 6)
+    expect_identical(kind_of(x[1] <- 5), "sealed")
+    expect_identical(kind_of(x[[1]] <- 5), "sealed")
+    expect_identical(kind_of(x[] <- 5), "sealed")
+    dim(x) <- c(1, length(x))
+    expect_identical(kind_of(x[1, 1] <- 5), "sealed")
+  }
+  expect_identical(readSharedMemory(id, n = 3), c(1, 2, 3))
+})
+
 test_that("what is not an array made by sharedArray() is refused", {
   local_clean_shm()
   id <- allocateSharedMemory(64)

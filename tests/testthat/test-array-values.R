@@ -196,9 +196,15 @@ test_that("values of vectors that are not written out are taken", {
   c[1001 - 1:1000] <- a[]
   expect_identical(c[], 1000:1)
   live <- local_array("integer", 1:10)
-  v <- viewSharedMemory(local_segment(11:20), "integer")
+  v <- viewSharedMemory(local_segment(11:20), "integer", live = TRUE)
   live[] <- v
   expect_identical(live[], 11:20)
+  # Of the very memory that is written.
+  own <- viewSharedMemory(sharedMemoryId(live), "integer", live = TRUE)
+  live[10:1] <- own
+  expect_identical(live[], 20:11)
+  live[2:10] <- own[1:9]
+  expect_identical(live[], c(20L, 20:12))
 })
 
 test_that("arguments are checked", {
