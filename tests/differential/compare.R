@@ -39,10 +39,6 @@ evaluate <- function(call, scene) {
     error = function(e) {
       state <<- if (is_timeout(e)) "slow" else if (is_memory(e)) "memory" else "error"
       said(e)
-    },
-    condition = function(c) {
-      state <<- "error"
-      said(c)
     }
   )
   setTimeLimit()

@@ -10,7 +10,7 @@ ways <- list(
     type <- typeof(values)
     id <- allocateSharedMemory(max(1, length(values) * type_sizes[[type]]))
     writeSharedMemory(id, values)
-    if (exists("sealSharedMemory")) sealSharedMemory(id)
+    sealSharedMemory(id)
     list(
       id = id,
       make = function() viewSharedMemory(id, type, length = length(values)),
