@@ -199,9 +199,25 @@ static void detach(SEXP x) {
   UNPROTECT(1);
 }
 
+/* From 64 elements on R sets attributes on a wrapper of its own around the view, which
+ * duplicates what it wraps when it is first asked for a pointer. If nobody else refers
+ * to that duplicate then, R takes every later reference for a mistake of its own, and
+ * serialize() makes one: from then on all uses are errors. So a duplicate is referred
+ * to by its own pointer until it gives out its memory. One that is made for an
+ * assignment does so at once, and the next assignment does not duplicate it. */
+static void hold_duplicate(SEXP pointer, SEXP y) {
+  R_SetExternalPtrProtected(pointer, y);
+}
+
+static void release_duplicate(SEXP pointer) {
+  if (R_ExternalPtrProtected(pointer) != R_NilValue)
+    R_SetExternalPtrProtected(pointer, R_NilValue);
+}
+
 static void *view_pointer(SEXP x, Rboolean writable) {
   char *at = bytes(x);
   struct view *view = view_of(x);
+  release_duplicate(R_altrep_data2(x));
   if (!writable || is_detached(x)) return at;
   view->exposed = true;
   if (view->handle->access != SMEM_PRIVATE) detach(x);
@@ -241,6 +257,7 @@ static SEXP view_duplicate(SEXP x, Rboolean deep) {
   SEXP y = made ? R_new_altrep(classes[type_index(&view->reference)],
                                R_NilValue, pointer)
                 : NULL;
+  if (y) hold_duplicate(pointer, y);
   UNPROTECT(1);
   return y;
 }

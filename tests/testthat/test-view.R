@@ -305,3 +305,24 @@ test_that("attributes stay with the view, and with it alone", {
     expect_identical(readSharedMemory(id), as.double(seq_len(n)))
   }
 })
+
+test_that("a view with attributes can be read, sent and read again", {
+  local_clean_shm()
+  for (type in names(samples)) {
+    values <- rep_len(samples[[type]], 100)
+    id <- local_sealed(values)
+    x <- viewSharedMemory(id, type)
+    names(x) <- names(values) <- paste0("n", 1:100)
+    for (i in 1:3) {
+      expect_identical(x, values)
+      expect_identical(unserialize(serialize(list(x, x), NULL)), list(values, values))
+      expect_identical(x[x == values[1]], values[values == values[1]])
+    }
+    x[2] <- x[1]
+    x[3] <- x[1]
+    values[2:3] <- values[1]
+    serialize(x, NULL)
+    expect_identical(x, values)
+    expect_same_bits(viewSharedMemory(id, type)[1:10], samples[[type]])
+  }
+})
