@@ -260,7 +260,7 @@ describe <- function(x) {
 
 #' @export
 format.sharedArray <- function(x, ...) {
-  paste0("<sharedArray ", describe(x), " in '", sharedMemoryId(x), "'>")
+  paste0("<sharedArray ", describe(x), " in '", sharedMemoryId(x, full = TRUE), "'>")
 }
 
 # The first values as they would be printed, or why there are none.

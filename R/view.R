@@ -79,8 +79,13 @@
 #' @param live `TRUE`: the segment need not be sealed, and the elements may change; see
 #'   below.
 #' @param x Any R object.
+#' @param full `TRUE`: the namespace, a colon and the id, also of what the id alone does not
+#'   lead to.
 #' @return `viewSharedMemory()`: a vector of the type. `isSharedMemoryView()`: `TRUE` or
-#'   `FALSE`. `sharedMemoryId()`: the id as a string, `NA` for what is not a view.
+#'   `FALSE`. `sharedMemoryId()`: the id of the segment behind a view or a [sharedArray()],
+#'   as a string. `NA` for anything else, and where the id would lead to another segment:
+#'   it was freed and its name given to another one, or the segment is of another
+#'   namespace. So `freeSharedMemory(sharedMemoryId(x))` hits this segment or nothing.
 #' @section Errors:
 #' `sharedmemory_error_unsealed`; `sharedmemory_error_bounds` if the segment does not
 #' have so many elements; `_argument`, also if a logical element is neither `FALSE`,
@@ -118,11 +123,11 @@ viewSharedMemory <- function(id, type = "double", length, offset = 0,
 #' @rdname viewSharedMemory
 #' @export
 isSharedMemoryView <- function(x) {
-  !is.na(.Call(C_view_id, x))
+  .Call(C_is_view, x)
 }
 
 #' @rdname viewSharedMemory
 #' @export
-sharedMemoryId <- function(x) {
-  if (is_shared_array(x)) .Call(C_array_id, x) else .Call(C_view_id, x)
+sharedMemoryId <- function(x, full = FALSE) {
+  if (is_shared_array(x)) .Call(C_array_id, x, full) else .Call(C_view_id, x, full)
 }

@@ -128,7 +128,7 @@ smem_code smem_leave(smem_error *error) {
   uint64_t before = control_uses();
   smem_code code = walk_own(&call, visit_owned, &owner);
   /* What is mapped keeps us here too: see smem_map(). */
-  if (code != SMEM_OK || owner || mapping_any()) return code;
+  if (code != SMEM_OK || owner || mapping_any() || handle_any()) return code;
   if (!control_leave(&call, before)) return SMEM_OK;
   control_forget_numbers();
   namespace_forget();

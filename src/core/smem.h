@@ -157,7 +157,8 @@ void smem_unmap_all(void (*gone)(smem_detached *detached));
  *
  * A mapping of its own, that no unmap and no free, from whatever thread, takes
  * away: it stays until smem_close(), also when the segment is gone. Handles do
- * not count as mapped, and nobody joins for them. */
+ * not count as mapped. Who has one of a segment without a name joins for it, as in
+ * smem_map(). */
 
 typedef struct smem_handle {
   void *address;
@@ -203,6 +204,11 @@ void smem_refer(const smem_handle *handle, smem_reference *reference);
 smem_code smem_open_reference(const smem_reference *reference,
                               smem_access access, smem_handle **handle,
                               smem_error *error);
+
+/* Does the id alone, in the namespace of this process, lead to this segment or to
+ * nothing, so that who frees it cannot hit another one? `handle` is what the reference
+ * has opened, or NULL. */
+bool smem_id_means(const smem_reference *reference, const smem_handle *handle);
 
 /* As bytes, the same on every machine. Returns how many: 56 and what
  * namespace and id have. */

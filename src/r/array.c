@@ -366,9 +366,14 @@ SEXP r_array_set_dim(SEXP x, SEXP dim) {
   return other;
 }
 
-SEXP r_array_id(SEXP x) {
-  return Rf_ScalarString(
-      Rf_mkCharCE(r_array_known("find", x)->reference.id, CE_UTF8));
+SEXP r_array_id(SEXP x, SEXP full) {
+  bool with_space = r_flag("find", "full", full);
+  const struct r_array *array = r_array_known("find", x);
+  const smem_handle *handle = array->shared ? array->shared->handle : NULL;
+  SEXP id = PROTECT(r_id_of(&array->reference, handle, with_space));
+  SEXP result = Rf_ScalarString(id);
+  UNPROTECT(1);
+  return result;
 }
 
 SEXP r_array_type(SEXP x) {

@@ -26,14 +26,10 @@ SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
 
 /* A live view of the same segment would change under us while it is written. */
 static SEXP apart_from(const char *id, SEXP x) {
-  SEXP view = PROTECT(r_view_id(x)), copy = x;
-  if (STRING_ELT(view, 0) != NA_STRING &&
-      strcmp(CHAR(STRING_ELT(view, 0)), id) == 0) {
-    copy = PROTECT(Rf_allocVector(TYPEOF(x), XLENGTH(x)));
-    memcpy(r_vector_bytes(copy), r_vector_bytes_read(x),
-           (size_t)XLENGTH(x) * r_types[r_type_of(x)].size);
-    UNPROTECT(1);
-  }
+  if (!r_view_shows(x, id)) return x;
+  SEXP copy = PROTECT(Rf_allocVector(TYPEOF(x), XLENGTH(x)));
+  memcpy(r_vector_bytes(copy), r_vector_bytes_read(x),
+         (size_t)XLENGTH(x) * r_types[r_type_of(x)].size);
   UNPROTECT(1);
   return copy;
 }

@@ -136,6 +136,12 @@ int64_t r_fit(const char *op, const char *id, const struct r_type *type,
 bool r_is_inside(const smem_reference *reference, const struct r_type *type,
                  uint64_t capacity);
 
+/* The id by which R code can come to the segment; NA_STRING if that means another one
+ * here. `full`: with the namespace, whatever it means. `handle` may be NULL. The caller
+ * protects. */
+SEXP r_id_of(const smem_reference *reference, const smem_handle *handle,
+             bool full);
+
 /* The first value that is not FALSE, TRUE or NA; `length` if all are. */
 uint64_t r_first_improper(const int *values, uint64_t length);
 /* All but NA and 0 become TRUE. */
@@ -158,8 +164,12 @@ uint8_t r_view_form(int type, bool live);
 SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
                          smem_error *error);
 
-/* The id of the segment that `x` is a view of, NA if it is not a view. */
-SEXP r_view_id(SEXP x);
+/* Is it a view? */
+SEXP r_is_view(SEXP x);
+/* r_id_of() of a view, NA of all else. */
+SEXP r_view_id(SEXP x, SEXP full);
+/* May a write to this segment change the elements of `x`? */
+bool r_view_shows(SEXP x, const char *id);
 
 /* ---- arrays; what these files share is in array.h ------------------------- */
 
@@ -168,7 +178,7 @@ SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset);
 SEXP r_array_length(SEXP x);
 SEXP r_array_dim(SEXP x);
 SEXP r_array_set_dim(SEXP x, SEXP dim); /* a new one */
-SEXP r_array_id(SEXP x);
+SEXP r_array_id(SEXP x, SEXP full);
 SEXP r_array_type(SEXP x); /* its name */
 
 /* subset.c: x[index]; x[i, j], whose indices are in a

@@ -1,6 +1,7 @@
 /* The vectors whose elements are plain bytes: their types, and their memory. */
 #include "glue.h"
 
+#include <stdio.h>
 #include <string.h>
 
 const struct r_type r_types[R_TYPES] = {{"raw", RAWSXP, 1},
@@ -74,6 +75,18 @@ bool r_is_inside(const smem_reference *reference, const struct r_type *type,
                  uint64_t capacity) {
   return reference->offset <= capacity && reference->offset % type->size == 0 &&
          reference->length <= (capacity - reference->offset) / type->size;
+}
+
+SEXP r_id_of(const smem_reference *reference, const smem_handle *handle,
+             bool full) {
+  char text[sizeof reference->space + sizeof reference->id];
+  const char *id = reference->id;
+  if (full && !smem_id_is_raw(id)) {
+    snprintf(text, sizeof text, "%s:%s", reference->space, id);
+    id = text;
+  }
+  return full || smem_id_means(reference, handle) ? Rf_mkCharCE(id, CE_UTF8)
+                                                  : NA_STRING;
 }
 
 /* ---- logical values ---------------------------------------------------------

@@ -432,9 +432,24 @@ static SEXP view_behind(SEXP x) {
   return NULL;
 }
 
-SEXP r_view_id(SEXP x) {
+SEXP r_is_view(SEXP x) {
   r_pointer_collect();
+  return Rf_ScalarLogical(view_behind(x) != NULL);
+}
+
+SEXP r_view_id(SEXP x, SEXP full) {
+  r_pointer_collect();
+  bool with_space = r_flag("find", "full", full);
+  SEXP view = view_behind(x), id = NA_STRING;
+  if (view)
+    id = r_id_of(&view_of(view)->reference, view_of(view)->handle, with_space);
+  SEXP result = Rf_ScalarString(PROTECT(id));
+  UNPROTECT(1);
+  return result;
+}
+
+bool r_view_shows(SEXP x, const char *id) {
   SEXP view = view_behind(x);
-  return Rf_ScalarString(
-      view ? Rf_mkCharCE(view_of(view)->reference.id, CE_UTF8) : NA_STRING);
+  return view && is_live(view_of(view)) &&
+         strcmp(view_of(view)->reference.id, id) == 0;
 }

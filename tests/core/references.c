@@ -349,11 +349,16 @@ TEST(a_reference_to_another_namespace) {
   CHECK_OK(free_id("a"));
 }
 
+ROLE(opens_it) {
+  smem_reference reference = read_mail();
+  CHECK_OK(try_open_reference(&reference));
+}
+
 TEST(a_reference_and_a_number_that_came_back) {
   process_id maker = START(maker_of_a_reference, "");
   await_flag(0, 1);
   smem_reference reference = read_mail();
-  CHECK_OK(try_open_reference(&reference));
+  PLAY(opens_it, "");
   CHECK_OK(free_id("1"));
   raise_flag(1);
   FINISH(maker);
@@ -363,6 +368,47 @@ TEST(a_reference_and_a_number_that_came_back) {
   CHECK_EQUAL(0, *map("1"));
   CHECK_OK(free_id("1"));
   CHECK_CODE(SMEM_NOT_FOUND, try_open_reference(&reference));
+}
+
+/* Who holds a handle of a segment keeps its number from coming back. */
+ROLE(makes_another) {
+  CHECK_EQUAL(2, allocate_number(5000));
+  CHECK_OK(free_id("2"));
+}
+
+TEST(a_number_that_somebody_holds) {
+  process_id maker = START(maker_of_a_reference, "");
+  await_flag(0, 1);
+  smem_reference reference = read_mail();
+  smem_handle *handle;
+  CHECK_OK(smem_open_reference(&reference, SMEM_READ_ONLY, &handle, &error));
+  CHECK_OK(free_id("1"));
+  raise_flag(1);
+  FINISH(maker); /* he was the last to have made something */
+  CHECK_OK(smem_leave(&error));
+  PLAY(makes_another, "");
+  CHECK(smem_id_means(&reference, handle));
+  smem_close(handle);
+  CHECK_OK(smem_leave(&error));
+  CHECK(!path_exists(control_path()));
+}
+
+/* Does the id alone mean the segment of the reference, or nothing? */
+TEST(what_an_id_means) {
+  CHECK_OK(allocate("a", 5000));
+  smem_handle *handle = open_handle("a", SMEM_READ_ONLY);
+  smem_reference reference, other;
+  smem_refer(handle, &reference);
+  CHECK(smem_id_means(&reference, handle) && smem_id_means(&reference, NULL));
+  other = reference;
+  strcpy(other.space, "another");
+  CHECK(!smem_id_means(&other, NULL));
+  CHECK_OK(free_id("a"));
+  CHECK(smem_id_means(&reference, handle) && smem_id_means(&reference, NULL));
+  CHECK_OK(allocate("a", 5000));
+  CHECK(!smem_id_means(&reference, handle) && !smem_id_means(&reference, NULL));
+  smem_close(handle);
+  CHECK_OK(free_id("a"));
 }
 
 /* Under the name is what nobody has referred to. */

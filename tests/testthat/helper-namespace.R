@@ -50,6 +50,12 @@ local_clean_shm <- function(frame = parent.frame()) {
     {
       left <- setdiff(objects_in(), basename(control_file()))
       leave_namespace()
+      # Who holds a view stays joined.
+      if (length(objects_in()) > 0) {
+        rm(list = ls(frame, all.names = TRUE), envir = frame)
+        gc()
+        leave_namespace()
+      }
       left <- c(left, objects_in())
       remove_objects()
       expect_identical(left, character(), label = "what the test has left")

@@ -12,4 +12,17 @@ void mapping_after_fork(void);
 void mapping_in_child(void);
 bool mapping_any(void);
 
+/* Whoever has a segment mapped that has a number joins, so that the counter outlives
+ * the mapping, and sees to it that the number is not handed out again. *control, unless
+ * NULL, is to be released when the mapping is on record. Can the number come back all
+ * the same? */
+bool mapping_settle_number(const struct call *call,
+                           const struct segment *segment,
+                           struct control **control);
+
+/* ---- handle.c ----------------------------------------------------------------- */
+
+/* Is there a handle for whose number we have to stay joined? */
+bool handle_any(void);
+
 #endif

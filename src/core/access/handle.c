@@ -7,9 +7,14 @@
 struct opened {
   smem_handle handle;
   uint64_t total; /* bytes mapped */
+  bool stays;     /* we stay joined for its number */
   uint64_t identity[2];
   smem_reference reference;
 };
+
+static _Atomic uint64_t staying; /* handles that we stay joined for */
+
+bool handle_any(void) { return staying > 0; }
 
 static smem_code find_place(const struct call *call, uint64_t place[2]) {
   os_status status = os_place(place);
@@ -25,6 +30,28 @@ static smem_code map_segment(const struct call *call,
   if (code != SMEM_UNSUPPORTED || *access != SMEM_PRIVATE) return code;
   *access = SMEM_READ_ONLY;
   return segment_map(call, segment, *access, address);
+}
+
+static bool is_ours(const struct call *call, const char *space) {
+  struct space own;
+  smem_error ignored;
+  struct call quiet = *call;
+  quiet.error = &ignored;
+  return namespace_get(&quiet, &own) == SMEM_OK && strcmp(own.text, space) == 0;
+}
+
+/* Its number must not come back while somebody holds it: see
+ * mapping_settle_number(). */
+static void stay(const struct call *call, const struct segment *segment,
+                 struct opened *opened) {
+  struct control *control;
+  if (!is_ours(call, opened->reference.space)) return;
+  mapping_settle_number(call, segment, &control);
+  if (!control) return;
+  opened->stays = true;
+  staying++;
+  control_used();
+  control_release(control);
 }
 
 /* Map `segment`, whose object is closed in any case. */
@@ -49,6 +76,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
   opened->reference.generation = segment->footer.generation;
   smem_copy_text(opened->reference.space, sizeof opened->reference.space, space);
   smem_copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
+  stay(call, segment, opened);
   *handle = &opened->handle;
   return SMEM_OK;
 }
@@ -126,17 +154,40 @@ smem_code smem_open_reference(const smem_reference *reference,
 
 void smem_close(smem_handle *handle) {
   if (!handle) return;
+  if (((struct opened *)handle)->stays) staying--;
   os_unmap(handle->address, ((struct opened *)handle)->total);
   os_release(handle);
 }
 
-bool smem_handle_is_findable(const smem_handle *handle) {
-  const struct opened *opened = (const struct opened *)handle;
+/* Is what bears the name the object that is open? */
+static os_code compare(const struct opened *opened, bool *same) {
   struct name name;
   os_info info;
   name_referred(&opened->reference, &name);
-  return os_object_stat(name.text, &info).code == OS_OK &&
-         memcmp(info.identity, opened->identity, sizeof info.identity) == 0;
+  os_code code = os_object_stat(name.text, &info).code;
+  *same = os_stat_told(code) &&
+          memcmp(info.identity, opened->identity, sizeof info.identity) == 0;
+  return code;
+}
+
+bool smem_id_means(const smem_reference *reference, const smem_handle *handle) {
+  smem_error ignored;
+  struct call call = {"find", reference->id, 0, &ignored, false};
+  smem_handle *opened;
+  bool same;
+  if (!smem_id_is_raw(reference->id) && !is_ours(&call, reference->space))
+    return false;
+  if (handle)
+    return compare((const struct opened *)handle, &same) == OS_NOT_FOUND || same;
+  smem_code code =
+      smem_open_reference(reference, SMEM_READ_ONLY, &opened, &ignored);
+  if (code == SMEM_OK) smem_close(opened);
+  return code == SMEM_OK || code == SMEM_NOT_FOUND;
+}
+
+bool smem_handle_is_findable(const smem_handle *handle) {
+  bool same;
+  return compare((const struct opened *)handle, &same) == OS_OK && same;
 }
 
 bool smem_handle_is_written(const smem_handle *handle) {

@@ -175,12 +175,9 @@ static bool is_elsewhere(const struct segment *segment) {
          memcmp(now.identity, segment->info.identity, sizeof now.identity) != 0;
 }
 
-/* Join, so that the counter outlives our mapping, and see to it that it will not
- * hand out this number again. *control, unless NULL, is to be released when the
- * mapping is entered. Returns record.can_return. */
-static bool settle_number(const struct call *call,
-                          const struct segment *segment,
-                          struct control **control) {
+bool mapping_settle_number(const struct call *call,
+                           const struct segment *segment,
+                           struct control **control) {
   uint64_t number;
   smem_error ignored;
   struct call quiet = *call;
@@ -217,7 +214,7 @@ smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
     code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
     if (code != SMEM_OK) return code;
     struct control *control;
-    bool can_return = settle_number(&call, &segment, &control);
+    bool can_return = mapping_settle_number(&call, &segment, &control);
     os_mutex_lock(&mutex);
     code = enter(&call, access, &segment, hash, can_return, &record);
     os_mutex_unlock(&mutex);
