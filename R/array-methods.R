@@ -260,7 +260,9 @@ describe <- function(x) {
 
 #' @export
 format.sharedArray <- function(x, ...) {
-  paste0("<sharedArray ", describe(x), " in '", sharedMemoryId(x, full = TRUE), "'>")
+  id <- sharedMemoryId(x)
+  if (is.na(id)) id <- sharedMemoryId(x, full = TRUE)
+  paste0("<sharedArray ", describe(x), " in '", printable(id), "'>")
 }
 
 # The first values as they would be printed, or why there are none.
