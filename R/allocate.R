@@ -17,9 +17,12 @@
 #'   Numbers and factors are accepted, see [sharedmemory].
 #' @param lifetime `"freed"`: the segment lives until somebody frees it, and
 #'   outlives this process. `"process"`: it is also freed when the process that
-#'   created it ends normally or unloads the package; not when a forked child
-#'   ends, and not by the kernel if the process is killed: then it is an orphan for
-#'   [reclaimSharedMemory()]. It has no influence on a segment that exists already.
+#'   created it ends normally or unloads the package, not when a forked child of that
+#'   process ends. If the process is killed the segment stays, as an orphan for
+#'   [reclaimSharedMemory()]. The children of [parallel::mclapply()] and
+#'   [parallel::mcparallel()] end like that, without any exit handler: free in the
+#'   child what it allocates, or hand the id to the parent. The argument has no influence
+#'   on a segment that exists already.
 #'   On Windows no segment outlives the last process that holds it.
 #' @param exclusive `TRUE`: a name that exists already is an error.
 #' @return The ids: a character vector as long as the longer one of `size` and

@@ -8,8 +8,9 @@
 #' 3. [unmapSharedMemory()] gives the pointer back,
 #' 4. [freeSharedMemory()] removes the segment.
 #'
-#' From R, without native code, [viewSharedMemory()] gives vectors that are the
-#' segment itself, [readSharedMemory()] and [writeSharedMemory()] copy.
+#' From R, without native code, [viewSharedMemory()] gives vectors that are a sealed
+#' segment itself, [sharedArray()] reads and writes in place, [readSharedMemory()] and
+#' [writeSharedMemory()] copy.
 #'
 #' Packages in C and C++ have the same by a C interface: see [sharedmemory-c-api].
 #'
@@ -48,7 +49,7 @@
 #' * `id`: the id concerned, or `NA`,
 #' * `op`: what was tried: `"allocate"`, `"map"`, `"unmap"`, `"free"`, `"find"`,
 #'   `"measure"`, `"list"`, `"inspect"`, `"reclaim"`, `"count"`, `"join"`,
-#'   `"leave"`, `"read"`, `"write"` or `"view"`,
+#'   `"leave"`, `"read"`, `"write"`, `"view"` or `"seal"`,
 #' * `errno`: the error number of the operating system, 0 if it gave none,
 #' * `element`: which element of a vectorised call failed, from 1, or `NA`.
 #'
@@ -64,12 +65,14 @@
 #' | `too_many_maps` | the kernel's limit on mappings per process |
 #' | `too_many_files` | the limit on open files |
 #' | `busy` | another process has been creating this segment for too long |
-#' | `corrupt` | what bears the name is no segment of this package, or damaged |
+#' | `corrupt` | what bears the name is not a segment of this package, or is damaged |
 #' | `permission` | it belongs to another user |
 #' | `control` | the control object of the namespace cannot be used |
 #' | `unsupported` | the operating system cannot do this |
-#' | `bounds` | the segment has not the bytes that were asked for |
+#' | `bounds` | the segment does not have the bytes that were asked for |
 #' | `elsewhere` | a reference was made where other shared memory is seen |
+#' | `sealed` | it is sealed, and nobody can write to it |
+#' | `unsealed` | it is not sealed, so a view of it would change |
 #' | `system` | anything else that the operating system refused |
 #'
 #' A call that fails has changed nothing (but for a write of many MiB that the system

@@ -255,3 +255,19 @@ test_that("only the owner may open a segment, whatever the umask", {
     releaseSharedObjectPackageData()
   }
 })
+
+test_that("children of mclapply() leave orphans, as the help says", {
+  local_clean_shm()
+  skip_if_no_fork()
+  ids <- run_in(local_session(), function() {
+    options(sharedmemory.reclaim = FALSE)
+    initialSharedObjectPackageData()
+    unlist(parallel::mclapply(1:2, function(i) {
+      allocateSharedMemory(10, lifetime = "process")
+    }, mc.cores = 2))
+  })
+  are_orphans <- function() identical(listSharedObjects()$state, rep("orphan", 2))
+  expect_true(eventually(are_orphans))
+  expect_setequal(reclaimSharedMemory()$Id, ids)
+  expect_identical(hasSharedMemory(ids), c(FALSE, FALSE))
+})
