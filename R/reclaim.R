@@ -45,7 +45,8 @@ fate_meaning <- c(
   freed = "it lives until somebody frees it (persistent = TRUE removes it)",
   damaged = "damaged: look at it, then freeSharedMemory()",
   busy = "somebody is at work on it",
-  changed = "it was freed or replaced meanwhile"
+  changed = "it was freed or replaced meanwhile",
+  sent = "it is kept for those to whom it was sent"
 )
 
 #' @export

@@ -8,6 +8,9 @@
 #' 3. [unmapSharedMemory()] gives the pointer back,
 #' 4. [freeSharedMemory()] removes the segment.
 #'
+#' Whole R objects go into a segment of their own by [share()]; they are values, and
+#' other processes get them without a copy.
+#'
 #' From R, without native code, [viewSharedMemory()] gives vectors that are a sealed
 #' segment itself, [sharedArray()] reads and writes in place, [readSharedMemory()] and
 #' [writeSharedMemory()] copy.
@@ -49,7 +52,7 @@
 #' * `id`: the id concerned, or `NA`,
 #' * `op`: what was tried: `"allocate"`, `"map"`, `"unmap"`, `"free"`, `"find"`,
 #'   `"measure"`, `"list"`, `"inspect"`, `"reclaim"`, `"count"`, `"join"`,
-#'   `"leave"`, `"read"`, `"write"`, `"view"` or `"seal"`,
+#'   `"leave"`, `"read"`, `"write"`, `"view"`, `"seal"`, `"share"` or `"open"`,
 #' * `errno`: the error number of the operating system, 0 if it gave none,
 #' * `element`: which element of a vectorised call failed, from 1, or `NA`.
 #'

@@ -129,5 +129,5 @@ isSharedMemoryView <- function(x) {
 #' @rdname viewSharedMemory
 #' @export
 sharedMemoryId <- function(x, full = FALSE) {
-  if (is_shared_array(x)) .Call(C_array_id, x, full) else .Call(C_view_id, x, full)
+  if (is_shared_array(x)) .Call(C_array_id, x, full) else .Call(C_shared_id, x, full)
 }

@@ -24,6 +24,8 @@ static const R_CallMethodDef entries[] = {
     ENTRY(array_get, 2),  ENTRY(array_get_part, 3),
     ENTRY(array_get_element, 3), ENTRY(array_set, 3), ENTRY(array_set_part, 3),
     ENTRY(array_set_element, 4), ENTRY(array_reduce, 3),
+    ENTRY(share, 3),      ENTRY(unshare, 1),  ENTRY(open_shared, 1),
+    ENTRY(is_shared, 1),  ENTRY(shared_id, 2),
     {NULL, NULL, 0}};
 
 static void in_this_library(void) {}
@@ -38,6 +40,7 @@ static void make_classes(DllInfo *dll) {
   if (stays) return;
   stays = os_pin_library(in_this_library);
   r_view_start(stays ? NULL : dll);
+  r_shared_start(stays ? NULL : dll);
 }
 
 void attribute_visible R_init_sharedmemory(DllInfo *dll) {

@@ -1,6 +1,7 @@
 /* The life of this process as a user of the core: start, fork, stop; joining and
  * leaving. */
 #include "access/access.h"
+#include "object/object_internal.h"
 #include "survey/survey.h"
 
 #include <stdlib.h>
@@ -15,6 +16,7 @@ static bool started;
  * around the fork so that the child finds what they guard in order. */
 
 static void before_fork(void) {
+  object_before_fork();
   mapping_before_fork();
   control_before_fork();
   name_before_fork();
@@ -26,6 +28,7 @@ static void in_parent(void) {
   name_after_fork();
   control_after_fork();
   mapping_after_fork();
+  object_after_fork();
 }
 
 /* Unlocked, not made anew: this thread is the one that has locked them. */
@@ -35,6 +38,7 @@ static void in_child(void) {
   lock_in_child();
   control_in_child();
   mapping_in_child();
+  object_in_child();
 }
 
 static void at_exit(void) {
@@ -51,6 +55,7 @@ void smem_start(bool (*interrupted)(void)) {
   lock_start();
   control_start();
   mapping_start();
+  object_start();
   os_at_fork(before_fork, in_parent, in_child);
   atexit(at_exit);
 }
@@ -107,6 +112,7 @@ void smem_stop(void) {
   smem_error error;
   struct call call = {"free", "", 0, &error, true};
   struct ending ending = {&call, NULL};
+  object_stop();
   if (process_settle() && control_join(&call, &ending.control) == SMEM_OK) {
     walk_own(&call, visit_free, &ending);
     control_release(ending.control);

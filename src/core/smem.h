@@ -59,7 +59,8 @@ bool smem_id_is_number(const char *id, uint64_t *number);
 
 typedef enum smem_lifetime {
   SMEM_UNTIL_FREED = 0, /* until somebody frees it */
-  SMEM_OF_PROCESS = 1   /* the owner frees it at its normal end */
+  SMEM_OF_PROCESS = 1,  /* the owner frees it at its normal end */
+  SMEM_OF_OBJECT = 2    /* of objects only: see object/object.h */
 } smem_lifetime;
 
 typedef struct smem_request {
@@ -258,6 +259,10 @@ typedef struct smem_entry {
   uint64_t created;     /* nanoseconds since 1970 */
   smem_lifetime lifetime;
   bool sealed;
+  bool is_object;       /* see object/object.h; of these only: */
+  uint64_t sent, opened; /* how often */
+  uint64_t deadline;    /* nanoseconds since 1970: until then it is kept for those to
+                           whom it was sent */
   uint64_t generation;
   const char *tag;      /* SHAREDMEMORY_TAG of the owner's environment */
   const char *trace;    /* the call that allocated, if it was recorded */
@@ -302,7 +307,8 @@ typedef enum smem_fate {
   SMEM_KEPT_DAMAGED,
   SMEM_KEPT_FOREIGN,
   SMEM_KEPT_BUSY,    /* somebody is at it */
-  SMEM_KEPT_CHANGED  /* it was freed, or replaced, since we looked */
+  SMEM_KEPT_CHANGED, /* it was freed, or replaced, since we looked */
+  SMEM_KEPT_SENT     /* an object whose owner ended after sending it, not long ago */
 } smem_fate;
 
 /* Remove what is provably nobody's: incomplete ones, orphans of the lifetime

@@ -21,6 +21,7 @@
 #include "linux.h"
 #ifdef OS_LINUX
 
+#include <stdio.h>
 #include <sys/resource.h>
 
 /* tmpfs hands out pages on first access; with the file system full that would
@@ -184,6 +185,66 @@ os_status os_object_seal(const char *name, const uint64_t identity[2],
   if (status.code == OS_OK && os_sys.fchmod(fd, sealed ? 0400 : 0600) != 0)
     status = posix_last();
   posix_shut(fd);
+  return status;
+}
+
+/* ---- objects that are sealed before they have a name --------------------------- */
+
+os_status os_object_make(uint64_t size, os_interrupted interrupted,
+                         os_object *object) {
+  int fd = os_sys.open(DIRECTORY, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  if (fd < 0) return posix_last();
+  os_status status = linux_reserve(fd, size, interrupted);
+  if (status.code == OS_OK)
+    *object = fd;
+  else
+    posix_shut(fd);
+  return status;
+}
+
+/* linkat() by the descriptor alone takes a privilege. */
+os_status os_object_publish_sealed(os_object object, const char *name) {
+  struct linux_path path = linux_path_of(name);
+  char self[40];
+  snprintf(self, sizeof self, "/proc/self/fd/%d", (int)object);
+  if (os_sys.fchmod((int)object, 0400) != 0 ||
+      os_sys.linkat(AT_FDCWD, self, AT_FDCWD, path.text,
+                    AT_SYMLINK_FOLLOW) != 0)
+    return posix_last();
+  return OS_SUCCESS;
+}
+
+/* The mode is opened through a descriptor of the very object. */
+static os_status open_with_mode(const struct linux_path *path, int *fd) {
+  *fd = -1;
+  int seen = os_sys.open(path->text, O_RDONLY | POSIX_SAFE_FLAGS, 0);
+  if (seen < 0) return posix_last();
+  os_status status = OS_SUCCESS;
+  if (os_sys.fchmod(seen, 0600) == 0)
+    *fd = os_sys.open(path->text, O_RDWR | POSIX_SAFE_FLAGS, 0);
+  if (*fd < 0) status = posix_last();
+  os_sys.fchmod(seen, 0400);
+  posix_shut(seen);
+  return status;
+}
+
+/* Root opens any mode. */
+os_status os_object_open_sealed(const char *name, os_object *object,
+                                os_info *info) {
+  enum { ATTEMPTS = 100 }; /* each one lost to somebody who seals it again */
+  struct linux_path path = linux_path_of(name);
+  os_status status = {OS_DENIED, 0};
+  int fd = os_sys.open(path.text, O_RDWR | POSIX_SAFE_FLAGS, 0);
+  if (fd < 0) status = posix_last();
+  for (int i = 0; fd < 0 && status.code == OS_DENIED && i < ATTEMPTS; i++)
+    status = open_with_mode(&path, &fd);
+  if (fd < 0)
+    return status.code == OS_DENIED ? (os_status){OS_BUSY, 0} : status;
+  status = posix_inspect(fd, info);
+  if (status.code == OS_OK)
+    *object = fd;
+  else
+    posix_shut(fd);
   return status;
 }
 

@@ -22,7 +22,7 @@ const
         .ftruncate = ftruncate,  .pread = pread,         .pwrite = pwrite,
         .mmap = mmap,            .munmap = munmap,       .lock = real_lock,
         .readdir = readdir,
-        .calloc = calloc,
+        .calloc = calloc,        .linkat = linkat,
 };
 
 #endif

@@ -304,4 +304,27 @@ os_status os_object_remove_own(const char *name) {
   return os_object_remove(name);
 }
 
+/* Objects are made under their names here. */
+os_status os_object_make(uint64_t size, os_interrupted interrupted,
+                         os_object *object) {
+  (void)size;
+  (void)interrupted;
+  (void)object;
+  return (os_status){OS_UNSUPPORTED, 0};
+}
+
+os_status os_object_publish_sealed(os_object object, const char *name) {
+  (void)object;
+  (void)name;
+  return (os_status){OS_UNSUPPORTED, 0};
+}
+
+os_status os_object_open_sealed(const char *name, os_object *object,
+                                os_info *info) {
+  (void)name;
+  (void)object;
+  (void)info;
+  return (os_status){OS_UNSUPPORTED, 0};
+}
+
 #endif

@@ -41,7 +41,7 @@ const
         .reserve = real_reserve,  .ftruncate = ftruncate, .pread = pread,
         .pwrite = pwrite,    .mmap = mmap,           .munmap = munmap,
         .lock = real_lock,   .readdir = readdir,
-        .calloc = calloc,
+        .calloc = calloc,    .linkat = linkat,
 };
 
 #endif

@@ -83,6 +83,20 @@ os_status os_object_create(const char *name, uint64_t size,
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
                             size_t length);
 
+/* An object without a name, open, with `size` bytes reserved: gone when it is closed.
+ * `interrupted` as above. OS_UNSUPPORTED where the system has no such thing. */
+os_status os_object_make(uint64_t size, os_interrupted interrupted,
+                         os_object *object);
+
+/* Seal such an object, so that it cannot be opened for writing any more, and give it
+ * this name, at once: OS_EXISTS if the name is taken. */
+os_status os_object_publish_sealed(os_object object, const char *name);
+
+/* Open a sealed object for writing all the same, which takes the seal away for an
+ * instant. OS_BUSY if others doing the same are always in the way. */
+os_status os_object_open_sealed(const char *name, os_object *object,
+                                os_info *info);
+
 /* Close a created object that cannot be finished, and remove it. */
 void os_object_discard(const char *name, os_object object);
 

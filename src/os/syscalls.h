@@ -39,6 +39,9 @@
     (void *hint, size_t length, int protection, int flags, int fd,             \
      off_t offset),                                                            \
     (hint, length, protection, flags, fd, offset))                             \
+  X(int, linkat,                                                               \
+    (int from, const char *path, int to, const char *name, int flags),         \
+    (from, path, to, name, flags))                                             \
   X(int, munmap, (void *address, size_t length), (address, length))            \
   X(int, lock, (int fd, int command, struct flock *lock),                      \
     (fd, command, lock))                                                       \

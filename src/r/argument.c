@@ -160,20 +160,36 @@ bool r_flag(const char *op, const char *argument, SEXP x) {
   return LOGICAL(x)[0] != 0;
 }
 
+/* Which of the names `x` is; all of them, in order, are the default of the argument:
+ * the first counts. -1: none. */
+static int choice(SEXP x, const char *const names[], int count) {
+  if (TYPEOF(x) != STRSXP) return -1;
+  bool all = XLENGTH(x) == count;
+  for (int i = 0; all && i < count; i++)
+    all = strcmp(CHAR(STRING_ELT(x, i)), names[i]) == 0;
+  if (all) return 0;
+  for (int i = 0; XLENGTH(x) == 1 && i < count; i++)
+    if (strcmp(CHAR(STRING_ELT(x, 0)), names[i]) == 0) return i;
+  return -1;
+}
+
 smem_lifetime r_lifetime(const char *op, SEXP x) {
   static const char *const names[] = {"freed", "process"};
-  if (TYPEOF(x) == STRSXP) {
-    bool matches[2] = {false, false};
-    for (R_xlen_t i = 0; i < XLENGTH(x) && i < 2; i++)
-      for (int k = 0; k < 2; k++)
-        if (i == k || XLENGTH(x) == 1)
-          matches[k] |= strcmp(CHAR(STRING_ELT(x, i)), names[k]) == 0;
-    /* Both, in order, are the default of the argument: the first counts. */
-    if (XLENGTH(x) == 1 && matches[1]) return SMEM_OF_PROCESS;
-    if (matches[0] && (XLENGTH(x) == 1 || (XLENGTH(x) == 2 && matches[1])))
-      return SMEM_UNTIL_FREED;
-  }
-  r_fail_argument(op, "", "`lifetime` must be \"freed\" or \"process\"");
+  int which = choice(x, names, 2);
+  if (which < 0)
+    r_fail_argument(op, "", "`lifetime` must be \"freed\" or \"process\"");
+  return which == 0 ? SMEM_UNTIL_FREED : SMEM_OF_PROCESS;
+}
+
+smem_lifetime r_object_lifetime(const char *op, SEXP x) {
+  static const char *const names[] = {"object", "process", "freed"};
+  static const smem_lifetime lifetimes[] = {SMEM_OF_OBJECT, SMEM_OF_PROCESS,
+                                            SMEM_UNTIL_FREED};
+  int which = choice(x, names, 3);
+  if (which < 0)
+    r_fail_argument(op, "", "`lifetime` must be \"object\", \"process\" or "
+                    "\"freed\"");
+  return lifetimes[which];
 }
 
 double r_limit(const char *op, const char *argument, SEXP x, double otherwise) {

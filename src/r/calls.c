@@ -1,6 +1,7 @@
 /* Entry points of .Call: the life of a segment. Others are in bytes.c, view.c and
  * report.c. */
 #include "glue.h"
+#include "../core/object/object.h"
 
 #include <string.h>
 
@@ -74,7 +75,7 @@ static bool option_is(const char *name, bool value) {
 
 /* With options(sharedmemory.trace = TRUE): the R call that allocates, as text in
  * memory that R frees after this .Call. Otherwise NULL. */
-static const char *current_call(void) {
+const char *r_current_call(void) {
   if (!option_is("sharedmemory.trace", true)) return NULL;
   SEXP call = PROTECT(r_package_call("trace_of_call", R_NilValue));
   const char *text = Rf_translateCharUTF8(STRING_ELT(call, 0));
@@ -86,7 +87,7 @@ static const char *current_call(void) {
 
 /* Once per process, before its first segment: remove what crashes have left, for
  * a few milliseconds. Errors will come up again in the allocation itself. */
-static void reclaim_once(void) {
+void r_reclaim_once(void) {
   static bool done;
   smem_error ignored;
   enum { NANOSECONDS = 3 * 1000 * 1000 };
@@ -105,6 +106,7 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   const char *op = "allocate";
   smem_error error;
   r_pointer_collect();
+  smem_object_sweep();
   r_sizes_check(op, size);
   name = PROTECT(r_ids(op, "name", name, true));
   smem_lifetime life = r_lifetime(op, lifetime);
@@ -116,14 +118,14 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   result.requests =
       n == 1 ? &single
              : (smem_request *)R_alloc((size_t)n, sizeof(smem_request));
-  const char *trace = current_call();
+  const char *trace = r_current_call();
   for (R_xlen_t i = 0; i < n; i++) {
     SEXP id = STRING_ELT(name, XLENGTH(name) == 1 ? 0 : i);
     result.requests[i].size = r_size(op, size, XLENGTH(size) == 1 ? 0 : i);
     result.requests[i].name = LENGTH(id) > 0 ? CHAR(id) : NULL;
     result.requests[i].trace = trace;
   }
-  reclaim_once();
+  r_reclaim_once();
   smem_code code =
       smem_allocate(result.requests, (size_t)n, life, only, &error);
   if (code == SMEM_OK && r_interrupt_waits()) take_back(&result);

@@ -70,6 +70,7 @@ void r_sizes_check(const char *op, SEXP x);
 
 bool r_flag(const char *op, const char *argument, SEXP x);
 smem_lifetime r_lifetime(const char *op, SEXP x);
+smem_lifetime r_object_lifetime(const char *op, SEXP x);
 
 /* One number, also as an id; NULL: `otherwise`. */
 double r_limit(const char *op, const char *argument, SEXP x, double otherwise);
@@ -199,7 +200,24 @@ SEXP r_array_reduce(SEXP x, SEXP what, SEXP na_rm);
 
 void r_api_start(void);
 
+/* ---- share.c: whole objects --------------------------------------------- */
+
+void r_shared_start(DllInfo *dll);
+SEXP r_share(SEXP x, SEXP name, SEXP lifetime);
+SEXP r_unshare(SEXP x);
+SEXP r_open_shared(SEXP name);
+SEXP r_is_shared(SEXP x);
+SEXP r_shared_id(SEXP x, SEXP full);
+
 /* ---- calls.c: the .Call entry points ------------------------------------- */
+
+/* With options(sharedmemory.trace = TRUE): the R call that allocates, as text in
+ * memory that R frees after this .Call. Otherwise NULL. */
+const char *r_current_call(void);
+
+/* Once per process, before its first segment: remove what crashes have left, for a
+ * few milliseconds. */
+void r_reclaim_once(void);
 
 SEXP r_load(SEXP environment);
 SEXP r_unload(void);

@@ -172,7 +172,7 @@ static SEXP pids_of(const struct report *report, const smem_entry *entry) {
 static SEXP fate_name(smem_fate fate) {
   static const char *const names[] = {"removed", "live",    "unknown",
                                       "freed",   "damaged", "foreign",
-                                      "busy",    "changed"};
+                                      "busy",    "changed", "sent"};
   return Rf_mkChar(names[fate]);
 }
 
@@ -198,6 +198,9 @@ static SEXPTYPE column_type(enum column column) {
 }
 
 static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
+  static const char *const lifetimes[] = {[SMEM_UNTIL_FREED] = "freed",
+                                          [SMEM_OF_PROCESS] = "process",
+                                          [SMEM_OF_OBJECT] = "object"};
   const struct row *row = (const struct row *)report->rows.data + i;
   const smem_entry *entry = &row->entry;
   bool complete = is_complete(entry);
@@ -214,8 +217,7 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
       owned ? (double)entry->created / 1e9 : NA_REAL;
   SET_STRING_ELT(VECTOR_ELT(columns, LIFETIME), i,
             !owned ? NA_STRING
-                   : Rf_mkChar(entry->lifetime == SMEM_OF_PROCESS ? "process"
-                                                                  : "freed"));
+                   : Rf_mkChar(lifetimes[entry->lifetime]));
   LOGICAL(VECTOR_ELT(columns, IS_SEALED))[i] =
       complete ? entry->sealed : NA_LOGICAL;
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));

@@ -26,6 +26,7 @@ static const int errors[] = {
     [CALL_pwrite] = ENOSPC,   [CALL_mmap] = ENOMEM,
     [CALL_munmap] = EINVAL,   [CALL_lock] = ENOLCK,
     [CALL_readdir] = EIO,     [CALL_calloc] = ENOMEM,
+    [CALL_linkat] = ENOSPC,
 };
 
 static struct os_syscalls real;

@@ -47,7 +47,7 @@ const char *footer_check(const struct footer *footer, const char *id,
     return "it is a segment of another id under this name";
   if (!ends(footer->tag, sizeof footer->tag) ||
       !ends(footer->trace, sizeof footer->trace) ||
-      footer->lifetime > SMEM_OF_PROCESS || footer->owner.presence >= LOCK_PRESENCES)
+      footer->lifetime > SMEM_OF_OBJECT || footer->owner.presence >= LOCK_PRESENCES)
     return "its footer tells what no segment of this package can be";
   return NULL;
 }

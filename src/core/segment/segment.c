@@ -46,6 +46,8 @@ static smem_code read_footer(const struct call *call, struct segment *segment) {
     return fail_os(call, status, "its footer cannot be read");
   const char *wrong = footer_check(&segment->footer, call->id, total);
   if (wrong) return fail(call, SMEM_CORRUPT, 0, "%s", wrong);
+  /* Whatever its mode is just now: see os_object_open_sealed(). */
+  if (segment->footer.flags & FOOTER_OBJECT) segment->sealed = true;
   return SMEM_OK;
 }
 
@@ -64,7 +66,7 @@ smem_code segment_try_open(const struct call *call, bool writable,
   if (status->code != OS_OK)
     return fail_object(call, *status, segment->name.text);
   smem_code code = read_footer(call, segment);
-  if (code == SMEM_OK && refused)
+  if (code == SMEM_OK && (refused || (writable && segment->sealed)))
     code = fail(call, SMEM_SEALED, 0, "it is sealed, and nobody can write to it");
   if (code != SMEM_OK) os_object_close(segment->object);
   return code;

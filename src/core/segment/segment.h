@@ -14,7 +14,7 @@ enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 3 };
 struct footer {
   uint64_t magic;
   uint32_t version;
-  uint32_t flags;       /* FOOTER_NAMED */
+  uint32_t flags;       /* FOOTER_NAMED, FOOTER_OBJECT */
   uint64_t requested;   /* bytes asked for */
   uint64_t total;       /* bytes of the object: payload, padding, footer */
   uint64_t generation;  /* random: no two segments have the same */
@@ -30,7 +30,7 @@ struct footer {
   uint64_t checksum;    /* never 0 */
 };
 
-enum { FOOTER_NAMED = 1 };
+enum { FOOTER_NAMED = 1, FOOTER_OBJECT = 2 };
 
 void footer_seal(struct footer *footer);
 /* NULL if the footer is one of ours, whole, and of the segment `id` in an object

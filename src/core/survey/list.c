@@ -1,6 +1,8 @@
 /* What there is, and what is known of each. */
 #include "survey.h"
 
+#include "../object/object_internal.h"
+
 #include <string.h>
 
 smem_code list_open(const char *name, const char *id, struct segment *segment,
@@ -44,6 +46,8 @@ static void describe(const struct control *control,
   entry->generation = footer->generation;
   entry->tag = footer->tag;
   entry->trace = footer->trace;
+  entry->is_object = footer->flags & FOOTER_OBJECT;
+  if (entry->is_object) object_counts(segment, entry);
 }
 
 static void describe_object(const os_info *info, smem_entry *entry) {

@@ -80,6 +80,8 @@ static smem_fate judge(const struct reclaim *reclaim, const smem_entry *entry) {
   case SMEM_FOREIGN:    return SMEM_KEPT_FOREIGN;
   case SMEM_INCOMPLETE: return SMEM_REMOVED;
   case SMEM_ORPHAN:
+    if (entry->lifetime == SMEM_OF_OBJECT)
+      return os_wall_clock() < entry->deadline ? SMEM_KEPT_SENT : SMEM_REMOVED;
     return entry->lifetime == SMEM_OF_PROCESS || reclaim->persistent
                ? SMEM_REMOVED
                : SMEM_KEPT_FREED;

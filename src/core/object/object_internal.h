@@ -1,0 +1,56 @@
+/* What the files of core/object/ share with each other and with the core. */
+#ifndef SHAREDMEMORY_CORE_OBJECT_INTERNAL_H
+#define SHAREDMEMORY_CORE_OBJECT_INTERNAL_H
+
+#include "../segment/segment.h"
+#include "object.h"
+
+struct header {
+  uint64_t magic;
+  uint16_t major, minor;
+  uint32_t order;
+  uint64_t used, nodes, node_at, blob_at, blob_size, generation;
+  uint64_t checksum; /* of all the rest */
+  uint64_t blob_checksum;
+  uint64_t reserved[6];
+};
+
+enum { OBJECT_MAJOR = 1, OBJECT_MINOR = 0 };
+extern const uint64_t object_magic;
+#define OBJECT_ORDER UINT32_C(0x01020304)
+
+uint64_t header_checksum(const struct header *header);
+
+/* The last 64 bytes of the payload, on the footer's page: they change. */
+struct tail {
+  uint64_t magic;
+  _Atomic uint64_t sent, opened;
+  _Atomic uint64_t
+      deadline; /* nanoseconds since 1970: kept for others until then */
+  _Atomic uint64_t
+      adopted; /* somebody became responsible after its owner's end */
+  uint64_t reserved[3];
+};
+extern const uint64_t tail_magic;
+
+/* From now on this process is responsible for it. What that takes is prepared
+ * before there is anything to be responsible for; NULL: there is no memory. */
+struct own;
+struct own *object_prepare(void);
+void object_unprepare(struct own *own); /* may be NULL */
+void object_own(struct own *own, const smem_reference *reference);
+
+/* What entry->sent and so on are, of a segment that is an object. */
+void object_counts(const struct segment *segment, smem_entry *entry);
+
+/* For life.c; object_stop(): this process ends. */
+void object_start(void);
+void object_before_fork(void);
+void object_after_fork(void);
+void object_in_child(void);
+void object_stop(void);
+
+/* Remove the name of what was let go longest ago. False: there is nothing. */
+bool object_drop_oldest(void);
+
+#endif

@@ -1,0 +1,220 @@
+/* Entry points of .Call: sharing whole objects, and the way back. */
+#include "shared.h"
+
+#include <string.h>
+
+void r_shared_start(DllInfo *dll) {
+  r_leaves_start(dll);
+  r_strings_start(dll);
+  r_lists_start(dll, r_make_element);
+}
+
+/* ---- share
+ * -------------------------------------------------------------------------- */
+
+struct sharing {
+  SEXP x, kept;
+  const char *name, *trace; /* or NULL */
+  smem_lifetime lifetime;
+  struct plan *plan;
+  smem_writer *writer;
+  bool published, done;
+  smem_reference reference;
+};
+
+static void end_sharing(void *data) {
+  struct sharing *sharing = data;
+  r_plan_dispose(sharing->plan);
+  smem_write_abandon(sharing->writer);
+  if (!sharing->published || sharing->done) return;
+  smem_detached detached;
+  smem_error ignored;
+  smem_object_let_go(&sharing->reference);
+  if (sharing->lifetime == SMEM_OF_OBJECT) return;
+  smem_free(sharing->reference.id, &detached, &ignored);
+  r_pointer_clear(&detached);
+}
+
+static smem_code write_object(struct sharing *sharing, smem_error *error) {
+  smem_publication publication = {.name = sharing->name,
+                                  .lifetime = sharing->lifetime,
+                                  .trace = sharing->trace};
+  smem_code code =
+      smem_write_begin(r_plan_size(sharing->plan), &sharing->writer, error);
+  if (code != SMEM_OK) return code;
+  code = r_plan_write(sharing->plan, sharing->writer, &publication, error);
+  if (code != SMEM_OK) return code;
+  smem_writer *writer = sharing->writer;
+  sharing->writer = NULL;
+  code = smem_publish(writer, &publication, &sharing->reference, error);
+  sharing->published = code == SMEM_OK;
+  return code;
+}
+
+static SEXP share(void *data) {
+  struct sharing *sharing = data;
+  smem_error error;
+  sharing->plan = r_plan_new();
+  r_plan_make(sharing->plan, sharing->x, sharing->kept);
+  smem_code code = write_object(sharing, &error);
+  r_check(code, &error);
+  r_plan_dispose(sharing->plan);
+  sharing->plan = NULL;
+  SEXP pointer = PROTECT(r_object_pointer(&sharing->reference));
+  r_object_open(r_object_of(pointer), true);
+  SEXP x = r_make_object(pointer);
+  sharing->done = true; /* the pointer's finalizer lets it go */
+  UNPROTECT(1);
+  return x;
+}
+
+/* The whole of a shared object, as it was. */
+static bool is_shared_already(SEXP x) {
+  if (!ALTREP(x)) return false;
+  SEXP leaf = r_leaf_behind(x);
+  smem_error ignored;
+  bool there = false;
+  if (leaf != x || r_leaf(leaf)->node != 0 || !r_leaf_is_pristine(leaf))
+    return false;
+  const smem_reference *reference = &r_leaf(leaf)->object->reference;
+  return r_leaf(leaf)->object->handle &&
+         smem_exists(reference->id, &there, &ignored) == SMEM_OK && there;
+}
+
+static bool can_be_shared(SEXP x) {
+  return TYPEOF(x) == VECSXP || TYPEOF(x) == STRSXP || r_type_of(x) >= 0 ||
+         (TYPEOF(x) == S4SXP && Rf_isS4(x));
+}
+
+SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
+  const char *op = "share";
+  r_pointer_collect();
+  smem_object_sweep();
+  struct sharing sharing = {.x = x, .trace = r_current_call()};
+  sharing.lifetime = r_object_lifetime(op, lifetime);
+  if (name != R_NilValue) {
+    name = r_ids(op, "name", name, false);
+    if (XLENGTH(name) != 1)
+      r_fail_argument(op, "", "`name` must be NULL or one name, not %.0f",
+                      (double)XLENGTH(name));
+    sharing.name = CHAR(STRING_ELT(name, 0));
+    if (smem_id_is_raw(sharing.name))
+      r_fail_argument(op, sharing.name,
+                      "names that begin with \"/\" are those of "
+                      "other programs' objects");
+  }
+  if (!sharing.name && (!can_be_shared(x) || is_shared_already(x))) return x;
+  PROTECT(name);
+  sharing.kept = PROTECT(Rf_cons(R_NilValue, R_NilValue));
+  r_reclaim_once();
+  SEXP result = R_ExecWithCleanup(share, &sharing, end_sharing, &sharing);
+  UNPROTECT(2);
+  return result;
+}
+
+/* ---- open
+ * ----------------------------------------------------------------------------
+ */
+
+SEXP r_open_shared(SEXP name) {
+  const char *op = "open";
+  smem_error error;
+  smem_handle *handle;
+  smem_reference reference;
+  r_pointer_collect();
+  smem_object_sweep();
+  SEXP id = PROTECT(r_id(op, name));
+  smem_code code = smem_open(CHAR(id), SMEM_READ_ONLY, &handle, &error);
+  error.op = op;
+  r_check(code, &error);
+  smem_refer(handle, &reference);
+  bool is_object = smem_tree_is_there(handle->address, handle->capacity);
+  smem_close(handle);
+  if (!is_object)
+    r_fail_argument(op, CHAR(id),
+                    "this segment does not hold a shared object; see "
+                    "viewSharedMemory() for its bytes");
+  SEXP pointer = PROTECT(r_object_pointer(&reference));
+  r_object_open(r_object_of(pointer), true);
+  SEXP x = r_make_object(pointer);
+  UNPROTECT(2);
+  return x;
+}
+
+/* ---- is it shared?
+ * ------------------------------------------------------------------- */
+
+SEXP r_is_shared(SEXP x) {
+  if (r_leaf_inside(x)) return Rf_ScalarLogical(TRUE);
+  return r_is_view(x);
+}
+
+SEXP r_shared_id(SEXP x, SEXP full) {
+  SEXP leaf = r_leaf_inside(x);
+  if (!leaf) return r_view_id(x, full);
+  r_pointer_collect();
+  const struct object *object = r_leaf(leaf)->object;
+  bool with_space = r_flag("find", "full", full);
+  SEXP id = PROTECT(r_id_of(&object->reference, object->handle, with_space));
+  SEXP result = Rf_ScalarString(id);
+  UNPROTECT(1);
+  return result;
+}
+
+/* ---- unshare
+ * ------------------------------------------------------------------------- */
+
+static SEXP unshared(SEXP x);
+
+static SEXP plain_numbers(SEXP x) {
+  SEXP copy = PROTECT(Rf_allocVector(TYPEOF(x), XLENGTH(x)));
+  int index = r_type_of(x);
+  if (XLENGTH(x) > 0)
+    memcpy(r_vector_bytes(copy), DATAPTR_RO(x),
+           (size_t)XLENGTH(x) * r_types[index].size);
+  UNPROTECT(1);
+  return copy;
+}
+
+static SEXP plain_strings(SEXP x) {
+  SEXP copy = PROTECT(Rf_allocVector(STRSXP, XLENGTH(x)));
+  for (R_xlen_t i = 0; i < XLENGTH(x); i++)
+    SET_STRING_ELT(copy, i, STRING_ELT(x, i));
+  UNPROTECT(1);
+  return copy;
+}
+
+static SEXP plain_list(SEXP x) {
+  SEXP copy = PROTECT(Rf_allocVector(VECSXP, XLENGTH(x)));
+  for (R_xlen_t i = 0; i < XLENGTH(x); i++)
+    SET_VECTOR_ELT(copy, i, unshared(VECTOR_ELT(x, i)));
+  UNPROTECT(1);
+  return copy;
+}
+
+/* An ordinary vector without attributes; another kind of object as a copy with
+ * them. */
+static SEXP plain(SEXP x) {
+  if (TYPEOF(x) == STRSXP) return plain_strings(x);
+  if (TYPEOF(x) == VECSXP) return plain_list(x);
+  if (r_type_of(x) >= 0) return plain_numbers(x);
+  return Rf_shallow_duplicate(x);
+}
+
+static void copy_attribute(SEXP tag, SEXP value, void *to) {
+  value = PROTECT(unshared(value));
+  Rf_setAttrib(to, tag, value);
+  UNPROTECT(1);
+}
+
+static SEXP unshared(SEXP x) {
+  if (!r_leaf_behind(x) && !r_leaf_inside(x)) return x;
+  R_CheckStack();
+  SEXP copy = PROTECT(plain(x));
+  r_each_attribute(x, copy_attribute, copy);
+  if (Rf_isS4(x) && !Rf_isS4(copy)) copy = Rf_asS4(copy, TRUE, 0);
+  UNPROTECT(1);
+  return copy;
+}
+
+SEXP r_unshare(SEXP x) { return unshared(x); }
