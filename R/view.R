@@ -1,7 +1,7 @@
 #' Views: vectors on shared memory
 #'
 #' `viewSharedMemory()` makes a vector whose elements are the bytes of a sealed segment:
-#' nothing is copied, in however many processes. `isSharedMemoryView()` tells whether a
+#' nothing is copied, in however many processes. [is.shared()] tells whether a
 #' vector is a view, `sharedMemoryId()` of which segment.
 #'
 #' A view is a value, like any other vector. All of R works on it, and no expression
@@ -81,9 +81,9 @@
 #' @param x Any R object.
 #' @param full `TRUE`: the namespace, a colon and the id, also of what the id alone does not
 #'   lead to.
-#' @return `viewSharedMemory()`: a vector of the type. `isSharedMemoryView()`: `TRUE` or
-#'   `FALSE`. `sharedMemoryId()`: the id of the segment behind a view or a [sharedArray()],
-#'   as a string. `NA` for anything else, and where the id would lead to another segment:
+#' @return `viewSharedMemory()`: a vector of the type. `sharedMemoryId()`: the id of the
+#'   segment behind a view, a [sharedArray()] or a shared object (see [share()]), as a
+#'   string. `NA` for anything else, and where the id would lead to another segment:
 #'   it was freed and its name given to another one, or the segment is of another
 #'   namespace. So `freeSharedMemory(sharedMemoryId(x))` hits this segment or nothing.
 #' @section Errors:
@@ -101,7 +101,7 @@
 #' sum(x)
 #' dim(x) <- c(2, 3)
 #' x
-#' isSharedMemoryView(x)
+#' is.shared(x)
 #'
 #' # a change is private
 #' x[1, 1] <- 100
@@ -118,12 +118,6 @@
 viewSharedMemory <- function(id, type = "double", length, offset = 0,
                              live = FALSE) {
   .Call(C_view, id, type, if (missing(length)) NULL else length, offset, live)
-}
-
-#' @rdname viewSharedMemory
-#' @export
-isSharedMemoryView <- function(x) {
-  .Call(C_is_view, x)
 }
 
 #' @rdname viewSharedMemory

@@ -18,7 +18,7 @@ static const R_CallMethodDef entries[] = {
     ENTRY(leave, 0),      ENTRY(unload, 0),   ENTRY(list, 3),
     ENTRY(reclaim, 2),    ENTRY(inspect, 2),  ENTRY(status, 0),
     ENTRY(random, 0),     ENTRY(read, 4),     ENTRY(write, 3),
-    ENTRY(view, 5),       ENTRY(view_id, 2), ENTRY(is_view, 1),  ENTRY(seal, 1),
+    ENTRY(view, 5),       ENTRY(seal, 1),
     ENTRY(array_new, 4),  ENTRY(array_length, 1), ENTRY(array_dim, 1),
     ENTRY(array_set_dim, 2), ENTRY(array_id, 2), ENTRY(array_type, 1),
     ENTRY(array_get, 2),  ENTRY(array_get_part, 3),

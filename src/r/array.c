@@ -76,8 +76,7 @@ static SEXP new_pointer(void) {
   return x;
 }
 
-/* ---- dim
- * ------------------------------------------------------------------------ */
+/* ---- dim ----------------------------------------------------------------- */
 
 static void check_extent(const char *op, SEXP dim, R_xlen_t i) {
   double extent = TYPEOF(dim) == REALSXP              ? REAL_ELT(dim, i)
@@ -117,8 +116,7 @@ static int64_t product(SEXP dim) {
   return elements <= (double)R_XLEN_T_MAX ? (int64_t)elements : -1;
 }
 
-/* ---- travelling
- * ----------------------------------------------------------------- */
+/* ---- travelling ---------------------------------------------------------- */
 
 static void set_state(SEXP x, const smem_reference *reference, SEXP dim) {
   unsigned char bytes[SMEM_REFERENCE_SIZE];
@@ -194,8 +192,7 @@ struct r_array *r_array_known(const char *op, SEXP x) {
   return array;
 }
 
-/* ---- opening
- * ---------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 /* For writing, or if it is sealed for reading. */
 static smem_code open_reference(const smem_reference *reference,
@@ -263,8 +260,7 @@ struct r_array *r_array_writable(const char *op, SEXP x) {
   return array;
 }
 
-/* ---- for the user
- * ----------------------------------------------------------------- */
+/* ---- for the user -------------------------------------------------------- */
 
 struct making {
   SEXP x, dim;

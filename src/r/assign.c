@@ -11,8 +11,7 @@ struct writing {
   size_t size;
 };
 
-/* ---- one run
- * ------------------------------------------------------------------ */
+/* ---- one run ------------------------------------------------------------- */
 
 /* n elements side by side, beginning with element `next` of what is written. */
 static void copy_run(const struct writing *writing, char *to, R_xlen_t next,
@@ -100,8 +99,7 @@ static void write_run(void *context, R_xlen_t first, const struct r_axis *axis,
   }
 }
 
-/* ---- checks
- * ------------------------------------------------------------------------ */
+/* ---- checks -------------------------------------------------------------- */
 
 /* R's rules. A vector recycles what does not divide, with a warning; an array
  * does not. The warning comes before anything is written, as options(warn = 2)
@@ -137,8 +135,7 @@ static void write_part(const struct r_array *array, struct r_part part,
   r_part_walk(part, write_run, &writing);
 }
 
-/* ---- for R
- * ----------------------------------------------------------------------- */
+/* ---- for R --------------------------------------------------------------- */
 
 /* As one, for whoever reads it at the same time. */
 static void put(char *to, const char *from, size_t size) {

@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- numbers for pointers
- * ---------------------------------------------------------- */
+/* ---- numbers for pointers ------------------------------------------------ */
 
 static uint64_t hash(SEXP x) {
   return ((uint64_t)(uintptr_t)x >> 3) * UINT64_C(0x9E3779B97F4A7C15) >> 20;
@@ -70,9 +69,7 @@ void r_numbering_dispose(struct numbering *numbering) {
   memset(numbering, 0, sizeof *numbering);
 }
 
-/* ---- text
- * ------------------------------------------------------------------------------
- */
+/* ---- text ---------------------------------------------------------------- */
 
 static bool is_ascii(SEXP string) {
   const char *text = CHAR(string);
@@ -121,8 +118,7 @@ static SEXP translated(SEXP x) {
   return copy;
 }
 
-/* ---- making
- * -------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------- */
 
 /* Is most of it different? Then an index does not pay. False also if there is
  * no memory for one; true: `seen` and `index` are made. */
@@ -199,8 +195,7 @@ void r_dictionary_dispose(struct dictionary *dictionary) {
   dictionary->index = NULL;
 }
 
-/* ---- placing and writing
- * ----------------------------------------------------------- */
+/* ---- placing and writing ------------------------------------------------- */
 
 static uint64_t take(uint64_t *at, uint64_t bytes) {
   uint64_t place = smem_place(*at, 8);

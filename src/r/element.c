@@ -67,8 +67,7 @@ static R_xlen_t load_int64(void *to, const void *from, R_xlen_t n) {
   return n;
 }
 
-/* ---- what the segment gets
- * ---------------------------------------------------- */
+/* ---- what the segment gets ----------------------------------------------- */
 
 #define STORE_WHOLE(name, out_type, low, high, has_na, na)                     \
   static R_xlen_t store_##name(void *to, const void *from, R_xlen_t n) {       \
@@ -117,8 +116,7 @@ static R_xlen_t store_bool8(void *to, const void *from, R_xlen_t n) {
   return n;
 }
 
-/* ---- the table
- * ------------------------------------------------------------------ */
+/* ---- the table ----------------------------------------------------------- */
 
 #define WHOLE(name, given, size)                                               \
   { {#name, given, size}, REALSXP, load_##name, store_##name }
@@ -181,8 +179,7 @@ int r_element_named(const char *op, SEXP x) {
   return -1;
 }
 
-/* ---- from R, all or nothing
- * --------------------------------------------------- */
+/* ---- from R, all or nothing ---------------------------------------------- */
 
 static bool is_number(SEXPTYPE type) {
   return type == LGLSXP || type == INTSXP || type == REALSXP;
@@ -318,8 +315,7 @@ void r_element_pack_one(const struct r_element *element, const char *id,
     pack_chunk(element, id, value, 0, 1, to);
 }
 
-/* ---- to R
- * ------------------------------------------------------------------------ */
+/* ---- to R ---------------------------------------------------------------- */
 
 R_xlen_t r_element_load(const struct r_element *element, void *to,
                         const void *from, R_xlen_t n) {

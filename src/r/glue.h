@@ -166,7 +166,7 @@ SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
                          smem_error *error);
 
 /* Is it a view? */
-SEXP r_is_view(SEXP x);
+bool r_is_view(SEXP x);
 /* r_id_of() of a view, NA of all else. */
 SEXP r_view_id(SEXP x, SEXP full);
 /* May a write to this segment change the elements of `x`? */

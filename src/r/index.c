@@ -31,8 +31,7 @@ static void fail_beyond(const struct asking *asking, double position,
          position, (double)extent);
 }
 
-/* ---- the simple ones
- * --------------------------------------------------------- */
+/* ---- the simple ones ----------------------------------------------------- */
 
 R_xlen_t r_position(SEXP index, R_xlen_t length) {
   double position;
@@ -131,8 +130,7 @@ static bool positions_of(const struct asking *asking, SEXP index,
   return true;
 }
 
-/* ---- the others
- * ---------------------------------------------------------------- */
+/* ---- the others ---------------------------------------------------------- */
 
 /* The value of a function of this package for extent and index: positions, or a
  * string that says what is wrong. The caller protects. */
@@ -210,8 +208,7 @@ static void fill_axis(const struct asking *asking, SEXP index,
   UNPROTECT(1);
 }
 
-/* ---- a matrix with one row per element
- * --------------------------------------------- */
+/* ---- a matrix with one row per element ----------------------------------- */
 
 static bool is_by_row(const struct r_array *array, SEXP index) {
   return array->rank > 0 && (is_numeric(index) || TYPEOF(index) == STRSXP) &&
@@ -254,8 +251,7 @@ static void fill_by_row(const struct asking *asking,
   set_positions(axis, at, n);
 }
 
-/* ---- parts
- * ------------------------------------------------------------------------ */
+/* ---- parts --------------------------------------------------------------- */
 
 /* `rank` axes, of the array's extents or, for 0, of all of its length. */
 static struct r_part new_part(const struct r_array *array, R_xlen_t rank) {
@@ -345,8 +341,7 @@ struct r_part r_part_of_element(const char *op, const struct r_array *array,
   return counted(part);
 }
 
-/* ---- walking
- * ------------------------------------------------------------------------ */
+/* ---- walking ------------------------------------------------------------- */
 
 static bool is_full(const struct r_axis *axis) {
   return !axis->at && axis->start == 0 && axis->count == axis->extent;

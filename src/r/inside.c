@@ -1,8 +1,7 @@
 /* What is in an R object: attributes, and leaves. */
 #include "shared.h"
 
-/* ---- attributes
- * -------------------------------------------------------------- */
+/* ---- attributes ---------------------------------------------------------- */
 
 #if R_VERSION >= R_Version(4, 6, 0)
 struct visitor {
@@ -31,8 +30,7 @@ void r_each_attribute(SEXP x,
 }
 #endif
 
-/* ---- leaves
- * ------------------------------------------------------------------ */
+/* ---- leaves -------------------------------------------------------------- */
 
 /* R wraps a large vector in one of its own to set attributes. */
 SEXP r_leaf_behind(SEXP x) {
@@ -75,4 +73,14 @@ SEXP r_leaf_inside(SEXP x) {
       TYPEOF(x) != SYMSXP && TYPEOF(x) != ENVSXP)
     r_each_attribute(x, search_attribute, &search);
   return search.found;
+}
+
+/* ---- sequences ------------------------------------------------------------- */
+
+SEXP r_sequence(double first, double last) {
+  SEXP from = PROTECT(Rf_ScalarReal(first)), to = PROTECT(Rf_ScalarReal(last));
+  SEXP call = PROTECT(Rf_lang3(Rf_install(":"), from, to));
+  SEXP x = Rf_eval(call, R_BaseEnv);
+  UNPROTECT(3);
+  return x;
 }

@@ -44,10 +44,8 @@ static bool is_own(SEXP x) {
  * its memory. */
 static void check_logicals(struct leaf *leaf) {
   const int *at = (const int *)(const void *)leaf->bytes;
-  for (uint64_t i = 0; i < leaf->length; i++)
-    if (at[i] != NA_LOGICAL && (at[i] & ~1) != 0)
-      r_object_wrong(leaf->object,
-                     "a logical is neither TRUE nor FALSE nor NA");
+  if (r_first_improper(at, leaf->length) < leaf->length)
+    r_object_wrong(leaf->object, "a logical is neither TRUE nor FALSE nor NA");
   leaf->checked = true;
 }
 

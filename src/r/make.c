@@ -103,9 +103,7 @@ static void set_attributes(SEXP x, SEXP pointer, uint64_t number) {
   UNPROTECT(1);
 }
 
-/* ---- values
- * -----------------------------------------------------------------------------
- */
+/* ---- values -------------------------------------------------------------- */
 
 /* Where lists are ordinary, one of small vectors has no leaf in it, and nobody
  * would know that it is shared. Then all vectors are leaves. */
@@ -120,9 +118,9 @@ static SEXP make_numbers(SEXP pointer, uint64_t number, const smem_node *node,
   SEXP x = Rf_allocVector(types[node->kind], (R_xlen_t)node->length);
   if (bytes > 0)
     memcpy(r_vector_bytes(x), object->tree.bytes + node->where, bytes);
-  for (R_xlen_t i = 0; node->kind == SMEM_LOGICAL && i < XLENGTH(x); i++)
-    if (LOGICAL(x)[i] != NA_LOGICAL && (LOGICAL(x)[i] & ~1) != 0)
-      r_object_wrong(object, "a logical is neither TRUE nor FALSE nor NA");
+  if (node->kind == SMEM_LOGICAL &&
+      r_first_improper(LOGICAL(x), node->length) < node->length)
+    r_object_wrong(object, "a logical is neither TRUE nor FALSE nor NA");
   return x;
 }
 
@@ -155,13 +153,11 @@ static SEXP make_sequence(const struct object *object, const smem_node *node) {
   double first, last;
   memcpy(&first, &node->where, sizeof first);
   memcpy(&last, &node->more, sizeof last);
-  SEXP call = PROTECT(
-      Rf_lang3(Rf_install(":"), Rf_ScalarReal(first), Rf_ScalarReal(last)));
-  SEXP x = PROTECT(Rf_eval(call, R_BaseEnv));
+  SEXP x = PROTECT(r_sequence(first, last));
   SEXPTYPE type = node->flags & SMEM_NODE_REAL ? REALSXP : INTSXP;
   if ((uint64_t)XLENGTH(x) != node->length || (SEXPTYPE)TYPEOF(x) != type)
     r_object_wrong(object, "a sequence is damaged");
-  UNPROTECT(2);
+  UNPROTECT(1);
   return x;
 }
 

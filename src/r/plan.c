@@ -52,9 +52,7 @@ void r_plan_dispose(struct plan *plan) {
 
 uint64_t r_plan_size(const struct plan *plan) { return plan->at; }
 
-/* ---- arrays
- * ----------------------------------------------------------------------------
- */
+/* ---- arrays -------------------------------------------------------------- */
 
 /* Room for `count` things of `size` bytes in *array, which has it for *room. */
 static void make_room(void **array, uint64_t *room, uint64_t count,
@@ -95,8 +93,7 @@ static uint64_t place(struct plan *plan, uint64_t bytes) {
   return at;
 }
 
-/* ---- attributes
- * ------------------------------------------------------------------------ */
+/* ---- attributes ---------------------------------------------------------- */
 
 static void count_attribute(SEXP tag, SEXP value, void *context) {
   (void)tag;
@@ -131,9 +128,7 @@ static void plan_attributes(struct plan *plan, SEXP x, uint64_t number) {
   smem_node_set_attributes(&plan->nodes[number], at);
 }
 
-/* ---- values
- * -----------------------------------------------------------------------------
- */
+/* ---- values -------------------------------------------------------------- */
 
 static smem_kind kind_of(SEXP x) {
   switch (TYPEOF(x)) {
@@ -164,15 +159,11 @@ static smem_kind kind_of(SEXP x) {
 static bool is_compact(SEXP x) {
   static SEXP classes[2]; /* integer, double */
   if (!classes[0]) {
-    SEXP call =
-        PROTECT(Rf_lang3(Rf_install(":"), Rf_ScalarReal(1), Rf_ScalarReal(10)));
-    SEXP integers = PROTECT(Rf_eval(call, R_BaseEnv));
-    SETCADR(call, Rf_ScalarReal(3e9));
-    SETCADDR(call, Rf_ScalarReal(3e9 + 10));
-    SEXP doubles = PROTECT(Rf_eval(call, R_BaseEnv));
+    SEXP integers = PROTECT(r_sequence(1, 10));
+    SEXP doubles = PROTECT(r_sequence(3e9, 3e9 + 10));
     classes[0] = ALTREP(integers) ? ALTREP_CLASS(integers) : R_NilValue;
     classes[1] = ALTREP(doubles) ? ALTREP_CLASS(doubles) : R_NilValue;
-    UNPROTECT(3);
+    UNPROTECT(2);
   }
   return ALTREP(x) && ((TYPEOF(x) == INTSXP && ALTREP_CLASS(x) == classes[0]) ||
                        (TYPEOF(x) == REALSXP && ALTREP_CLASS(x) == classes[1]));
@@ -264,8 +255,7 @@ static void plan_node(struct plan *plan, uint64_t number) {
     plan_attributes(plan, x, number);
 }
 
-/* ---- the blob
- * ------------------------------------------------------------------------- */
+/* ---- the blob ------------------------------------------------------------ */
 
 static SEXP serialize(void *data) {
   SEXP list = data;
@@ -317,9 +307,7 @@ void r_plan_make(struct plan *plan, SEXP x, SEXP kept) {
   plan->at = plan->node_at + plan->count * sizeof *plan->nodes;
 }
 
-/* ---- writing
- * ----------------------------------------------------------------------------
- */
+/* ---- writing ------------------------------------------------------------- */
 
 /* A part of an ALTREP vector that has no memory; nothing is expanded. */
 static void get_region(SEXP x, R_xlen_t from, R_xlen_t n, void *to) {

@@ -17,8 +17,7 @@ struct summary {
 
 typedef void r_take(struct summary *summary, const void *chunk, R_xlen_t n);
 
-/* ---- by type
- * ------------------------------------------------------------------ */
+/* ---- by type ------------------------------------------------------------- */
 
 /* With a copy of the record, which the compiler can keep in registers. */
 #define TAKE_WHOLE(name, action)                                               \
@@ -101,8 +100,7 @@ static void rest_real(struct summary *all, const void *chunk, R_xlen_t n) {
   all->product = rest;
 }
 
-/* ---- over all
- * ------------------------------------------------------------------- */
+/* ---- over all ------------------------------------------------------------ */
 
 /* Elements that need no change can be added where they are; whatever looks at
  * one twice gets a copy. */
@@ -133,8 +131,7 @@ static double in_range(long double x) {
   return (double)x;
 }
 
-/* ---- answers: NULL where it is for R to say
- * ---------------------------------------- */
+/* ---- answers: NULL where it is for R to say ------------------------------ */
 
 static SEXP answer_na(bool whole) {
   return whole ? Rf_ScalarInteger(NA_INTEGER) : Rf_ScalarReal(NA_REAL);

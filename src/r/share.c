@@ -9,8 +9,7 @@ void r_shared_start(DllInfo *dll) {
   r_lists_start(dll, r_make_element);
 }
 
-/* ---- share
- * -------------------------------------------------------------------------- */
+/* ---- share --------------------------------------------------------------- */
 
 struct sharing {
   SEXP x, kept;
@@ -112,9 +111,7 @@ SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
   return result;
 }
 
-/* ---- open
- * ----------------------------------------------------------------------------
- */
+/* ---- open ---------------------------------------------------------------- */
 
 SEXP r_open_shared(SEXP name) {
   const char *op = "open";
@@ -141,12 +138,11 @@ SEXP r_open_shared(SEXP name) {
   return x;
 }
 
-/* ---- is it shared?
- * ------------------------------------------------------------------- */
+/* ---- is it shared? ------------------------------------------------------- */
 
 SEXP r_is_shared(SEXP x) {
-  if (r_leaf_inside(x)) return Rf_ScalarLogical(TRUE);
-  return r_is_view(x);
+  r_pointer_collect();
+  return Rf_ScalarLogical(r_leaf_inside(x) || r_is_view(x));
 }
 
 SEXP r_shared_id(SEXP x, SEXP full) {
@@ -161,8 +157,7 @@ SEXP r_shared_id(SEXP x, SEXP full) {
   return result;
 }
 
-/* ---- unshare
- * ------------------------------------------------------------------------- */
+/* ---- unshare ------------------------------------------------------------- */
 
 static SEXP unshared(SEXP x);
 

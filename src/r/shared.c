@@ -13,8 +13,7 @@ static struct object **bucket(uint64_t generation) {
   return &known[generation % BUCKETS];
 }
 
-/* ---- the pointer
- * ------------------------------------------------------------------- */
+/* ---- the pointer --------------------------------------------------------- */
 
 /* What the pointer protects: the record, the blob's list, the sign. */
 enum { RECORD, BLOBS, SIGN, PARTS };
@@ -87,8 +86,7 @@ SEXP r_object_sign(struct object *object) {
   return sign;
 }
 
-/* ---- opening
- * ------------------------------------------------------------------------ */
+/* ---- opening ------------------------------------------------------------- */
 
 void r_object_wrong(const struct object *object, const char *wrong) {
   r_fail(SMEM_CORRUPT, "open", object->reference.id,
@@ -167,8 +165,7 @@ smem_node r_object_node(const struct object *object, uint64_t number) {
   return node;
 }
 
-/* ---- the blob
- * ----------------------------------------------------------------------- */
+/* ---- the blob ------------------------------------------------------------ */
 
 struct stream {
   const unsigned char *bytes;
@@ -207,9 +204,7 @@ SEXP r_object_blobs(struct object *object) {
   return blobs;
 }
 
-/* ---- leaves
- * ---------------------------------------------------------------------------
- */
+/* ---- leaves -------------------------------------------------------------- */
 
 SEXP r_leaf_new(R_altrep_class_t class, SEXP pointer, uint64_t node,
                 uint64_t length) {
@@ -255,8 +250,7 @@ Rboolean r_leaf_inspect(SEXP x, int before, int deep, int vectors,
   return TRUE;
 }
 
-/* ---- travelling
- * ------------------------------------------------------------------------ */
+/* ---- travelling ---------------------------------------------------------- */
 
 static uint64_t handoff(void) {
   SEXP option = Rf_GetOption1(Rf_install("sharedmemory.handoff"));

@@ -109,8 +109,7 @@ SEXP r_leaf_of_state(R_altrep_class_t class, SEXP state);
 /* While this is above 0 all leaves travel by value. */
 extern int r_by_value;
 
-/* ---- classes
- * ----------------------------------------------------------------- */
+/* ---- classes ------------------------------------------------------------- */
 
 void r_leaves_start(DllInfo *dll);
 void r_strings_start(DllInfo *dll);
@@ -130,13 +129,15 @@ bool r_is_numbers(SEXP x);
 bool r_is_strings(SEXP x);
 bool r_is_list(SEXP x);
 
-/* ---- looking: inside.c
- * --------------------------------------------------------- */
+/* ---- looking: inside.c --------------------------------------------------- */
 
 /* Attributes in their order: call `visit` for each. */
 void r_each_attribute(SEXP x,
                       void (*visit)(SEXP tag, SEXP value, void *context),
                       void *context);
+
+/* first:last, as R makes it: compact. */
+SEXP r_sequence(double first, double last);
 
 /* The leaf that x is, perhaps in a wrapper of R's; NULL: it is none. */
 SEXP r_leaf_behind(SEXP x);
@@ -149,8 +150,7 @@ bool r_strings_is_pristine(SEXP x);
 bool r_lists_is_pristine(SEXP x);
 bool r_leaf_is_pristine(SEXP x);
 
-/* ---- making: make.c
- * ------------------------------------------------------------ */
+/* ---- making: make.c ------------------------------------------------------ */
 
 /* Vectors of fewer bytes, and character vectors of fewer strings, are ordinary
  * ones, but for an object that is nothing else. */
@@ -166,8 +166,7 @@ SEXP r_make_element(SEXP pointer, uint64_t node);
 /* All of it. If it can be, something in it is a leaf. */
 SEXP r_make_object(SEXP pointer);
 
-/* ---- writing: plan.c
- * ------------------------------------------------------------ */
+/* ---- writing: plan.c ----------------------------------------------------- */
 
 struct plan;
 /* Where to write what: knows exactly how many bytes it will take. To be

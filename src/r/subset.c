@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-/* ---- one run
- * ----------------------------------------------------------------- */
+/* ---- one run ------------------------------------------------------------- */
 
 struct reading {
   const struct r_array *array;
@@ -141,8 +140,7 @@ static bool drops(SEXP drop) {
   return Rf_asLogical(drop) != FALSE; /* NA counts as TRUE */
 }
 
-/* ---- for R
- * ----------------------------------------------------------------------- */
+/* ---- for R --------------------------------------------------------------- */
 
 SEXP r_array_values(const char *op, SEXP x) {
   const struct r_array *array = r_array_open(op, x);

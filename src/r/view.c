@@ -432,10 +432,7 @@ static SEXP view_behind(SEXP x) {
   return NULL;
 }
 
-SEXP r_is_view(SEXP x) {
-  r_pointer_collect();
-  return Rf_ScalarLogical(view_behind(x) != NULL);
-}
+bool r_is_view(SEXP x) { return view_behind(x) != NULL; }
 
 SEXP r_view_id(SEXP x, SEXP full) {
   r_pointer_collect();

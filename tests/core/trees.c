@@ -6,8 +6,7 @@
 #include "../harness/faults.h"
 #include "test.h"
 
-/* ---- an object: list(doubles, strings)
- * --------------------------------------- */
+/* ---- an object: list(doubles, strings) ----------------------------------- */
 
 enum { DOUBLES = 9000, NODES = 3 };
 
@@ -153,8 +152,7 @@ TEST(nothing_is_seen_before_all_is_there) {
   clean_namespace();
 }
 
-/* ---- killed, and failing
- * --------------------------------------------------------- */
+/* ---- killed, and failing ------------------------------------------------- */
 
 ROLE(killed_sharer) {
   smem_reference reference;
@@ -223,8 +221,7 @@ TEST_FOR(a_failure_at_any_call_changes_nothing, 60) {
   }
 }
 
-/* ---- life
- * -------------------------------------------------------------------------- */
+/* ---- life ---------------------------------------------------------------- */
 
 static const uint64_t hour = UINT64_C(3600) * 1000 * 1000 * 1000;
 

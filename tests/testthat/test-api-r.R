@@ -9,7 +9,7 @@ test_that("a free in C leaves R's pointers until the next call of the package", 
   calls <- list(
     hasSharedMemory, getSharedMemorySize, inspectSharedMemory,
     readSharedMemory, viewSharedMemory, mapSharedMemory, unmapSharedMemory,
-    freeSharedMemory, sharedMemoryId, isSharedMemoryView,
+    freeSharedMemory, sharedMemoryId, is.shared,
     function(id) allocateSharedMemory(1, "other"),
     function(id) writeSharedMemory(id, 1), function(id) getLastIndex(),
     function(id) listSharedObjects(), function(id) sharedMemoryStatus(),

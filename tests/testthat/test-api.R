@@ -25,7 +25,7 @@ for (package in c("clientc", "clientcpp")) {
       held <- client$window(id)
       answer <- list(
         total = client$total(id), count = client$count(id),
-        window = held[], is_view = isSharedMemoryView(held),
+        window = held[], is_view = is.shared(held),
         described = client$describe(id)
       )
       client$release(id)

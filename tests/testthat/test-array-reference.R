@@ -27,7 +27,7 @@ test_that("it is what it is called", {
   local_clean_shm()
   a <- local_array("double", as.double(1:6))
   expect_true(inherits(a, "sharedArray"))
-  expect_false(isSharedMemoryView(a))
+  expect_true(is.shared(a))
   expect_type(sharedMemoryId(a), "character")
   expect_true(hasSharedMemory(sharedMemoryId(a)))
   expect_identical(a, {

@@ -92,7 +92,7 @@ test_that("tampered states are errors or the right memory, and never a crash", {
           x <- suppressWarnings(unserialize(bytes))
           # What comes out must be usable, from the first to the last.
           if (length(x) > 0 && is.atomic(x)) c(x[1], x[length(x)])
-          if (!isSharedMemoryView(x)) return("no view")
+          if (!is.shared(x)) return("no view")
           all_bytes <- writeBin(values, raw())
           got <- if (length(x) > 0) writeBin(x[], raw()) else raw()
           inside <- length(got) == 0 ||

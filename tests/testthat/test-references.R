@@ -33,15 +33,15 @@ test_that("every way of serializing gives the same values, and a view if it can"
     for (xdr in c(TRUE, FALSE)) {
       y <- unserialize(serialize(x, NULL, xdr = xdr))
       expect_same_bits(y, samples[[type]], type)
-      expect_true(isSharedMemoryView(y))
+      expect_true(is.shared(y))
     }
     y <- unserialize(serialize(x, NULL, ascii = TRUE))
     expect_same_bits(y, samples[[type]], type)
-    expect_true(isSharedMemoryView(y))
+    expect_true(is.shared(y))
     # Older formats have no references.
     y <- unserialize(serialize(x, NULL, version = 2))
     expect_same_bits(y, samples[[type]], type)
-    expect_false(isSharedMemoryView(y))
+    expect_false(is.shared(y))
     file <- withr::local_tempfile()
     for (compress in c(TRUE, FALSE)) {
       saveRDS(x, file, compress = compress)
@@ -129,7 +129,7 @@ test_that("what was modified privately travels by value", {
     x[2] <- -1
     y <- unserialize(serialize(x, NULL))
     expect_identical(y, replace(values, 2, -1))
-    expect_false(isSharedMemoryView(y))
+    expect_false(is.shared(y))
     # Having been read through is no modification, if the system tells.
     x <- viewSharedMemory(id)
     x == 1
@@ -137,7 +137,7 @@ test_that("what was modified privately travels by value", {
     order(x)
     y <- unserialize(serialize(x, NULL))
     expect_identical(y, x)
-    if (file.exists("/proc/self/pagemap")) expect_true(isSharedMemoryView(y))
+    if (file.exists("/proc/self/pagemap")) expect_true(is.shared(y))
   }
 })
 
@@ -203,7 +203,7 @@ test_that("future carries references", {
   parallel::clusterCall(cluster, function(paths) .libPaths(paths), .libPaths())
   old <- future::plan(future::cluster, workers = cluster)
   withr::defer(future::plan(old), priority = "first")
-  answer <- future::future(c(sum(x), sharedmemory::isSharedMemoryView(x)))
+  answer <- future::future(c(sum(x), sharedmemory::is.shared(x)))
   expect_identical(future::value(answer), c(sum(1:1e5), 1))
   # As vignette("views") says, some versions measure the values, others the reference.
   withr::local_options(future.globals.maxSize = 1e5)
@@ -276,7 +276,7 @@ test_that("the first use of a stale reference says what became of it", {
     for (x in list(a, b)) {
       expect_length(x, 10)
       expect_identical(class(x), "numeric")
-      expect_true(isSharedMemoryView(x))
+      expect_true(is.shared(x))
       y <- x
       attr(y, "unit") <- "m"
       expect_identical(first_use(y), first_use(x))

@@ -36,7 +36,7 @@ test_that("views outlive an unload, and a reload, as often as one likes", {
       views[[i + 1]] <- sharedmemory::viewSharedMemory(id)
       used <- c(used, lapply(views, use))
     }
-    are_views <- vapply(views, sharedmemory::isSharedMemoryView, NA)
+    are_views <- vapply(views, sharedmemory::is.shared, NA)
     ids <- vapply(views, sharedmemory::sharedMemoryId, "")
     rm(views)
     gc()
@@ -87,7 +87,7 @@ test_that("a workspace with a view is saved while its package is away", {
   expect_lt(file.size(image), 2000)
   answer <- run_in(local_session(), function(image) {
     load(image, envir = globalenv())
-    list(isSharedMemoryView(x), sum(x), other)
+    list(is.shared(x), sum(x), other)
   }, image)
   expect_identical(answer, list(TRUE, 5050, "of the workspace"))
 })

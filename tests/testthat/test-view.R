@@ -10,7 +10,7 @@ test_that("a view has the values of the segment, bit for bit, in every type", {
       expect_null(attributes(x))
       each <- lapply(seq_along(x), function(i) bits(x[[i]]))
       expect_identical(each, lapply(samples[[type]], bits))
-      expect_true(isSharedMemoryView(x))
+      expect_true(is.shared(x))
       expect_identical(sharedMemoryId(x), id)
     }
   }
@@ -70,11 +70,11 @@ test_that("only views are views", {
   local_clean_shm()
   x <- local_view(1:10)
   for (other in list(1:10, 1, "a", NULL, list(x), sum, 1:10 + 0L, factor("a"))) {
-    expect_identical(isSharedMemoryView(other), FALSE)
+    expect_identical(is.shared(other), FALSE)
     expect_identical(sharedMemoryId(other), NA_character_)
   }
-  expect_false(isSharedMemoryView(x + 1L))
-  expect_false(isSharedMemoryView(x[1:3]))
+  expect_false(is.shared(x + 1L))
+  expect_false(is.shared(x[1:3]))
 })
 
 # ---- all of base R -----------------------------------------------------------------
@@ -280,7 +280,7 @@ test_that("so it is for views with a class, and for long ones", {
         use <- uses[[substring(name, nchar(what) + 2)]]
         x <- viewSharedMemory(id, typeof(values), length = length(values))
         attributes(x) <- attributes(values)
-        isSharedMemoryView(x) && identical(recorded(use, x), recorded(use, values))
+        is.shared(x) && identical(recorded(use, x), recorded(use, values))
       })
     }
   }

@@ -79,7 +79,7 @@ cases <- list(
   view_unsealed = function() viewSharedMemory("stands", "integer"),
   travels = function() {
     x <- unserialize(serialize(viewSharedMemory("stands", "raw", live = TRUE), NULL))
-    list(isSharedMemoryView(x), x[5:9])
+    list(is.shared(x), x[5:9])
   },
   travels_in_vain = function() {
     id <- allocateSharedMemory(100)

@@ -313,7 +313,7 @@ right <- list(
   },
   sharedMemoryId = function(value, a, before)
     is.character(value) && length(value) == 1,
-  isSharedMemoryView = function(value, a, before) is.logical(value),
+  is.shared = function(value, a, before) is.logical(value),
   listSharedObjects = function(value, a, before)
     is.data.frame(value) && all(value$Id %in% before),
   reclaimSharedMemory = function(value, a, before)

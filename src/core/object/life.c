@@ -9,8 +9,7 @@
 
 const uint64_t tail_magic = 0x314C49544D454D53u; /* "SMEMTIL1" in memory */
 
-/* ---- what this process is responsible for
- * --------------------------------------- */
+/* ---- what this process is responsible for -------------------------------- */
 
 struct own {
   struct own *next;
@@ -59,8 +58,7 @@ static struct own **find(const smem_reference *reference) {
   return at;
 }
 
-/* ---- the counts
- * ------------------------------------------------------------------ */
+/* ---- the counts ---------------------------------------------------------- */
 
 /* The segment's object, open in spite of its seal, and its last page. */
 struct opening {
@@ -191,8 +189,7 @@ void smem_object_received(const smem_reference *reference) {
   close_tail(&opening);
 }
 
-/* ---- the end
- * ----------------------------------------------------------------------- */
+/* ---- the end ------------------------------------------------------------- */
 
 /* Was it sent to somebody who may still come? */
 static bool is_awaited(const struct call *call,
@@ -323,8 +320,7 @@ void object_stop(void) {
   }
 }
 
-/* ---- mappings
- * --------------------------------------------------------------------- */
+/* ---- mappings ------------------------------------------------------------ */
 
 bool smem_object_is_written(const smem_handle *handle, uint64_t offset,
                             uint64_t length) {

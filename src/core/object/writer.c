@@ -163,8 +163,7 @@ smem_code smem_write_blob(smem_writer *writer, const void *bytes,
   return smem_write_next(writer, bytes, length, error);
 }
 
-/* ---- the end of it
- * ------------------------------------------------------------ */
+/* ---- the end of it ------------------------------------------------------- */
 
 static smem_code write_header(const struct call *call, smem_writer *writer,
                               const smem_publication *publication) {
