@@ -11,15 +11,21 @@ drain <- function() {
 }
 
 said <- function(condition) {
-  list(class(condition), without_addresses(conditionMessage(condition)))
+  list(class(condition), without_addresses(message_of(condition)))
+}
+# The tidyverse lays its messages out for a terminal, which takes longer than the call.
+message_of <- function(condition) {
+  if (!inherits(condition, "rlang_error")) return(conditionMessage(condition))
+  paste(c(condition$message, if (is.character(condition$body)) condition$body),
+        collapse = "\n")
 }
 without_addresses <- function(text) {
   gsub("<(pointer|environment)[^>]*>|0x[0-9a-f]+", "<address>", text)
 }
 
 seconds_allowed <- 2 # of the processor
-is_timeout <- function(e) grepl("reached (elapsed|CPU) time limit", conditionMessage(e))
-is_memory <- function(e) grepl("cannot allocate", conditionMessage(e))
+is_timeout <- function(e) grepl("reached (elapsed|CPU) time limit", message_of(e))
+is_memory <- function(e) grepl("cannot allocate", message_of(e))
 
 evaluate <- function(call, scene) {
   heard <- list()
