@@ -19,6 +19,7 @@ static void before_fork(void) {
   object_before_fork();
   mapping_before_fork();
   control_before_fork();
+  opening_before_fork();
   name_before_fork();
   process_before_fork();
 }
@@ -26,6 +27,7 @@ static void before_fork(void) {
 static void in_parent(void) {
   process_after_fork();
   name_after_fork();
+  opening_after_fork();
   control_after_fork();
   mapping_after_fork();
   object_after_fork();
@@ -35,7 +37,7 @@ static void in_parent(void) {
 static void in_child(void) {
   process_in_child();
   name_after_fork();
-  lock_in_child();
+  opening_in_child();
   control_in_child();
   mapping_in_child();
   object_in_child();
@@ -52,7 +54,7 @@ void smem_start(bool (*interrupted)(void)) {
   started = true;
   process_start();
   name_start();
-  lock_start();
+  opening_start();
   control_start();
   mapping_start();
   object_start();
@@ -90,19 +92,12 @@ static bool visit_owned(const char *name, const char *id, void *context) {
   return !*any;
 }
 
-struct ending {
-  const struct call *call;
-  struct control *control;
-};
-
 static bool visit_free(const char *name, const char *id, void *context) {
-  const struct ending *ending = context;
   struct segment segment;
-  struct call call = *ending->call;
+  struct call call = *(const struct call *)context;
   call.id = id;
   if (is_own(name, id, &segment) && segment.footer.lifetime == SMEM_OF_PROCESS)
-    segment_remove_generation(&call, ending->control,
-                              segment.footer.generation);
+    segment_remove_generation(&call, segment.footer.generation);
   return true;
 }
 
@@ -111,12 +106,8 @@ static bool visit_free(const char *name, const char *id, void *context) {
 void smem_stop(void) {
   smem_error error;
   struct call call = {"free", "", 0, &error, true};
-  struct ending ending = {&call, NULL};
   object_stop();
-  if (process_settle() && control_join(&call, &ending.control) == SMEM_OK) {
-    walk_own(&call, visit_free, &ending);
-    control_release(ending.control);
-  }
+  if (process_settle()) walk_own(&call, visit_free, &call);
   control_leave(&call, control_uses());
 }
 

@@ -18,7 +18,7 @@
 /* Once per process, before anything else; repeating it only sets `interrupted`
  * anew. Reads nothing and creates nothing in the system. `interrupted` (may be
  * NULL) is asked during long work, from whichever thread does it, with no mutex
- * held, but perhaps with the lock of an id or of the namespace's gate. */
+ * held, but perhaps with a segment held that is being created. */
 void smem_start(bool (*interrupted)(void));
 
 /* What the environment says of SHAREDMEMORY_NAMESPACE, _TIMEOUT and _TAG; each may be

@@ -28,13 +28,13 @@ bool linux_room_take(uint64_t size, uint64_t *step);
 /* Reserve the object's first `size` bytes, without making it longer. */
 os_status linux_reserve(int fd, uint64_t size, os_interrupted interrupted);
 
-/* Open what may be closed even to its owner: between its creation and its
- * fchmod, or because the creator died there. Only the owner of a file can
- * replace it in a directory with the sticky bit, so that chmod by path after
- * lstat() cannot hit anybody else's. */
+/* Open a file, also one of ours that is closed to its owner, unless it is sealed. */
 enum linux_kind { LINUX_SEGMENT, LINUX_CONTROL, LINUX_ANOTHERS };
 os_status linux_open_own(const struct linux_path *path, enum linux_kind kind,
                          int flags, int *fd);
+
+/* os_object_claim(), of any of our own. */
+os_status linux_claim(const char *name, os_object *object, os_info *info);
 
 /* posix_map(), but some mappings are left to the rest of the process: it needs
  * some itself, to allocate memory and to load code, and does not survive

@@ -7,17 +7,22 @@
  *
  * How a segment comes into being, and what a killed creator leaves behind:
  *
- *   state        mode  size   reached by
- *   absent        -     -
- *   incomplete   0000    0    open(O_EXCL, 0), then fallocate(KEEP_SIZE)
- *   complete     0000   full  pwrite of the footer, which also sets the size
- *   complete     0600   full  fchmod
- *   sealed       0400   full  fchmod
+ *   state        size   lock    reached by
+ *   absent         -      -
+ *   being made     0     held   open(O_EXCL, 0600), flock; fallocate(KEEP_SIZE)
+ *   abandoned      0     free   the death of the creator
+ *   complete     full           pwrite of the footer, which also sets the size
+ *   sealed       full           mode 0400 in place of 0600
  *
  * The footer lies within one page, and the kernel sets the size after it has
- * copied the bytes: a size other than 0 means that the footer is there. Between
- * the two complete states a creator may die; whoever opens the segment next does
- * the fchmod for it. An empty file with any other mode is not ours. */
+ * copied the bytes: a size other than 0 means that the footer is there.
+ *
+ * Who removes an object holds it from the look to the unlink, its creator from the
+ * flock to the close. So cleaning lies wholly before the creator's lock, and then the
+ * creator sees that the name is gone and starts again; or wholly after the close, and
+ * then the size is not 0 any more. And who unlinks a name has seen, holding the object,
+ * that the object has it; a successor needs an unlink first; so the unlink hits this
+ * object. (The name of an unnamed segment never comes back, and may go without.) */
 #include "linux.h"
 #ifdef OS_LINUX
 
@@ -57,18 +62,6 @@ os_status linux_reserve(int fd, uint64_t size, os_interrupted interrupted) {
   return OS_SUCCESS;
 }
 
-/* The name goes only if it still leads here: somebody may have removed the control
- * object, and then our lock of the name excludes nobody. */
-void os_object_discard(const char *name, os_object object) {
-  struct linux_path path = linux_path_of(name);
-  struct stat ours, named;
-  if (os_sys.fstat((int)object, &ours) == 0 &&
-      os_sys.lstat(path.text, &named) == 0 && ours.st_ino == named.st_ino &&
-      ours.st_dev == named.st_dev)
-    os_sys.unlink(path.text);
-  posix_shut((int)object);
-}
-
 /* Nothing was created and nothing is there: may nobody create here? */
 static os_status why_denied(void) {
   if (faccessat(AT_FDCWD, DIRECTORY, W_OK | X_OK, AT_EACCESS) == 0)
@@ -77,91 +70,109 @@ static os_status why_denied(void) {
   return (os_status){OS_CLOSED, EACCES};
 }
 
-os_status os_object_create(const char *name, uint64_t size,
-                           os_interrupted interrupted, os_object *object) {
+os_status os_object_create(const char *name, uint64_t size, os_object *object) {
   struct linux_path path = linux_path_of(name);
-  int fd =
-      os_sys.open(path.text, O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS, 0);
-  if (fd < 0) return errno == EACCES ? why_denied() : posix_last();
-  os_status status = linux_reserve(fd, size, interrupted);
-  if (status.code == OS_OK)
-    *object = fd;
-  else
-    os_object_discard(name, fd);
-  return status;
+  int fd = -1;
+  (void)size; /* it gets that when it is complete */
+  os_status status = posix_file_create(path.text, &fd);
+  *object = fd;
+  return status.number == EACCES ? why_denied() : status;
+}
+
+os_status os_object_reserve(os_object object, uint64_t size,
+                            os_interrupted interrupted) {
+  return linux_reserve((int)object, size, interrupted);
 }
 
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
                             size_t length) {
-  os_status status =
-      posix_write_all((int)object, tail, length, (off_t)(size - length));
-  if (status.code != OS_OK) return status;
-  return os_sys.fchmod((int)object, 0600) == 0 ? OS_SUCCESS : posix_last();
+  return posix_write_all((int)object, tail, length, (off_t)(size - length));
 }
 
-static bool is_owners(const struct stat *status, mode_t mode) {
-  return S_ISREG(status->st_mode) && status->st_uid == geteuid() &&
-         (status->st_mode & 0600) == mode;
+void os_object_close(os_object object) { posix_shut((int)object); }
+
+static bool is_own_file(const struct stat *status) {
+  return S_ISREG(status->st_mode) && status->st_uid == geteuid();
 }
 
-static bool is_incomplete(const struct stat *status) {
-  return S_ISREG(status->st_mode) && status->st_size == 0 &&
-         (status->st_mode & 0777) == 0;
+static bool has_mode(const struct stat *status, mode_t mode) {
+  return is_own_file(status) && (status->st_mode & 0600) == mode;
+}
+
+/* Nobody may write to it any more. (A control object is never sealed.) */
+static bool is_sealed(const struct stat *status, enum linux_kind kind) {
+  return kind == LINUX_SEGMENT && has_mode(status, 0400) && status->st_size > 0;
+}
+
+/* A creator that was killed under a strange umask leaves a file that is closed to its
+ * owner. Through an opening: the path may lead to another one by now. */
+static os_status open_up(const struct linux_path *path, enum linux_kind kind) {
+  char itself[40];
+  struct stat status;
+  int fd = os_sys.open(path->text, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  if (fd < 0) return posix_last();
+  snprintf(itself, sizeof itself, "/proc/self/fd/%d", fd);
+  os_status result = OS_SUCCESS;
+  if (os_sys.fstat(fd, &status) != 0)
+    result = posix_last();
+  else if (!is_own_file(&status))
+    result = (os_status){OS_DENIED, EACCES};
+  else if (!has_mode(&status, 0600) && !is_sealed(&status, kind) &&
+           os_sys.chmod(itself, 0600) != 0)
+    result = posix_last();
+  posix_shut(fd);
+  return result;
+}
+
+/* It was closed to us. OS_OK: look again. */
+static os_status settle_closed(const struct linux_path *path,
+                               enum linux_kind kind) {
+  struct stat status;
+  if (os_sys.lstat(path->text, &status) != 0)
+    return errno == ENOENT ? OS_SUCCESS : posix_last();
+  if (has_mode(&status, 0600)) return OS_SUCCESS; /* another one of this name */
+  if (!is_own_file(&status)) return (os_status){OS_DENIED, EACCES};
+  if (!posix_is_plain(&status)) return (os_status){OS_NOT_REGULAR, 0};
+  if (is_sealed(&status, kind)) return (os_status){OS_SEALED, 0};
+  os_status opened = open_up(path, kind);
+  return opened.code == OS_NOT_FOUND ? OS_SUCCESS : opened;
 }
 
 os_status linux_open_own(const struct linux_path *path, enum linux_kind kind,
                          int flags, int *fd) {
   enum { ATTEMPTS = 1000 }; /* each one lost to somebody who freed or created */
   for (int attempt = 0;; attempt++) {
-    struct stat status;
     *fd = os_sys.open(path->text, flags | POSIX_SAFE_FLAGS, 0600);
     if (*fd >= 0) return OS_SUCCESS;
     os_status failure = posix_last();
     if (failure.code != OS_DENIED || kind == LINUX_ANOTHERS ||
         attempt == ATTEMPTS)
       return failure;
-    if (os_sys.lstat(path->text, &status) != 0) {
-      if (errno != ENOENT) return posix_last();
-      if (flags & O_CREAT) failure = why_denied();
-      if (failure.code != OS_DENIED) return failure;
-      continue;
-    }
-    /* Open by now: it was finished, or is another one of this name. */
-    if (is_owners(&status, 0600)) continue;
-    if (!S_ISREG(status.st_mode) || status.st_uid != geteuid()) return failure;
-    if (!posix_is_plain(&status)) return (os_status){OS_NOT_REGULAR, 0};
-    if (kind == LINUX_SEGMENT && is_owners(&status, 0400))
-      return (os_status){OS_SEALED, 0};
-    if (kind == LINUX_SEGMENT && is_incomplete(&status))
-      return (os_status){OS_INCOMPLETE, 0};
-    if (os_sys.chmod(path->text, 0600) != 0 && errno != ENOENT)
-      return posix_last();
+    os_status settled = settle_closed(path, kind);
+    if (settled.code != OS_OK) return settled;
   }
 }
 
 os_status os_object_open(const char *name, bool writable, os_object *object,
                          os_info *info) {
   struct linux_path path = linux_path_of(name);
+  bool own = os_is_own_name(name);
   struct stat status;
   int fd;
-  enum linux_kind kind = os_is_own_name(name) ? LINUX_SEGMENT : LINUX_ANOTHERS;
   os_status result =
-      linux_open_own(&path, kind, writable ? O_RDWR : O_RDONLY, &fd);
-  if (result.code == OS_INCOMPLETE)
-    info->user = os_user(); /* see linux_open_own() */
+      linux_open_own(&path, own ? LINUX_SEGMENT : LINUX_ANOTHERS,
+                     writable ? O_RDWR : O_RDONLY, &fd);
   if (result.code != OS_OK) return result;
   if (os_sys.fstat(fd, &status) != 0) {
     result = posix_last();
   } else {
     posix_info(&status, info);
     /* Another program may give its own object as many names as it likes. */
-    if (!(kind == LINUX_SEGMENT ? posix_is_plain(&status)
-                                : S_ISREG(status.st_mode)))
+    if (!(own ? posix_is_plain(&status) : S_ISREG(status.st_mode)))
       result.code = OS_NOT_REGULAR;
-    else if (kind == LINUX_SEGMENT &&
-             is_incomplete(&status)) /* root opens any mode */
+    else if (own && info->size == 0)
       result.code = OS_INCOMPLETE;
-    else if (kind == LINUX_SEGMENT && writable && info->sealed)
+    else if (own && writable && info->sealed)
       result.code = OS_SEALED;
   }
   if (result.code == OS_OK)
@@ -169,6 +180,27 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   else
     posix_shut(fd);
   return result;
+}
+
+os_status linux_claim(const char *name, os_object *object, os_info *info) {
+  struct linux_path path = linux_path_of(name);
+  for (;;) {
+    int fd;
+    os_status status = linux_open_own(&path, LINUX_SEGMENT, O_RDONLY, &fd);
+    if (status.code != OS_OK) return status;
+    status = posix_file_hold(fd, info);
+    if (status.code == OS_OK && info->user != os_user())
+      status = (os_status){OS_DENIED, EPERM};
+    *object = fd;
+    if (status.code == OS_OK) return status;
+    posix_shut(fd);
+    /* It lost its name before we had it: whatever bears the name now. */
+    if (status.code != OS_NOT_FOUND) return status;
+  }
+}
+
+os_status os_object_claim(const char *name, os_object *object, os_info *info) {
+  return linux_claim(name, object, info);
 }
 
 os_status os_object_seal(const char *name, const uint64_t identity[2],
@@ -254,7 +286,7 @@ os_status os_object_stat(const char *name, os_info *info) {
   if (os_sys.lstat(path.text, &status) != 0) return posix_last();
   posix_info(&status, info);
   if (!S_ISREG(status.st_mode)) return (os_status){OS_NOT_REGULAR, 0};
-  bool incomplete = os_is_own_name(name) && is_incomplete(&status);
+  bool incomplete = os_is_own_name(name) && info->size == 0;
   return (os_status){incomplete ? OS_INCOMPLETE : OS_OK, 0};
 }
 

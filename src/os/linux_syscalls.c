@@ -21,8 +21,8 @@ const
         .fchmod = fchmod,        .reserve = real_reserve,
         .ftruncate = ftruncate,  .pread = pread,         .pwrite = pwrite,
         .mmap = mmap,            .munmap = munmap,       .lock = real_lock,
-        .readdir = readdir,
-        .calloc = calloc,        .linkat = linkat,
+        .flock = flock,          .readdir = readdir,      .calloc = calloc,
+        .linkat = linkat,
 };
 
 #endif

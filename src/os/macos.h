@@ -18,6 +18,8 @@ struct macos_path {
   char text[MACOS_PATH_SIZE];
 };
 
+#define MACOS_LOCK_PREFIX "smem-locks."
+
 /* What shm_open() wants for a name. */
 struct macos_path macos_name(const char *name);
 
@@ -29,6 +31,13 @@ struct macos_path macos_temp_path(const char *prefix, const char *name);
  * `info` tells whose it is, if the system does. */
 os_status macos_open_file(const char *path, int flags, int *fd, os_info *info);
 
+/* ---- macos_lock.c -------------------------------------------------------- */
+
+/* Lock what bears this name: OS_BUSY. Close the descriptor to let go. */
+os_status macos_lock(const char *name, int *fd);
+/* The object together with its lock; fd may be -1. */
+os_object macos_held(int fd, int lock);
+
 /* ---- macos_record.c: the names there may be objects of ------------------- */
 
 struct macos_record {
@@ -38,6 +47,7 @@ struct macos_record {
 };
 
 struct macos_path macos_record_path(const char *name);
+struct macos_path macos_lock_path(const char *name);
 os_status macos_record_open(const char *path, int flags, int *fd,
                             os_info *info);
 void macos_record_close(int fd);

@@ -8,15 +8,16 @@
  *   set the size more than once    ftruncate() at creation, full size at once
  *   list the objects               a record of the names (see "the record")
  *   seal an object                 a word of the footer, as fchmod() is refused
- *   lock an object                 the control object is a regular file in the
- *                                  user's temporary directory
+ *   lock an object                 a byte of a file beside the record; the control
+ *                                  object is a regular file in the user's temporary
+ *                                  directory
  *   names of over 31 bytes         a hash; the footer has the name in full
  *
  * How a segment comes into being, and what a killed creator leaves behind:
  *
  *   state        size   last 8 bytes   reached by
  *   absent         -         -
- *   incomplete     0         -         shm_open(O_EXCL, 0600)
+ *   incomplete     0         -         shm_open(O_EXCL, 0600), with its lock held
  *   incomplete   full        0         ftruncate
  *   complete     full    checksum      the footer, its checksum word last
  *
@@ -132,47 +133,65 @@ static os_status give_mode(int fd) {
   return (os_status){OS_DENIED, errno};
 }
 
-static os_status give_size(int fd, uint64_t size, os_interrupted interrupted) {
+static os_status give_size(int fd, uint64_t size) {
   if (size > INT64_MAX || size > os_free_space(NULL, 0))
     return (os_status){OS_NO_SPACE, ENOSPC};
-  if (os_sys.ftruncate(fd, (off_t)size) == 0)
-    return reserve(fd, size, interrupted);
+  if (os_sys.ftruncate(fd, (off_t)size) == 0) return OS_SUCCESS;
   os_status status = posix_last();
   /* macOS has this for a lack of memory too; the descriptor is a good one. */
   if (errno == EINVAL || errno == EFBIG) status.code = OS_NO_SPACE;
   return status;
 }
 
-static os_status create_object(const char *name, uint64_t size,
-                               os_interrupted interrupted, int *fd) {
+/* The caller holds the name's lock. */
+static os_status create_object(const char *name, uint64_t size, int *fd) {
   struct macos_path path = macos_name(name);
   *fd = os_sys.shm_open(path.text, O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS,
                         0600);
   if (*fd < 0) return posix_last();
   os_status status = give_mode(*fd);
-  if (status.code == OS_OK) status = give_size(*fd, size, interrupted);
+  if (status.code == OS_OK) status = give_size(*fd, size);
   if (status.code == OS_OK) return status;
   os_sys.shm_unlink(path.text);
   posix_shut(*fd);
   return status;
 }
 
-os_status os_object_create(const char *name, uint64_t size,
-                           os_interrupted interrupted, os_object *object) {
+static os_status create_held(const char *name, uint64_t size,
+                             os_object *object) {
+  int lock, fd;
+  os_status status = macos_lock(name, &lock);
+  if (status.code != OS_OK) return status;
+  status = create_object(name, size, &fd);
+  if (status.code == OS_OK)
+    *object = macos_held(fd, lock);
+  else
+    posix_shut(lock);
+  return status;
+}
+
+os_status os_object_create(const char *name, uint64_t size, os_object *object) {
   struct macos_path record = macos_record_path(name);
   os_info info;
-  int record_fd, fd = -1;
+  int record_fd;
   os_status status = macos_record_lock(
       record.text, O_WRONLY | O_APPEND | O_CREAT, LOCK_SH, &record_fd, &info);
   if (status.code != OS_OK) return status;
   status = macos_record_append(record_fd, name);
-  if (status.code == OS_OK)
-    status = create_object(name, size, interrupted, &fd);
+  if (status.code == OS_OK) status = create_held(name, size, object);
   macos_record_close(record_fd);
-  if (status.code != OS_OK) return status;
-  macos_record_rewrite(record.text, info.size);
-  *object = fd;
-  return OS_SUCCESS;
+  if (status.code == OS_OK) macos_record_rewrite(record.text, info.size);
+  return status;
+}
+
+os_status os_object_reserve(os_object object, uint64_t size,
+                            os_interrupted interrupted) {
+  os_status status = reserve((int)object, size, interrupted);
+  /* What could not be reserved must not be touched, not even to see that it is
+   * incomplete. */
+  if (status.code != OS_OK && os_sys.ftruncate((int)object, 0) != 0)
+    return status;
+  return status;
 }
 
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
@@ -251,9 +270,30 @@ os_status os_object_stat(const char *name, os_info *info) {
   return status;
 }
 
-void os_object_discard(const char *name, os_object object) {
-  os_object_remove(name);
-  os_object_close(object);
+static bool can_be_held(os_status status) {
+  return status.code == OS_OK || status.code == OS_INCOMPLETE;
+}
+
+/* Looked at twice: where nothing is no lock is made, and what is there may be another
+ * one until it is locked. */
+os_status os_object_claim(const char *name, os_object *object, os_info *info) {
+  int lock, fd = -1;
+  os_status status = os_object_stat(name, info);
+  info->incomplete = status.code == OS_INCOMPLETE;
+  if (!can_be_held(status)) return status;
+  status = macos_lock(name, &lock);
+  if (status.code != OS_OK) return status;
+  status = open_object(name, O_RDONLY, &fd, info);
+  info->incomplete = status.code == OS_INCOMPLETE;
+  if (can_be_held(status) && info->user != os_user())
+    status = (os_status){OS_DENIED, EPERM};
+  if (can_be_held(status)) {
+    *object = macos_held(info->incomplete ? -1 : fd, lock);
+    return OS_SUCCESS;
+  }
+  if (status.code == OS_DENIED && fd >= 0 && !info->incomplete) posix_shut(fd);
+  posix_shut(lock);
+  return status;
 }
 
 os_status os_object_read(os_object object, uint64_t offset, void *buffer,

@@ -21,7 +21,7 @@
 #include <sys/file.h>
 
 /* "smem.space.id" -> "space". */
-struct macos_path macos_record_path(const char *name) {
+static struct macos_path path_of_space(const char *prefix, const char *name) {
   char space[MACOS_NAME_LIMIT] = "";
   const char *dot = strchr(name, '.');
   if (dot) {
@@ -29,7 +29,15 @@ struct macos_path macos_record_path(const char *name) {
     if (length >= sizeof space) length = sizeof space - 1;
     memcpy(space, dot + 1, length);
   }
-  return macos_temp_path(MACOS_RECORD_PREFIX, space);
+  return macos_temp_path(prefix, space);
+}
+
+struct macos_path macos_record_path(const char *name) {
+  return path_of_space(MACOS_RECORD_PREFIX, name);
+}
+
+struct macos_path macos_lock_path(const char *name) {
+  return path_of_space(MACOS_LOCK_PREFIX, name);
 }
 
 os_status macos_record_open(const char *path, int flags, int *fd,
@@ -202,16 +210,21 @@ void macos_record_rewrite(const char *path, uint64_t size) {
 void macos_record_sweep(const char *path) {
   const char *space = strrchr(path, '/') + sizeof MACOS_RECORD_PREFIX;
   struct macos_path control = macos_temp_path(MACOS_CONTROL_PREFIX, space);
+  struct macos_path locks = macos_temp_path(MACOS_LOCK_PREFIX, space);
   struct stat status;
   os_info info;
   char *lines;
   size_t length;
   int fd;
-  if (os_sys.lstat(control.text, &status) == 0 || errno != ENOENT ||
-      macos_record_lock(path, O_RDWR, LOCK_EX, &fd, &info).code != OS_OK)
-    return;
+  if (os_sys.lstat(control.text, &status) == 0 || errno != ENOENT) return;
+  os_status lock = macos_record_lock(path, O_RDWR, LOCK_EX, &fd, &info);
+  if (lock.code == OS_NOT_FOUND) os_sys.unlink(locks.text);
+  if (lock.code != OS_OK) return;
   if (read_kept(fd, info.size, &lines, &length).code == OS_OK) {
-    if (length == 0) os_sys.unlink(path);
+    if (length == 0) {
+      os_sys.unlink(locks.text);
+      os_sys.unlink(path);
+    }
     os_release(lines);
   }
   macos_record_close(fd);

@@ -40,7 +40,7 @@ const
         .lstat = lstat,      .chmod = chmod,         .fchmod = fchmod,
         .reserve = real_reserve,  .ftruncate = ftruncate, .pread = pread,
         .pwrite = pwrite,    .mmap = mmap,           .munmap = munmap,
-        .lock = real_lock,   .readdir = readdir,
+        .lock = real_lock,   .flock = flock,         .readdir = readdir,
         .calloc = calloc,    .linkat = linkat,
 };
 

@@ -60,6 +60,8 @@ typedef struct os_info {
                            device and inode, or what stands in for them */
   uint64_t user;        /* the owner's id */
   bool unlinked;        /* the name is gone, or leads to another object */
+  bool incomplete;      /* only of os_object_claim() and os_control_claim() */
+  uint64_t changed;     /* nanoseconds since 1970, 0 where it is not told */
   bool directory;       /* with OS_NOT_REGULAR: os_object_remove() will refuse */
   bool sealed;          /* see os_object_seal() */
 } os_info;
@@ -68,13 +70,22 @@ typedef bool (*os_interrupted)(void);
 
 /* ---- shared memory objects ----------------------------------------------- */
 
-/* Create `name` with `size` bytes, all of them reserved, so that no later
- * access can fail for want of memory. The name is visible at once but
- * os_object_open() says OS_INCOMPLETE until os_object_publish(). The caller
- * holds the name's lock. Fails with OS_EXISTS, OS_NO_SPACE and so on, and then
- * leaves nothing behind. `interrupted` (may be NULL) is asked between chunks. */
-os_status os_object_create(const char *name, uint64_t size,
-                           os_interrupted interrupted, os_object *object);
+/* An object is its own lock. Its creator holds it from the moment it is there until
+ * the object is closed, however that comes about; who removes an object holds it from
+ * its look at the object to the removal. An object that is incomplete and that nobody
+ * holds is a dead creator's. A forked child must close what its parent holds.
+ *
+ * Create `name`, held, incomplete: os_object_open() says so until
+ * os_object_publish(). `size` is what the object will have. OS_EXISTS; OS_BUSY:
+ * somebody else holds the name, or took the object for a dead creator's: try again.
+ * What is left of it after any other failure is incomplete and nobody's. */
+os_status os_object_create(const char *name, uint64_t size, os_object *object);
+
+/* Reserve all of the `size` bytes of a created object, so that no later access can
+ * fail for want of memory. OS_NO_SPACE; OS_INTERRUPTED: `interrupted` (may be NULL)
+ * is asked between chunks. */
+os_status os_object_reserve(os_object object, uint64_t size,
+                            os_interrupted interrupted);
 
 /* Write the last `length` bytes of the object of `size` bytes, which makes it
  * complete, and give the owner, and nobody else, access to it. The last word of them is
@@ -97,8 +108,10 @@ os_status os_object_publish_sealed(os_object object, const char *name);
 os_status os_object_open_sealed(const char *name, os_object *object,
                                 os_info *info);
 
-/* Close a created object that cannot be finished, and remove it. */
-void os_object_discard(const char *name, os_object object);
+/* Open what bears `name` and hold it, in order to remove it. info->incomplete: it is a
+ * dead creator's. OS_BUSY: somebody else holds it, and info->incomplete tells whether
+ * it is being created. OS_DENIED: another user's. OS_NOT_REGULAR: it cannot be held. */
+os_status os_object_claim(const char *name, os_object *object, os_info *info);
 
 /* Open a complete object. Never follows a link, never blocks. With OS_INCOMPLETE
  * info->user is filled. OS_SEALED if it is sealed and `writable`, also for root. */
@@ -156,9 +169,8 @@ os_status os_object_keep(const char *name, os_object object);
  * handles, the name goes only with the last that is open, in any process. */
 os_status os_object_remove(const char *name);
 
-/* The same for what os_object_stat() has just shown to be our own. Only we could
- * have removed that since, so that nobody else's can have come into its place
- * unless another process of ours is freeing it too. */
+/* The same for what is ours because we hold it, or because os_object_stat() has just
+ * shown so: only we could have removed that since. */
 os_status os_object_remove_own(const char *name);
 
 void os_object_close(os_object object);
@@ -198,15 +210,20 @@ void os_limits_get(os_limits *limits);
 
 /* ---- control object: a small file that can be locked --------------------- */
 
-/* Open the control object, with `create` also when there is none (its size is
- * then 0). An object of another user is opened too where the system lets us:
- * check info->user. */
-os_status os_control_open(const char *name, bool create, os_object *object,
-                          os_info *info);
+/* It comes into being like a segment. As long as it is incomplete its size is 0.
+ *
+ * Open the control object. One of another user is opened too where the system lets
+ * us: check info->user. */
+os_status os_control_open(const char *name, os_object *object, os_info *info);
 os_status os_control_stat(os_object object, os_info *info);
 
-/* Give a control object its size, reserved, filled with zeros. */
-os_status os_control_resize(os_object object, uint64_t size);
+/* As os_object_create() and os_object_claim(). */
+os_status os_control_create(const char *name, os_object *object);
+os_status os_control_claim(const char *name, os_object *object, os_info *info);
+
+/* Give a created control object its contents, all at once, reserved, and let go of
+ * it. It stays open. */
+os_status os_control_publish(os_object object, const void *page, size_t size);
 os_status os_control_remove(const char *name);
 
 /* Lock `length` bytes at `offset`, exclusively, without waiting: OS_BUSY if

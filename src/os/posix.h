@@ -25,6 +25,17 @@ bool posix_is_plain(const struct stat *status);
  * memory object. OS_NOT_REGULAR otherwise. */
 os_status posix_inspect(int fd, os_info *info);
 
+/* ---- posix_file.c: regular files that are their own locks ------------------ */
+
+/* Create it, closed to all but its owner whatever the umask, and hold it. OS_EXISTS;
+ * OS_BUSY: somebody took it for a dead creator's and removed it. */
+os_status posix_file_create(const char *path, int *fd);
+/* Hold what is open, and look at it: OS_BUSY; OS_NOT_FOUND: it has lost its name. */
+os_status posix_file_hold(int fd, os_info *info);
+void posix_file_let_go(int fd);
+
+/* ---- posix_object.c ---------------------------------------------------------- */
+
 /* Flags of open() that keep a planted link or FIFO harmless. */
 #define POSIX_SAFE_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 

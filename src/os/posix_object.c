@@ -16,6 +16,13 @@ void posix_info(const struct stat *status, os_info *info) {
   info->identity[0] = (uint64_t)status->st_dev;
   info->identity[1] = (uint64_t)status->st_ino;
   info->user = (uint64_t)status->st_uid;
+#ifdef __APPLE__
+  info->changed = (uint64_t)status->st_ctimespec.tv_sec * 1000000000u +
+                  (uint64_t)status->st_ctimespec.tv_nsec;
+#else
+  info->changed = (uint64_t)status->st_ctim.tv_sec * 1000000000u +
+                  (uint64_t)status->st_ctim.tv_nsec;
+#endif
   info->unlinked = status->st_nlink == 0;
   info->directory = S_ISDIR(status->st_mode);
   info->sealed = (status->st_mode & 0600) == 0400;
@@ -68,8 +75,6 @@ os_status posix_write_all(int fd, const void *buffer, size_t length,
   }
   return OS_SUCCESS;
 }
-
-void os_object_close(os_object object) { posix_shut((int)object); }
 
 /* The kernel keeps a named object until it is unlinked. */
 os_status os_object_keep(const char *name, os_object object) {

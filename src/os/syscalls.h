@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -43,6 +44,7 @@
     (int from, const char *path, int to, const char *name, int flags),         \
     (from, path, to, name, flags))                                             \
   X(int, munmap, (void *address, size_t length), (address, length))            \
+  X(int, flock, (int fd, int operation), (fd, operation))                      \
   X(int, lock, (int fd, int command, struct flock *lock),                      \
     (fd, command, lock))                                                       \
   X(struct dirent *, readdir, (DIR *directory), (directory))                   \

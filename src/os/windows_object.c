@@ -99,11 +99,9 @@ os_status windows_create_section(const char *name, uint64_t size,
   return *section ? (os_status){OS_OK, (int)GetLastError()} : windows_last();
 }
 
-os_status os_object_create(const char *name, uint64_t size,
-                           os_interrupted interrupted, os_object *object) {
+os_status os_object_create(const char *name, uint64_t size, os_object *object) {
   struct windows_object *made;
   HANDLE section;
-  (void)interrupted; /* the space is charged at once, not filled */
   if (size == 0 || size % os_page_size() != 0)
     return windows_status(ERROR_INVALID_PARAMETER);
   /* Beyond all bounds a size is an invalid parameter, not a lack of space. */
@@ -119,6 +117,15 @@ os_status os_object_create(const char *name, uint64_t size,
   status = windows_object_new(section, name, &made);
   if (status.code == OS_OK) *object = (os_object)made;
   return status;
+}
+
+/* The space was charged when it was created. */
+os_status os_object_reserve(os_object object, uint64_t size,
+                            os_interrupted interrupted) {
+  (void)object;
+  (void)size;
+  (void)interrupted;
+  return OS_SUCCESS;
 }
 
 os_status os_object_publish(os_object object, uint64_t size, const void *tail,
@@ -200,9 +207,14 @@ os_status os_object_stat(const char *name, os_info *info) {
   return status;
 }
 
-void os_object_discard(const char *name, os_object object) {
-  os_object_remove(name);
-  os_object_close(object);
+/* A dead creator leaves nothing: what is incomplete is being created, or somebody else
+ * is just looking at what a dead one has left. And nothing has to be kept from others
+ * while it is removed, for a name only goes with all who have the object. */
+os_status os_object_claim(const char *name, os_object *object, os_info *info) {
+  os_status status = os_object_open(name, false, object, info);
+  info->incomplete = status.code == OS_INCOMPLETE;
+  if (info->incomplete) status.code = OS_BUSY;
+  return status;
 }
 
 os_status os_object_read(os_object object, uint64_t offset, void *buffer,

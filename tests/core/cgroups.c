@@ -228,7 +228,7 @@ ROLE(in_a_group) {
   check_no_space(allocate("a", 200 * mib));
   for (int i = 0; i < 50; i++) requests[i] = (smem_request){.size = 4 * mib};
   check_no_space(smem_allocate(requests, 50, SMEM_UNTIL_FREED, false, &error));
-  char names[50][8];
+  char names[50][16];
   for (int i = 0; i < 50; i++) {
     snprintf(names[i], sizeof names[i], "n%d", i);
     requests[i].name = names[i];

@@ -200,7 +200,7 @@ static const struct operation operations[] = {
     {"free absent", nothing, act_free, nothing},
     {"can free", make_a, act_can_free, nothing},
     {"exists", make_a, act_exists, nothing},
-    {"exists incomplete", plant_a, act_exists, nothing},
+    {"exists incomplete", plant_a, act_exists, free_a},
     {"size", make_a, act_size, nothing},
     {"list", make_a, act_list, nothing},
     {"reclaim", make_a, act_reclaim, nothing},
@@ -240,11 +240,8 @@ static struct state look(void) {
 static bool is_unchanged(struct state before, struct state after) {
   if (before.descriptors == after.descriptors &&
       before.mappings == after.mappings)
-    /* What a dead creator left may be gone. And who fails to lock the control
-     * object that he created must leave it, empty, for others may be at work on
-     * it: the next to leave removes it. */
-    return after.objects <= before.objects ||
-           (before.control < 0 && after.control == 0);
+    /* What a dead creator left may be gone. */
+    return after.objects <= before.objects;
   /* Or it has joined, and has all of it. */
   return before.control < 0 && after.control > 0 &&
          after.descriptors == before.descriptors + 1 &&

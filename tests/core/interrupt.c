@@ -181,34 +181,24 @@ TEST(a_list_is_interrupted) {
 
 /* ---- waiting for somebody who does not come ------------------------------ */
 
-ROLE(holder_of_all_locks) {
-  os_info info;
-  os_object control;
-  const char *name = strrchr(control_path(), '/') + 1;
-  CHECK(os_control_open(name, false, &control, &info).code == OS_OK);
-  CHECK(os_lock(control, lock_of_id("a"), 1).code == OS_OK);
-  if (*argument) CHECK(os_lock(control, LOCK_GATE, 1).code == OS_OK);
-  raise_flag(0);
-  pause();
-}
-
+/* Only who wants to create it waits for what is being created. */
 static void check_wait(smem_code expected) {
   uint64_t before = now_ms();
   CHECK_CODE(expected, allocate("a", 1));
+  CHECK_CODE(expected, allocate_exclusive("a", 1));
   CHECK(now_ms() - before < 10000);
-  CHECK_CODE(SMEM_NOT_FOUND, find_id("a")); /* nothing there: nothing to wait */
-  plant_incomplete("a");
-  CHECK_CODE(expected, find_id("a"));
-  CHECK_CODE(expected, try_map("a"));
-  CHECK_OK(free_id("a")); /* needs no lock */
-  CHECK(!path_exists(segment_path("a")));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+  CHECK_CODE(SMEM_NOT_FOUND, try_map("a"));
+  CHECK_CODE(SMEM_NOT_FOUND, try_open("a", SMEM_READ_ONLY));
+  CHECK_OK(free_id("a"));
+  CHECK_CODE(expected, allocate("a", 1));
+  CHECK_EQUAL(0, count_listed());
+  CHECK(path_exists(segment_path("a")));
 }
 
 TEST(a_wait_ends) {
   set_variable("SHAREDMEMORY_TIMEOUT", "0.1");
-  CHECK_OK(smem_join(&error));
-  process_id other = START(holder_of_all_locks, "");
-  await_flag(0, 1);
+  process_id other = start_creator("a");
   check_wait(SMEM_BUSY);
   set_variable("SHAREDMEMORY_TIMEOUT", "1000");
   smem_start(impatient);
@@ -223,19 +213,51 @@ TEST(a_wait_ends) {
   CHECK_OK(free_id("a"));
 }
 
-ROLE(late) { CHECK_CODE(SMEM_BUSY, smem_join(&error)); }
+ROLE(allocator_who_leaves) { CHECK_OK(allocate("a", 1)); }
 
-TEST(nobody_waits_for_the_gate_for_ever) {
-  CHECK_OK(smem_join(&error));
-  process_id other = START(holder_of_all_locks, "gate");
+/* As who leaves does for a moment. */
+ROLE(holder_of_all_presences) {
+  os_info info;
+  os_object control;
+  const char *name = strrchr(control_path(), '/') + 1;
+  CHECK(os_control_open(name, &control, &info).code == OS_OK);
+  CHECK(os_lock(control, LOCK_PRESENCE, LOCK_PRESENCES).code == OS_OK);
+  raise_flag(0);
+  pause();
+}
+
+TEST(nobody_waits_for_who_leaves_for_ever) {
+  PLAY(allocator_who_leaves, "");
+  process_id other = START(holder_of_all_presences, "");
   await_flag(0, 1);
   set_variable("SHAREDMEMORY_TIMEOUT", "0.1");
-  PLAY(late, "");
-  CHECK_OK(smem_leave(&error)); /* the object stays */
-  CHECK(path_exists(control_path()));
+  CHECK_CODE(SMEM_BUSY, smem_join(&error));
+  CHECK_CODE(SMEM_BUSY, allocate("b", 1));
   kill_process(other);
   finish(other);
+  CHECK_OK(smem_join(&error));
+  check_joined();
   clean_namespace();
+}
+
+ROLE(joins_and_leaves) {
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.1");
+  CHECK_OK(smem_join(&error));
+  raise_flag(0);
+  await_flag(1, 1);
+  CHECK_OK(smem_leave(&error));
+}
+
+/* While somebody else is there nobody can be the last. */
+TEST(who_leaves_does_not_wait_for_who_stays) {
+  process_id other = START(joins_and_leaves, "");
+  await_flag(0, 1);
+  CHECK_OK(smem_join(&error));
+  CHECK_OK(smem_leave(&error));
+  CHECK(path_exists(control_path()));
+  raise_flag(1);
+  FINISH(other);
+  CHECK(!path_exists(control_path()));
 }
 
 /* Nonsense there means the usual time. */

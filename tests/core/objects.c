@@ -36,11 +36,7 @@ const char *control_path(void) {
 }
 
 void plant_incomplete(const char *id) {
-#ifdef SHAREDMEMORY_OS_PORTABLE
   plant_file(segment_path(id), "", 0600);
-#else
-  plant_file(segment_path(id), "", 0);
-#endif
 }
 
 void need_listing_of_what_is_planted(void) {
@@ -68,16 +64,14 @@ void leave_orphans(void) {
 }
 
 ROLE(creator_at_work) {
-  struct control *control;
-  struct lock lock;
+  struct name name;
+  struct opening opening;
   struct call call = {"allocate", argument, 0, &error, false};
-  CHECK_OK(control_join(&call, &control));
-  CHECK_OK(lock_take(&call, control->file, lock_of_id(argument), 1, &lock));
-  plant_incomplete(argument);
+  CHECK_OK(name_of_segment(&call, &name));
+  CHECK(opening_create(&opening, name.text, os_page_size()).code == OS_OK);
   raise_flag(0);
   await_flag(1, 1);
-  lock_drop(&lock);
-  control_release(control);
+  opening_close(&opening);
 }
 
 process_id start_creator(const char *id) {
@@ -107,7 +101,7 @@ bool presence_is_held(const struct footer *footer) {
   os_object control;
   bool held;
   const char *name = strrchr(control_path(), '/') + 1;
-  CHECK(os_control_open(name, false, &control, &info).code == OS_OK);
+  CHECK(os_control_open(name, &control, &info).code == OS_OK);
   uint64_t byte = LOCK_PRESENCE + footer->owner.presence;
   CHECK(os_lock_query(control, byte, 1, &held).code == OS_OK);
   os_object_close(control);

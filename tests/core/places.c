@@ -106,13 +106,19 @@ TEST(a_link_under_the_name_of_the_control_object) {
   CHECK_OK(smem_join(&error));
 }
 
-/* What is larger than a control object, and of one name: it does not shrink. */
+/* What is no control object, and of one name: it is replaced, and as it was. */
 TEST(a_file_under_the_name_of_the_control_object) {
   mount_here("tmpfs", 0, "mode=1777");
   plant_file(control_path(), "x", 0600);
   CHECK(truncate(control_path(), 10000) == 0);
+  int fd = open(control_path(), O_RDONLY);
+  struct stat status;
   CHECK_OK(smem_join(&error));
-  CHECK_EQUAL(10000, stat_of(control_path()).st_size);
+  CHECK(fd >= 0 && fstat(fd, &status) == 0);
+  CHECK_EQUAL(10000, status.st_size);
+  CHECK_EQUAL(0, status.st_nlink);
+  CHECK(stat_of(control_path()).st_ino != status.st_ino);
+  close(fd);
 }
 
 TEST(a_link_under_the_name_of_a_segment) {

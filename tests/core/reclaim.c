@@ -306,22 +306,27 @@ TEST(reclaimed_bit_by_bit) {
   clean_namespace();
 }
 
-TEST(nothing_is_reclaimed_with_a_damaged_control_object) {
+/* What a dead creator left can be told without it. */
+TEST(reclaimed_whatever_became_of_the_control_object) {
   char page[4096] = "damaged";
   need_listing_of_what_is_planted();
   smem_reclaim_some(1); /* nor is there anything without one */
   CHECK_EQUAL(0, count_objects());
-  plant_incomplete("a");
-  plant_file(control_path(), "", 0600);
-  CHECK_OK(smem_reclaim(false, true, ignore_fate, NULL, &error));
-  CHECK(path_exists(segment_path("a")));
   memset(page + 7, 1, sizeof page - 8);
-  CHECK(unlink(control_path()) == 0);
+  const char *contents[] = {NULL, "", page};
+  for (int i = 0; i < 3; i++) {
+    plant_incomplete("a");
+    if (contents[i]) plant_file(control_path(), contents[i], 0600);
+    if (i == 2) CHECK(truncate(control_path(), sizeof page) == 0);
+    smem_reclaim_some(1);
+    CHECK_OK(smem_reclaim(true, true, ignore_fate, NULL, &error));
+    CHECK(path_exists(segment_path("a")));
+    CHECK_OK(smem_reclaim(false, false, ignore_fate, NULL, &error));
+    CHECK(!path_exists(segment_path("a")));
+    unlink(control_path());
+  }
   plant_file(control_path(), page, 0600);
-  CHECK(truncate(control_path(), sizeof page) == 0);
-  smem_reclaim_some(1);
-  CHECK_OK(smem_reclaim(false, true, ignore_fate, NULL, &error));
-  CHECK(path_exists(segment_path("a")));
+  plant_incomplete("a");
   if (chown(control_path(), 65533, (gid_t)-1) == 0) {
     smem_reclaim_some(1);
     CHECK_CODE(SMEM_PERMISSION,
@@ -352,16 +357,17 @@ static void take_away(const char *place) {
   (void)place;
   unlink(segment_path("a"));
 }
-/* As a creator does: with the lock of the id, or not now. */
+/* As others do: who removes a name holds the object, or does not do it now. */
 static void replace(const char *place) {
-  os_object control;
+  struct call call = {"free", "a", 0, &error, false};
+  struct name name;
+  os_object held;
   os_info info;
   (void)place;
-  CHECK(os_control_open(strrchr(control_path(), '/') + 1, false, &control,
-                        &info).code == OS_OK);
-  if (os_lock(control, lock_of_id("a"), 1).code == OS_OK)
-    rename(segment_path("b"), segment_path("a"));
-  os_object_close(control);
+  CHECK_OK(name_of_segment(&call, &name));
+  if (os_object_claim(name.text, &held, &info).code != OS_OK) return;
+  rename(segment_path("b"), segment_path("a"));
+  os_object_close(held);
 }
 
 /* Between any two looks of a reclaim the orphan is freed, or has a successor. */

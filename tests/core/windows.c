@@ -261,26 +261,22 @@ TEST(one_creator_in_each_life) {
 ROLE(half_maker) {
   struct name name = {""};
   struct call call = {"allocate", "a", 0, &error, false};
-  struct control *control;
-  struct lock lock;
-  os_object object;
-  CHECK_OK(control_join(&call, &control));
-  CHECK_OK(lock_take(&call, control->file, lock_of_id("a"), 1, &lock));
+  struct opening opening;
   CHECK_OK(name_of_segment(&call, &name));
-  CHECK(os_object_create(name.text, os_page_size(), NULL, &object).code ==
-        OS_OK);
+  CHECK(opening_create(&opening, name.text, os_page_size()).code == OS_OK);
   raise_flag(0);
   await_flag(1, 1);
 }
 
-TEST(half_made_is_busy) {
+TEST(half_made_is_not_there) {
   uint64_t size;
   _putenv_s("SHAREDMEMORY_TIMEOUT", "0.2");
   process_id other = START(half_maker, "");
   await_flag(0, 1);
-  CHECK_CODE(SMEM_BUSY, find_id("a"));
-  CHECK_CODE(SMEM_BUSY, smem_size("a", &size, &error));
-  CHECK_CODE(SMEM_BUSY, try_map("a"));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
+  CHECK_CODE(SMEM_NOT_FOUND, smem_size("a", &size, &error));
+  CHECK_CODE(SMEM_NOT_FOUND, try_map("a"));
+  CHECK_OK(free_id("a"));
   CHECK_CODE(SMEM_BUSY, allocate("a", 1));
   CHECK_EQUAL(-1, listed_state("a")); /* its creator is at work */
   CHECK_OK(allocate("b", 1));

@@ -42,10 +42,8 @@ static uint64_t process_of_test;
  * object. */
 void remove_control(void) {
   os_object control;
-  os_info info;
-  if (os_control_open(control_name(), true, &control, &info).code != OS_OK)
-    return;
-  os_object_close(control);
+  if (os_control_create(control_name(), &control).code == OS_OK)
+    os_object_close(control);
   os_control_remove(control_name());
 }
 
@@ -68,7 +66,8 @@ uint64_t object_size(void) { return 2 * os_page_size(); }
 
 os_object make_incomplete(const char *name) {
   os_object object;
-  CHECK_DONE(os_object_create(name, object_size(), NULL, &object));
+  CHECK_DONE(os_object_create(name, object_size(), &object));
+  CHECK_DONE(os_object_reserve(object, object_size(), NULL));
   return object;
 }
 
@@ -100,10 +99,14 @@ unsigned char *map_object(os_object object, os_access access) {
 }
 
 os_object open_control(void) {
+  static const char page[4096];
   os_object control;
   os_info info;
-  CHECK_DONE(os_control_open(control_name(), true, &control, &info));
-  if (info.size == 0) CHECK_DONE(os_control_resize(control, 4096));
+  os_status status = os_control_open(control_name(), &control, &info);
+  if (status.code == OS_OK) return control;
+  CHECK_STATUS(OS_NOT_FOUND, status);
+  CHECK_DONE(os_control_create(control_name(), &control));
+  CHECK_DONE(os_control_publish(control, page, sizeof page));
   return control;
 }
 

@@ -3,17 +3,14 @@
 
 /* ---- os_control_open, os_control_stat ------------------------------------ */
 
-CONTRACT(os_control_open, creates_only_when_asked_to) {
-  os_object control;
+CONTRACT(os_control_open, finds_what_was_created) {
+  os_object control, other;
   os_info info;
-  CHECK_STATUS(OS_NOT_FOUND,
-               os_control_open(control_name(), false, &control, &info));
-  CHECK_DONE(os_control_open(control_name(), true, &control, &info));
-  CHECK_EQUAL(0, info.size);
+  CHECK_STATUS(OS_NOT_FOUND, os_control_open(control_name(), &control, &info));
+  CHECK_DONE(os_control_create(control_name(), &control));
+  CHECK_DONE(os_control_open(control_name(), &other, &info));
+  CHECK_EQUAL(0, info.size); /* not complete yet */
   CHECK_EQUAL(os_user(), info.user);
-  os_object other;
-  CHECK_DONE(os_control_open(control_name(), false, &other, &info));
-  CHECK_EQUAL(0, info.size);
   os_object_close(other);
   os_object_close(control);
 }
@@ -22,7 +19,7 @@ ROLE(opens_it_as_another) {
   os_object control;
   os_info info;
   become_another_user();
-  os_status status = os_control_open(control_name(), true, &control, &info);
+  os_status status = os_control_open(control_name(), &control, &info);
   if (status.code != OS_OK) CHECK_STATUS(OS_DENIED, status);
   CHECK_EQUAL(0, info.user); /* as if it were whose it is */
 }
@@ -50,31 +47,66 @@ CONTRACT(os_control_stat, follows_the_object) {
   os_object_close(other);
 }
 
-/* ---- os_control_resize --------------------------------------------------- */
+/* ---- os_control_create, os_control_claim, os_control_publish -------------- */
+
+CONTRACT(os_control_create, refuses_a_name_that_is_taken) {
+  os_object control, other;
+  CHECK_DONE(os_control_create(control_name(), &control));
+  CHECK_STATUS(OS_EXISTS, os_control_create(control_name(), &other));
+  os_object_close(control);
+}
+
+ROLE(begins_a_control_object) {
+  os_object control;
+  CHECK_DONE(os_control_create(control_name(), &control));
+  raise_flag(0);
+  await_flag(1, 1);
+}
+
+CONTRACT(os_control_claim, tells_what_a_dead_creator_left) {
+  os_object control;
+  os_info info;
+  process_id creator = START(begins_a_control_object, "");
+  await_flag(0, 1);
+  CHECK_STATUS(OS_BUSY, os_control_claim(control_name(), &control, &info));
+  CHECK(info.incomplete);
+  kill_process(creator);
+  finish(creator);
+  os_status status = os_control_claim(control_name(), &control, &info);
+  CHECK_EQUAL(OUTLIVES ? OS_OK : OS_NOT_FOUND, status.code);
+  if (!OUTLIVES) return;
+  CHECK(info.incomplete);
+  os_object_close(control);
+}
 
 ROLE(writes_into_the_control_object) {
   os_object control = open_control();
   void *address;
   CHECK_DONE(os_object_map(control, 4096, OS_READ_WRITE, &address));
+  CHECK_EQUAL(1, ((char *)address)[0]);
+  CHECK_EQUAL(2, ((char *)address)[4095]);
   ((char *)address)[4095] = 3;
   os_unmap(address, 4096);
   os_object_close(control);
 }
 
-CONTRACT(os_control_resize, gives_zeros_that_all_share) {
-  os_object control;
+CONTRACT(os_control_publish, gives_contents_that_all_share) {
+  char page[4096] = {1};
+  os_object control, other;
   os_info info;
   void *address;
-  CHECK_DONE(os_control_open(control_name(), true, &control, &info));
-  CHECK_DONE(os_control_resize(control, 4096));
+  page[4095] = 2;
+  CHECK_DONE(os_control_create(control_name(), &control));
+  CHECK_DONE(os_control_publish(control, page, sizeof page));
   CHECK_DONE(os_control_stat(control, &info));
   CHECK_EQUAL(4096, info.size);
   CHECK_DONE(os_object_map(control, 4096, OS_READ_WRITE, &address));
-  for (int i = 0; i < 4096; i++) CHECK_EQUAL(0, ((char *)address)[i]);
   PLAY(writes_into_the_control_object, "");
   CHECK_EQUAL(3, ((char *)address)[4095]);
-  CHECK_DONE(os_control_resize(control, 4096)); /* once more: from the start */
-  CHECK_EQUAL(0, ((char *)address)[4095]);
+  /* Its creator holds it no longer, and has it open still. */
+  CHECK_DONE(os_control_claim(control_name(), &other, &info));
+  CHECK(!info.incomplete);
+  os_object_close(other);
   os_unmap(address, 4096);
   os_object_close(control);
 }
@@ -87,7 +119,7 @@ CONTRACT(os_control_remove, takes_the_name) {
   CHECK_DONE(os_control_remove(control_name()));
   os_object_close(control);
   CHECK_STATUS(OS_NOT_FOUND,
-               os_control_open(control_name(), false, &other, &info));
+               os_control_open(control_name(), &other, &info));
   if (OUTLIVES) CHECK_STATUS(OS_NOT_FOUND, os_control_remove(control_name()));
 }
 

@@ -121,7 +121,7 @@ CONTRACT(os_object_open, tells_that_descriptors_are_used_up) {
   os_status created = {OS_TOO_MANY_FILES, 0};
 #ifndef TEST_VALGRIND /* creates it, and then refuses the descriptor */
   os_object other;
-  created = os_object_create(own_name("b"), object_size(), NULL, &other);
+  created = os_object_create(own_name("b"), object_size(), &other);
 #endif
   CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
   CHECK_EQUAL(OS_TOO_MANY_FILES, opened);
@@ -157,7 +157,7 @@ CONTRACT(os_object_open, tells_that_another_kind_of_object_has_the_name) {
   CHECK_EQUAL(OS_NOT_REGULAR, look(own_name("a")));
   os_object object;
   CHECK_STATUS(OS_EXISTS,
-               os_object_create(own_name("a"), object_size(), NULL, &object));
+               os_object_create(own_name("a"), object_size(), &object));
   CloseHandle(event);
   CHECK_EQUAL(OS_NOT_FOUND, look(own_name("a")));
 }

@@ -109,7 +109,6 @@ plant_incomplete <- function(id, namespace = this_namespace()) {
 
 plant_damaged <- function() {
   writeLines("no segment", segment_file("text"))
-  file.create(segment_file("empty"))
   writeBin(raw(4096), segment_file("zero"))
   dir.create(segment_file("directory"))
   file.symlink("/dev/null", segment_file("link"))
@@ -121,7 +120,7 @@ plant_damaged <- function() {
   writeBin(xor(bytes[4096], as.raw(1)), con)
 }
 
-damaged_ids <- c("bitflip", "directory", "empty", "link", "text", "zero")
+damaged_ids <- c("bitflip", "directory", "link", "text", "zero")
 
 remove_damaged <- function() {
   unlink(segment_file("directory"), recursive = TRUE)

@@ -7,7 +7,6 @@ plant <- list(
   dangling = function(file) file.symlink(tempfile("nowhere"), file),
   directory = function(file) dir.create(file),
   text = function(file) writeLines("no segment", file),
-  empty = function(file) file.create(file),
   page = function(file) writeBin(raw(4096), file),
   noise = function(file) {
     writeBin(as.raw((seq_len(8192) * 167) %% 251), file)
@@ -88,7 +87,6 @@ truncate_to <- function(file, size) {
 }
 
 damage <- list(
-  "truncated to nothing" = function(file) truncate_to(file, 0),
   "truncated by a byte" = function(file) truncate_to(file, 12288 - 1),
   "truncated by a page" = function(file) truncate_to(file, 8192),
   "truncated within the footer" = function(file) truncate_to(file, 12288 - 100),
@@ -688,7 +686,7 @@ expect_stopped <- function(session) {
   expect_true(eventually(is_stopped), label = "stopped")
 }
 
-test_that("a stopped creator makes others wait, but not for ever", {
+test_that("a stopped creator makes who wants to create wait, but not for ever", {
   local_clean_shm()
   session <- local_stoppable()
   withr::local_envvar(SHAREDMEMORY_TIMEOUT = "0.2")
@@ -698,8 +696,12 @@ test_that("a stopped creator makes others wait, but not for ever", {
     # Nothing half-made is visible, ...
     expect_true(file.exists(segment_file("slow")))
     expect_identical(nrow(listSharedObjects()), 0L)
+    expect_false(hasSharedMemory("slow"))
+    for (use in list(getSharedMemorySize, mapSharedMemory)) {
+      expect_refused(use("slow"), "not_found", info = call)
+    }
+    expect_null(freeSharedMemory("slow"))
     for (use in list(
-      hasSharedMemory, getSharedMemorySize, mapSharedMemory,
       function(id) allocateSharedMemory(10, id),
       function(id) allocateSharedMemory(10, c("other", id))
     )) {

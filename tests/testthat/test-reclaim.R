@@ -438,17 +438,17 @@ test_that("two processes may reclaim at once", {
   freeSharedMemory(ours)
 })
 
-test_that("a successor that took the name is not removed", {
+test_that("a name has no successor while somebody is removing it", {
   local_clean_shm()
   skip_if_not_linux()
   initialSharedObjectPackageData()
   allocate_and_die(function() allocateSharedMemory(10, "a", lifetime = "process"))
-  # Stopped when it has judged, locked, and looked again. A free needs no lock.
+  # Stopped when it has judged, holds the object, and has looked again.
   session <- local_halted("unlink", function() reclaimSharedMemory()$removed)
-  freeSharedMemory("a")
   withr::local_envvar(SHAREDMEMORY_TIMEOUT = "0.1")
-  expect_identical(kind_of(allocateSharedMemory(10, "a")), "busy")
-  expect_identical(go_on(session), FALSE)
+  expect_identical(kind_of(freeSharedMemory("a")), "busy")
+  expect_true(hasSharedMemory("a"))
+  expect_identical(go_on(session), TRUE)
   expect_identical(allocateSharedMemory(10, "a"), "a")
   expect_identical(fates(), c(a = FALSE))
   expect_true(hasSharedMemory("a"))

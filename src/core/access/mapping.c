@@ -255,18 +255,35 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
   if (address) os_unmap(address, total);
 }
 
-/* Remove the segment; its record, NULL if it was not mapped, is the caller's. */
-static smem_code remove_by(os_status (*remove)(const char *name),
-                           const char *id, struct record **gone,
-                           smem_error *error) {
-  struct call call = {"free", id, 0, error, false};
+/* Another program's object, and a number that cannot come back, have no successor that
+ * the removal of a name could hit. */
+static bool is_without_successor(const char *id) {
+  uint64_t number;
+  return smem_id_is_raw(id) ||
+         (smem_id_is_number(id, &number) && control_knows_number(number));
+}
+
+static smem_code remove_name(const struct call *call, bool seen) {
   struct name name;
-  *gone = NULL;
-  smem_code code = name_of_segment(&call, &name);
+  if (!is_without_successor(call->id)) return segment_remove(call);
+  smem_code code = name_of_segment(call, &name);
   if (code != SMEM_OK) return code;
-  os_status status = remove(name.text);
-  if (status.code != OS_OK && status.code != OS_NOT_FOUND)
-    return fail_object(&call, status, name.text);
+  os_status status =
+      seen ? os_object_remove_own(name.text) : os_object_remove(name.text);
+  if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
+  return fail_object(call, status, name.text);
+}
+
+enum removal { REMOVE, REMOVE_SEEN, REMOVE_NOTHING };
+
+/* Remove the segment; its record, NULL if it was not mapped, is the caller's. */
+static smem_code remove_by(enum removal how, const char *id,
+                           struct record **gone, smem_error *error) {
+  struct call call = {"free", id, 0, error, false};
+  smem_code code = SMEM_OK;
+  *gone = NULL;
+  if (how != REMOVE_NOTHING) code = remove_name(&call, how == REMOVE_SEEN);
+  if (code != SMEM_OK) return code;
   os_mutex_lock(&mutex);
   struct record **at = find(id, hash_text(id));
   if (*at) *gone = take_out(at);
@@ -278,14 +295,14 @@ smem_code smem_free(const char *id, smem_detached *detached,
                     smem_error *error) {
   struct record *gone;
   memset(detached, 0, sizeof *detached);
-  smem_code code = remove_by(os_object_remove, id, &gone, error);
+  smem_code code = remove_by(REMOVE, id, &gone, error);
   if (code == SMEM_OK && gone) destroy(gone, detached);
   return code;
 }
 
 smem_code smem_free_later(const char *id, smem_error *error) {
   struct record *gone;
-  smem_code code = remove_by(os_object_remove, id, &gone, error);
+  smem_code code = remove_by(REMOVE, id, &gone, error);
   if (code != SMEM_OK || !gone) return code;
   os_mutex_lock(&mutex);
   gone->next = left;
@@ -304,16 +321,11 @@ bool smem_collect(smem_detached *detached) {
   return record != NULL;
 }
 
-static os_status remove_nothing(const char *name) {
-  (void)name;
-  return (os_status){OS_NOT_FOUND, 0};
-}
-
 smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
                          smem_error *error) {
   struct record *gone;
   memset(detached, 0, sizeof *detached);
-  smem_code code = remove_by(exists ? os_object_remove_own : remove_nothing, id,
+  smem_code code = remove_by(exists ? REMOVE_SEEN : REMOVE_NOTHING, id,
                              &gone, error);
   if (code == SMEM_OK && gone) destroy(gone, detached);
   return code;

@@ -61,13 +61,13 @@ static struct own **find(const smem_reference *reference) {
 /* ---- the counts ---------------------------------------------------------- */
 
 /* The segment's object, open in spite of its seal, and its last page. */
-struct opening {
+struct open_tail {
   struct segment segment;
   void *address;
   struct tail *tail;
 };
 
-static void close_tail(struct opening *opening) {
+static void close_tail(struct open_tail *opening) {
   os_unmap(opening->address, opening->segment.info.size);
   os_object_close(opening->segment.object);
 }
@@ -85,7 +85,7 @@ static bool is_meant(const struct call *call, struct segment *segment,
 
 /* False also for what has no name any more, or is not an object. */
 static bool open_tail(const struct call *call, const smem_reference *reference,
-                      struct opening *opening) {
+                      struct open_tail *opening) {
   struct segment *segment = &opening->segment;
   if (smem_id_is_raw(reference->id)) return false;
   name_of_segment_in(reference->space, reference->id, &segment->name);
@@ -129,7 +129,7 @@ static struct call quiet(const smem_reference *reference, smem_error *ignored) {
 bool smem_object_sent(const smem_reference *reference, uint64_t nanoseconds) {
   smem_error ignored;
   struct call call = quiet(reference, &ignored);
-  struct opening opening;
+  struct open_tail opening;
   if (!open_tail(&call, reference, &opening)) return false;
   uint64_t until = os_wall_clock() + nanoseconds;
   uint64_t before = atomic_load(&opening.tail->deadline);
@@ -143,7 +143,7 @@ bool smem_object_sent(const smem_reference *reference, uint64_t nanoseconds) {
 
 /* Is its owner provably dead, and are we the first to notice? Then it is ours.
  */
-static bool adopt(const struct call *call, const struct opening *opening,
+static bool adopt(const struct call *call, const struct open_tail *opening,
                   const smem_reference *reference) {
   const struct footer *footer = &opening->segment.footer;
   uint64_t nobody = 0;
@@ -170,7 +170,7 @@ smem_code smem_object_open(const smem_reference *reference, bool by_name,
                            smem_error *error) {
   smem_error ignored;
   struct call call = quiet(reference, &ignored);
-  struct opening opening;
+  struct open_tail opening;
   *mine = false;
   smem_code code = smem_open_reference(reference, SMEM_PRIVATE, handle, error);
   if (code != SMEM_OK || !open_tail(&call, reference, &opening)) return code;
@@ -183,7 +183,7 @@ smem_code smem_object_open(const smem_reference *reference, bool by_name,
 void smem_object_received(const smem_reference *reference) {
   smem_error ignored;
   struct call call = quiet(reference, &ignored);
-  struct opening opening;
+  struct open_tail opening;
   if (!open_tail(&call, reference, &opening)) return;
   atomic_fetch_add(&opening.tail->opened, 1);
   close_tail(&opening);
@@ -194,7 +194,7 @@ void smem_object_received(const smem_reference *reference) {
 /* Was it sent to somebody who may still come? */
 static bool is_awaited(const struct call *call,
                        const smem_reference *reference) {
-  struct opening opening;
+  struct open_tail opening;
   if (!open_tail(call, reference, &opening)) return false;
   bool awaited =
       atomic_load(&opening.tail->opened) < atomic_load(&opening.tail->sent) &&
@@ -205,10 +205,7 @@ static bool is_awaited(const struct call *call,
 
 static void remove_object(const struct call *call,
                           const smem_reference *reference) {
-  struct control *control;
-  if (control_peek(call, &control) != SMEM_OK || !control) return;
-  segment_remove_generation(call, control, reference->generation);
-  control_release(control);
+  segment_remove_generation(call, reference->generation);
 }
 
 /* Take it out; the caller has the mutex. */
@@ -233,7 +230,7 @@ static bool end_object(const smem_reference *reference, bool wait) {
 static bool inherit(const smem_reference *reference) {
   smem_error ignored;
   struct call call = quiet(reference, &ignored);
-  struct opening opening;
+  struct open_tail opening;
   if (!open_tail(&call, reference, &opening)) return false;
   bool mine = adopt(&call, &opening, reference);
   close_tail(&opening);

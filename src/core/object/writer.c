@@ -246,11 +246,28 @@ static smem_code publish_numbered(struct call *call, smem_writer *writer,
   return code;
 }
 
-/* What is in the way is a segment, or what a dead creator left of one: that is
- * removed by who looks at it. */
+/* What is in the way is a segment, or what is being created, or what a dead creator
+ * left. */
+static smem_code publish_name(struct call *call, smem_writer *writer,
+                              const smem_publication *publication) {
+  struct patience patience = {0, 0};
+  struct name name;
+  smem_code code = name_of_segment(call, &name);
+  while (code == SMEM_OK) {
+    bool exists = false, there = false;
+    code = publish_as(call, writer, publication, &exists);
+    if (code != SMEM_OK || !exists) return code;
+    code = smem_exists(publication->name, &there, call->error);
+    if (code == SMEM_OK && there)
+      return fail(call, SMEM_EXISTS, 0, "a segment has this name");
+    opening_clean(name.text);
+    if (code == SMEM_OK) code = patience_wait(call, &patience);
+  }
+  return code;
+}
+
 static smem_code publish_named(struct call *call, smem_writer *writer,
                                const smem_publication *publication) {
-  bool exists = true, there = false;
   uint64_t number;
   call->id = publication->name;
   if (smem_id_is_raw(call->id))
@@ -258,20 +275,12 @@ static smem_code publish_named(struct call *call, smem_writer *writer,
         call, SMEM_ARGUMENT, 0,
         "names that begin with \"/\" are those of other programs' objects");
   if (smem_id_is_number(call->id, &number) &&
-      number <= control_last_number(writer->control))
+      control_has_passed(writer->control, number))
     return fail(
         call, SMEM_ARGUMENT, 0,
-        "the numbers up to %llu are ids of unnamed segments; choose a name "
-        "with a letter in it",
-        (unsigned long long)control_last_number(writer->control));
-  smem_code code = publish_as(call, writer, publication, &exists);
-  if (code != SMEM_OK || !exists) return code;
-  code = smem_exists(publication->name, &there, call->error);
-  if (code == SMEM_OK && !there)
-    code = publish_as(call, writer, publication, &exists);
-  if (code == SMEM_OK && exists)
-    code = fail(call, SMEM_EXISTS, 0, "a segment has this name");
-  return code;
+        "the numbers up to the last index are ids of unnamed segments; choose "
+        "a name with a letter in it");
+  return publish_name(call, writer, publication);
 }
 
 static void refer(const struct call *call, const smem_writer *writer,

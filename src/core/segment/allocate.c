@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-/* ---- allocating ------------------------------------------------------------------ */
-
 /* What all segments of one smem_allocate() have in common. */
 struct batch {
   smem_request *requests;
@@ -15,9 +13,7 @@ struct batch {
   smem_lifetime lifetime;
   bool exclusive;
   struct control *control;
-  struct claim claim;
   struct footer footer; /* of the segment under way */
-  bool lost; /* the control object was, and something must not be done without */
 };
 
 /* What the footers of all segments of a batch have in common. */
@@ -78,36 +74,66 @@ static void begin(struct call *call, struct batch *batch, size_t at,
   call->id = id;
 }
 
-/* Create call->id; the caller has its lock, or the claim. *exists instead of an error
- * if something bears the name. */
+/* A number that the counter has handed out belongs to an unnamed segment, which
+ * may be mapped by somebody who relies on its never coming back: such a name can
+ * be opened, not created. */
+static bool is_spent(const struct call *call, const struct batch *batch) {
+  uint64_t number;
+  return smem_id_is_number(call->id, &number) &&
+         control_has_passed(batch->control, number);
+}
+
+/* What became of an attempt at a name. */
+enum outcome {
+  MADE,
+  TAKEN, /* by somebody's segment, or what will be one */
+  SPENT  /* see is_spent() */
+};
+
+/* Give what is held its memory and its footer. */
+static os_status complete(const struct call *call, struct batch *batch,
+                          const struct name *name, os_object object,
+                          uint64_t size, uint64_t total) {
+  os_status status = os_object_reserve(object, total, process_interrupted);
+  if (status.code != OS_OK) return status;
+  fill_footer(call, batch, size, total);
+  status = os_object_publish(object, total, &batch->footer, FOOTER_SIZE);
+  return status.code == OS_OK ? os_object_keep(name->text, object) : status;
+}
+
 static smem_code create(const struct call *call, struct batch *batch,
-                        const struct name *name, uint64_t size, bool *exists) {
+                        const struct name *name, uint64_t size,
+                        enum outcome *outcome) {
   uint64_t page = os_page_size();
   uint64_t total = (size + FOOTER_SIZE + page - 1) / page * page;
-  os_object object;
+  struct opening opening;
   if (total > SIZE_MAX / 2)
     return fail(call, SMEM_NO_MEMORY, 0,
                 "%llu bytes are more than this process can address",
                 (unsigned long long)size);
-  os_status status =
-      os_object_create(name->text, total, process_interrupted, &object);
-  *exists = status.code == OS_EXISTS;
-  if (*exists) return SMEM_OK;
-  if (status.code != OS_OK) return fail_create(call, status, name->text, size);
-  fill_footer(call, batch, size, total);
-  status = os_object_publish(object, total, &batch->footer, FOOTER_SIZE);
-  if (status.code == OS_OK) status = os_object_keep(name->text, object);
-  if (status.code != OS_OK) {
-    os_object_discard(name->text, object);
-    return fail_create(call, status, name->text, size);
+  os_status status = opening_create(&opening, name->text, total);
+  *outcome = TAKEN;
+  if (status.code == OS_EXISTS || status.code == OS_BUSY) return SMEM_OK;
+  if (status.code == OS_OK) {
+    /* Nobody can have got this number from now on, as we have its name; whoever has
+     * got it before is seen here. */
+    bool named = batch->requests[batch->at].name != NULL;
+    *outcome = named && is_spent(call, batch) ? SPENT : MADE;
+    if (*outcome == MADE)
+      status = complete(call, batch, name, opening.object, size, total);
+    opening_close(&opening);
   }
-  os_object_close(object);
-  batch->made[batch->at] = batch->footer.generation;
-  return SMEM_OK;
+  if (status.code == OS_OK && *outcome == MADE) {
+    batch->made[batch->at] = batch->footer.generation;
+    return SMEM_OK;
+  }
+  opening_clean(name->text);
+  if (status.code == OS_OK) return SMEM_OK;
+  return fail_create(call, status, name->text, size);
 }
 
-/* A name that exists: is the segment good for this request? *again: it is gone,
- * or what a dead creator left, which was removed. The caller holds the lock. */
+/* A name that exists: is the segment good for this request? *again: it is gone, or not
+ * complete. */
 static smem_code use_existing(const struct call *call, struct batch *batch,
                               const struct name *name, uint64_t size,
                               bool *again) {
@@ -115,15 +141,7 @@ static smem_code use_existing(const struct call *call, struct batch *batch,
   os_status status;
   smem_code code = segment_try_open(call, false, &segment, &status);
   *again = code == SMEM_OK && status.code != OS_OK;
-  if (code != SMEM_OK) return code;
-  if (status.code == OS_INCOMPLETE) {
-    if (control_is_intact(batch->control)) 
-      return segment_remove_incomplete(call, name);
-    *again = false;
-    batch->lost = true;
-    return SMEM_OK;
-  }
-  if (*again) return SMEM_OK;
+  if (code != SMEM_OK || *again) return code;
   uint64_t capacity = segment_capacity(&segment.footer);
   if (batch->exclusive)
     code = fail(call, SMEM_EXISTS, 0, "a segment of %llu bytes has this name",
@@ -138,51 +156,46 @@ static smem_code use_existing(const struct call *call, struct batch *batch,
   return code;
 }
 
-/* A number that the counter has handed out belongs to an unnamed segment, which
- * may be mapped by somebody who relies on its never coming back: such a name can
- * be opened, not created. */
-static bool is_spent_number(const struct call *call,
-                            const struct batch *batch) {
-  uint64_t number;
-  return smem_id_is_number(call->id, &number) &&
-         number <= control_last_number(batch->control);
+static smem_code fail_spent(const struct call *call) {
+  return fail(call, SMEM_ARGUMENT, 0,
+              "the numbers up to the last index are ids of unnamed segments; choose "
+              "a name with a letter in it");
 }
 
-/* The caller holds the lock of the name. */
+/* One attempt. *again: somebody was in the way. */
 static smem_code create_or_open(const struct call *call, struct batch *batch,
-                                const struct name *name) {
+                                const struct name *name, bool *again) {
   uint64_t size = batch->requests[batch->at].size;
-  bool spent = is_spent_number(call, batch), exists = spent, again = true;
+  enum outcome outcome = is_spent(call, batch) ? SPENT : TAKEN;
   smem_code code = SMEM_OK;
-  while (again && code == SMEM_OK) {
-    again = false;
-    if (!spent) code = create(call, batch, name, size, &exists);
-    if (code == SMEM_OK && exists)
-      code = use_existing(call, batch, name, size, &again);
-    if (again && spent)
-      return fail(call, SMEM_ARGUMENT, 0,
-                  "the numbers up to %llu are ids of unnamed segments; choose a "
-                  "name with a letter in it",
-                  (unsigned long long)control_last_number(batch->control));
+  *again = false;
+  if (outcome == TAKEN) code = create(call, batch, name, size, &outcome);
+  if (code != SMEM_OK || outcome == MADE) return code;
+  code = use_existing(call, batch, name, size, again);
+  if (code == SMEM_OK && *again && outcome == SPENT) {
+    *again = false;
+    return fail_spent(call);
+  }
+  if (code == SMEM_OK && *again) opening_clean(name->text);
+  return code;
+}
+
+/* Waits for a creator at work, as long as there is one. */
+static smem_code allocate_named(const struct call *call, struct batch *batch) {
+  struct patience patience = {0, 0};
+  struct name name;
+  bool again = true;
+  smem_code code = name_of_segment(call, &name);
+  while (code == SMEM_OK && again) {
+    code = create_or_open(call, batch, &name, &again);
+    if (code == SMEM_OK && again) code = patience_wait(call, &patience);
   }
   return code;
 }
 
-static smem_code allocate_named(const struct call *call, struct batch *batch) {
-  struct name name;
-  struct lock lock;
-  smem_code code = name_of_segment(call, &name);
-  if (code != SMEM_OK) return code;
-  code = claim_lock(call, batch->control, &lock);
-  if (code != SMEM_OK) return code;
-  code = create_or_open(call, batch, &name);
-  lock_drop(&lock);
-  return code;
-}
-
-/* `number` is ours. *exists: something bears it all the same. */
+/* `number` is ours. */
 static smem_code allocate_number(struct call *call, struct batch *batch,
-                                 uint64_t number, bool *exists) {
+                                 uint64_t number, enum outcome *outcome) {
   smem_request *request = &batch->requests[batch->at];
   char id[SMEM_NUMBER_SIZE];
   struct name name;
@@ -191,7 +204,7 @@ static smem_code allocate_number(struct call *call, struct batch *batch,
   call->id = id;
   smem_code code = name_of_segment(call, &name);
   if (code == SMEM_OK)
-    code = create(call, batch, &name, request->size, exists);
+    code = create(call, batch, &name, request->size, outcome);
   call->id = "";
   return code;
 }
@@ -202,13 +215,13 @@ static smem_code allocate_row(struct call *call, struct batch *batch,
                               size_t *at, size_t *left) {
   uint64_t number;
   size_t row = *left;
-  smem_code code = claim_numbers(call, &batch->claim, row, &number);
+  smem_code code = control_take_numbers(call, batch->control, row, &number);
   for (; row > 0 && code == SMEM_OK; row--, number++) {
-    bool exists = false;
+    enum outcome outcome = MADE;
     while (batch->requests[*at].name) ++*at;
     begin(call, batch, *at, "");
-    code = allocate_number(call, batch, number, &exists);
-    if (exists) continue;
+    code = allocate_number(call, batch, number, &outcome);
+    if (outcome != MADE) continue;
     ++*at;
     if (code == SMEM_OK && --*left % 256 == 0 && process_interrupted())
       code = fail(call, SMEM_INTERRUPTED, 0, "interrupted");
@@ -238,17 +251,30 @@ static smem_code check_room(struct call *call, struct batch *batch) {
   return SMEM_OK;
 }
 
+/* Join, and be from now on who owns what is made. */
+static smem_code join(const struct call *call, struct batch *batch) {
+  smem_code code = control_join(call, &batch->control);
+  if (code == SMEM_OK) begin_footers(batch);
+  return code;
+}
+
+/* A number that is taken is a sign that somebody else counts anew: then the control
+ * object was lost, and there is another one. */
+static smem_code join_again(const struct call *call, struct batch *batch) {
+  if (control_is_intact(batch->control)) return SMEM_OK;
+  control_used();
+  control_release(batch->control);
+  batch->control = NULL;
+  return join(call, batch);
+}
+
 static smem_code allocate_unnamed(struct call *call, struct batch *batch,
                                   size_t unnamed) {
   size_t at = 0;
   smem_code code = batch->count > 1 ? check_room(call, batch) : SMEM_OK;
-  if (code != SMEM_OK) return code;
-  code = claim_begin(call, batch->control, &batch->claim);
-  batch->lost = batch->claim.lost;
-  while (unnamed > 0 && code == SMEM_OK && !batch->lost) {
+  while (unnamed > 0 && code == SMEM_OK) {
     code = allocate_row(call, batch, &at, &unnamed);
-    /* A number that is taken is a sign that somebody else counts anew. */
-    if (unnamed > 0) batch->lost = !control_is_intact(batch->control);
+    if (code == SMEM_OK && unnamed > 0) code = join_again(call, batch);
   }
   return code;
 }
@@ -283,60 +309,9 @@ static void undo(const struct call *call, struct batch *batch) {
     struct call element = *call;
     if (batch->made[i] == 0) continue;
     element.id = id_of_request(batch, i, number);
-    segment_remove_generation(&element, batch->control, batch->made[i]);
+    segment_remove_generation(&element, batch->made[i]);
     batch->made[i] = 0;
   }
-}
-
-/* Does call->id still lead to the segment of this generation, and can nobody be
- * about to remove it for incomplete? */
-static bool is_there(const struct call *call, const struct control *control,
-                     uint64_t generation) {
-  struct segment segment;
-  struct lock lock;
-  os_status status;
-  if (name_of_segment(call, &segment.name) != SMEM_OK ||
-      lock_take(call, control->file, lock_of_id(call->id), 1, &lock) != SMEM_OK)
-    return false;
-  bool found = segment_try_open(call, false, &segment, &status) == SMEM_OK &&
-               status.code == OS_OK;
-  lock_drop(&lock);
-  if (found) os_object_close(segment.object);
-  return found && segment.footer.generation == generation;
-}
-
-/* Has anything that was made lost its name? If the control object was removed or
- * overwritten meanwhile, our locks and claims may have excluded nobody, and somebody
- * who joined a new one may have taken our incomplete objects for those of a dead
- * creator, or be about to. So we look under the locks of the one that counts now. */
-static bool lost_any(const struct call *call, struct batch *batch) {
-  struct control *now;
-  smem_error ignored;
-  struct call element = *call;
-  element.error = &ignored;
-  element.must_finish = true;
-  if (control_join(&element, &now) != SMEM_OK) return true;
-  bool lost = false;
-  if (now == batch->control) claim_end(&batch->claim, true); /* not lost at all */
-  for (size_t i = 0; i < batch->count && !lost; i++) {
-    char number[SMEM_NUMBER_SIZE];
-    if (batch->made[i] == 0) continue;
-    element.id = id_of_request(batch, i, number);
-    lost = !is_there(&element, now, batch->made[i]);
-  }
-  lost |= !control_is_intact(now);
-  control_release(now);
-  return lost;
-}
-
-/* The end of an attempt. True if it has to be made again. */
-static bool conclude(const struct call *call, struct batch *batch,
-                     smem_code code) {
-  bool relied = claim_end(&batch->claim, control_is_intact(batch->control));
-  bool again =
-      code == SMEM_OK && (batch->lost || (!relied && lost_any(call, batch)));
-  if (code != SMEM_OK || again) undo(call, batch);
-  return again;
 }
 
 smem_code smem_allocate(smem_request *requests, size_t count,
@@ -359,21 +334,13 @@ smem_code smem_allocate(smem_request *requests, size_t count,
   }
   batch.made = count == 1 ? &single : os_allocate(count * sizeof *batch.made);
   if (!batch.made) return fail_no_memory(&call);
-  smem_code code;
-  bool again;
-  do {
-    call.element = 0;
-    call.id = "";
-    batch.lost = false;
-    batch.claim = (struct claim){.entry = NULL};
-    code = control_join(&call, &batch.control);
-    if (code != SMEM_OK) break;
-    begin_footers(&batch);
-    code = allocate_all(&call, &batch, unnamed);
-    again = conclude(&call, &batch, code);
+  smem_code code = join(&call, &batch);
+  if (code == SMEM_OK) code = allocate_all(&call, &batch, unnamed);
+  if (code != SMEM_OK) undo(&call, &batch);
+  if (batch.control) {
     control_used();
     control_release(batch.control);
-  } while (again);
+  }
   if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) process_owes_free();
   if (count > 1) os_release(batch.made);
   return code;

@@ -1,9 +1,5 @@
-/* Segments as objects of the system: allocate, open, look at, free.
- *
- * Creating happens under the lock of the id, see lock_of_id(), or under a claim to
- * a number, see claim.c: whoever has the lock and sees an incomplete object knows
- * that the creator is dead. Freeing needs no lock. That a segment is complete, and
- * since when, is the business of os_object_publish(). */
+/* Segments as objects of the system: open, look at, remove. When a segment is complete
+ * is the business of os_object_publish(). */
 #include "segment.h"
 
 #include <stdlib.h>
@@ -72,49 +68,14 @@ smem_code segment_try_open(const struct call *call, bool writable,
   return code;
 }
 
-smem_code segment_remove_incomplete(const struct call *call,
-                                    const struct name *name) {
-  os_status status = os_object_remove(name->text);
-  if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
-  return fail_object(call, status, name->text);
-}
-
-/* Wait until the creator is done or dead, and remove what a dead one left. Then
- * the caller looks again. *gone: nothing more to wait for. */
-static smem_code settle_incomplete(const struct call *call,
-                                   const struct name *name, bool *gone) {
-  struct control *control;
-  struct lock lock;
-  os_info info;
-  smem_code code = control_peek(call, &control);
-  if (code != SMEM_OK) return code;
-  /* Without a control object of use nobody can be at work on it: a creator notices
-   * that it lost the object and starts again. It stays for the next allocation to
-   * remove, for here we have nothing to keep that one out. */
-  *gone = !control || control->generation == 0;
-  if (!*gone && (code = claim_lock(call, control, &lock)) == SMEM_OK) {
-    if (control_is_intact(control) &&
-        os_object_stat(name->text, &info).code == OS_INCOMPLETE)
-      code = segment_remove_incomplete(call, name);
-    lock_drop(&lock);
-  }
-  if (control) control_release(control);
-  return code;
-}
-
 smem_code segment_open(const struct call *call, bool writable,
                        struct segment *segment) {
+  os_status status;
   smem_code code = name_of_segment(call, &segment->name);
-  bool gone = false;
-  while (code == SMEM_OK) {
-    os_status status;
+  if (code == SMEM_OK)
     code = segment_try_open(call, writable, segment, &status);
-    if (code != SMEM_OK || status.code == OS_OK) return code;
-    if (status.code == OS_NOT_FOUND || gone)
-      return fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
-    code = settle_incomplete(call, &segment->name, &gone);
-  }
-  return code;
+  if (code != SMEM_OK || status.code == OS_OK) return code;
+  return fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
 }
 
 smem_code segment_map(const struct call *call, const struct segment *segment,
@@ -184,25 +145,75 @@ smem_code smem_can_free(const char *id, bool *exists, smem_error *error) {
   return SMEM_OK;
 }
 
-void segment_remove_generation(const struct call *call,
-                               struct control *control, uint64_t generation) {
+/* Hold what bears the name. *status: OS_NOT_FOUND, also for what is being created;
+ * OS_NOT_REGULAR. */
+static smem_code claim(const struct call *call, const char *name,
+                       struct opening *opening, os_info *info,
+                       os_status *status) {
+  struct patience patience = {0, 0};
+  for (;;) {
+    *status = opening_claim(opening, name, info);
+    if (status->code == OS_BUSY && info->incomplete)
+      status->code = OS_NOT_FOUND;
+    if (status->code == OS_OK || status->code == OS_NOT_FOUND ||
+        status->code == OS_NOT_REGULAR)
+      return SMEM_OK;
+    if (status->code != OS_BUSY) return fail_object(call, *status, name);
+    smem_code code = patience_wait(call, &patience);
+    if (code != SMEM_OK) return code;
+  }
+}
+
+smem_code segment_remove(const struct call *call) {
+  struct name name;
+  struct opening opening;
+  os_info info;
+  os_status status;
+  smem_code code = name_of_segment(call, &name);
+  if (code == SMEM_OK) code = claim(call, name.text, &opening, &info, &status);
+  if (code != SMEM_OK) return code;
+  if (status.code == OS_OK) status = opening_remove(&opening, name.text);
+  if (status.code == OS_NOT_REGULAR) status = os_object_remove(name.text);
+  if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
+  return fail_object(call, status, name.text);
+}
+
+void segment_remove_generation(const struct call *call, uint64_t generation) {
   struct segment segment;
-  struct lock lock;
+  struct opening opening;
   os_status status;
   smem_error ignored;
   struct call quiet = *call;
   quiet.error = &ignored;
   quiet.must_finish = true;
   if (name_of_segment(&quiet, &segment.name) != SMEM_OK ||
-      claim_lock(&quiet, control, &lock) != SMEM_OK)
+      claim(&quiet, segment.name.text, &opening, &segment.info, &status) !=
+          SMEM_OK ||
+      status.code != OS_OK)
     return;
-  /* Under the lock nobody can create: what bears the name now is this segment or
-   * an older successor, and unlinking cannot hit a younger one. */
-  if (segment_try_open(&quiet, false, &segment, &status) == SMEM_OK &&
-      status.code == OS_OK) {
-    os_object_close(segment.object);
-    if (segment.footer.generation == generation)
-      os_object_remove(segment.name.text);
+  segment.object = opening.object;
+  if (read_footer(&quiet, &segment) == SMEM_OK &&
+      segment.footer.generation == generation)
+    opening_remove(&opening, segment.name.text);
+  else
+    opening_close(&opening);
+}
+
+/* Between its creation and its lock a creator may have lost the processor. */
+static bool is_young(const os_info *info) {
+  const uint64_t young = 50 * 1000 * 1000; /* nanoseconds */
+  uint64_t now = os_wall_clock();
+  return now >= info->changed && now - info->changed < young;
+}
+
+bool segment_is_abandoned(const char *name) {
+  const uint64_t pause = 2 * 1000 * 1000;
+  for (;;) {
+    struct opening opening;
+    os_info info;
+    if (opening_claim(&opening, name, &info).code != OS_OK) return false;
+    opening_close(&opening);
+    if (!info.incomplete || !is_young(&info)) return info.incomplete;
+    os_sleep(pause);
   }
-  lock_drop(&lock);
 }

@@ -51,13 +51,13 @@ struct segment {
 
 uint64_t segment_capacity(const struct footer *footer);
 
-/* Open call->id, waiting for a creator at work. SMEM_NOT_FOUND, SMEM_CORRUPT ...
+/* Open call->id. What is not complete is not there. SMEM_NOT_FOUND, SMEM_CORRUPT ...
  * The caller closes the object. */
 smem_code segment_open(const struct call *call, bool writable,
                        struct segment *segment);
 
-/* The same without waiting, for `name` as it stands. OS_INCOMPLETE and
- * OS_NOT_FOUND go to *status, with SMEM_OK and nothing open. */
+/* The same for `name` as it stands. OS_INCOMPLETE and OS_NOT_FOUND go to *status,
+ * with SMEM_OK and nothing open. */
 smem_code segment_try_open(const struct call *call, bool writable,
                            struct segment *segment, os_status *status);
 
@@ -66,12 +66,12 @@ smem_code segment_try_open(const struct call *call, bool writable,
 smem_code segment_map(const struct call *call, const struct segment *segment,
                       smem_access access, void **address);
 
-/* What a dead creator left. The caller holds the lock of the id. */
-smem_code segment_remove_incomplete(const struct call *call,
-                                    const struct name *name);
-
-/* Remove call->id if it still is the segment of this generation. */
-void segment_remove_generation(const struct call *call,
-                               struct control *control, uint64_t generation);
+/* Remove call->id, whatever it is; what is being created is not there yet. Waits only
+ * for somebody else who is just removing it. SMEM_OK also if there is nothing. */
+smem_code segment_remove(const struct call *call);
+/* Only if it still is the segment of this generation, and come what may. */
+void segment_remove_generation(const struct call *call, uint64_t generation);
+/* What bears this name is incomplete: was it left by a dead creator? */
+bool segment_is_abandoned(const char *name);
 
 #endif

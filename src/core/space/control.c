@@ -8,17 +8,27 @@
  *   joined to a lost one   (unreachable)   somebody removed or damaged the
  *                                          object; noticed at the next join
  *
- * Joining and leaving hold the gate. A process that waits for the gate has the
- * object open, and the one that leaves may remove it meanwhile: so who gets the
- * gate looks whether the object still has its name, and otherwise starts again.
- * Without that, processes would live on in objects that nobody else can find. */
+ * It comes into being like a segment: made and locked by one process, complete when
+ * it has its page, and cleaned away if that process dies in between. Nothing that
+ * exists depends on it: if it is lost, numbers and presences begin again in another
+ * one.
+ *
+ * Who joins locks the byte of a presence and looks then whether the object still has
+ * its name. Who leaves gives up its own, locks the bytes of all and looks then
+ * whether anything is left; only with these locks held it removes the object. So
+ * nobody is left in an object that others cannot find. */
 #include "space.h"
 
 #include <stdatomic.h>
 #include <string.h>
 
-enum { PAGE_VERSION = 2, PAGE_SIZE = 4096 };
-typedef char page_fits[sizeof(struct control_page) == PAGE_SIZE ? 1 : -1];
+enum { PAGE_VERSION = 3, PAGE_SIZE = 4096 };
+
+/* As it is written. */
+union page {
+  struct control_page page;
+  char room[PAGE_SIZE];
+};
 
 static const uint64_t page_magic = 0x314C5443534D4853u; /* "SHMSCTL1" */
 
@@ -130,60 +140,54 @@ static smem_code map_page(const struct call *call, struct control *control) {
   return fail_os(call, status, "the control object cannot be mapped");
 }
 
-/* Fill an empty page. Numbers start above the ids that are there already, or
- * they would be handed out a second time. */
-static smem_code init_page(const struct call *call,
-                           struct control_page *page) {
-  uint64_t highest = 0;
-  smem_code code = walk_highest_number(call, &highest);
-  /* A system that cannot list: then O_EXCL finds what is taken. */
-  if (code != SMEM_OK && code != SMEM_UNSUPPORTED) return code;
-  atomic_store(&page->version, PAGE_VERSION);
-  atomic_store(&page->generation, process_random());
-  atomic_store(&page->number, highest);
-  atomic_store(&page->magic, page_magic);
-  return SMEM_OK;
+/* Let go of a page that is of no use. */
+static void unmap_page(struct control *control) {
+  os_mutex_lock(&mutex);
+  os_unmap(control->page, PAGE_SIZE);
+  control->page = NULL;
+  os_mutex_unlock(&mutex);
 }
 
 /* ---- opening ------------------------------------------------------------------ */
 
-static smem_code open_file(const struct call *call, bool create,
-                           const struct name *name, os_object *file,
-                           os_status *status) {
-  os_info info = {.user = os_user()};
-  *status = os_control_open(name->text, create, file, &info);
-  if (status->code == OS_NOT_FOUND && !create) return SMEM_OK;
-  if (info.user != os_user()) {
-    if (status->code == OS_OK) os_object_close(*file);
-    return fail_owner(call, name->text, info.user);
-  }
-  if (is_bad_place(*status)) return fail_place(call, *status);
-  switch (status->code) {
-  case OS_OK:
-    return SMEM_OK;
+static smem_code fail_control(const struct call *call, os_status status,
+                              const char *name) {
+  if (is_bad_place(status)) return fail_place(call, status);
+  switch (status.code) {
   case OS_NO_SPACE:
-    return fail(call, SMEM_NO_SPACE, status->number,
+    return fail(call, SMEM_NO_SPACE, status.number,
                 "there is no room for the control object of the namespace");
   case OS_NOT_REGULAR:
     return fail(call, SMEM_CONTROL, 0,
                 "the control object %s is a link, a directory or a FIFO, or a file "
-                "that has another name too",
-                name->text);
+                "that has another name too", name);
   default:
-    return fail_os(call, *status, "the control object cannot be opened");
+    return fail_os(call, status, "the control object cannot be opened");
   }
 }
 
-/* *control stays NULL if there is none and none is to be created. */
-static smem_code open_control(const struct call *call, bool create,
-                              const struct name *name,
-                              struct control **control) {
+static smem_code open_file(const struct call *call, const struct name *name,
+                           os_object *file, os_info *info, bool *found) {
+  *info = (os_info){.user = os_user()};
+  os_status status = os_control_open(name->text, file, info);
+  *found = status.code == OS_OK;
+  if (info->user != os_user()) {
+    if (*found) os_object_close(*file);
+    return fail_owner(call, name->text, info->user);
+  }
+  if (*found || status.code == OS_NOT_FOUND) return SMEM_OK;
+  return fail_control(call, status, name->text);
+}
+
+/* *control stays NULL if there is none. */
+static smem_code open_control(const struct call *call, const struct name *name,
+                              struct control **control, os_info *info) {
   os_object file;
-  os_status status;
+  bool found;
   *control = NULL;
   os_mutex_lock(&mutex);
-  smem_code code = open_file(call, create, name, &file, &status);
-  if (code == SMEM_OK && status.code == OS_OK && !(*control = adopt(file))) {
+  smem_code code = open_file(call, name, &file, info, &found);
+  if (code == SMEM_OK && found && !(*control = adopt(file))) {
     os_object_close(file);
     code = fail_no_memory(call);
   }
@@ -191,32 +195,110 @@ static smem_code open_control(const struct call *call, bool create,
   return code;
 }
 
-/* The rest of joining, under the gate: give the object its contents if it has
- * none. Damaged contents are replaced when nobody uses them any more. */
-static smem_code settle_page(const struct call *call, struct control *control,
-                             const os_info *info, const char *name) {
-  smem_code code;
-  if (info->size >= PAGE_SIZE) {
-    if ((code = map_page(call, control)) != SMEM_OK) return code;
-    if (page_is_valid(control->page)) return SMEM_OK;
-    os_mutex_lock(&mutex);
-    os_unmap(control->page, PAGE_SIZE);
-    control->page = NULL;
-    os_mutex_unlock(&mutex);
+/* ---- all presences ------------------------------------------------------------ */
+
+static os_status lock_presences(const struct control *control) {
+  return os_lock(control->file, LOCK_PRESENCE, LOCK_PRESENCES);
+}
+
+/* Under the lock of all presences: does it still have its name? */
+static bool is_named(const struct control *control) {
+  os_info info;
+  return os_control_stat(control->file, &info).code == OS_OK && !info.unlinked;
+}
+
+/* The last one out removes the object, if nothing is left. Of two who leave at once
+ * the later one sees that the other is gone. */
+static void remove_if_unused(const struct call *call, struct control *control,
+                             const char *name) {
+  bool any = true;
+  smem_error ignored;
+  struct call quiet = *call;
+  quiet.error = &ignored;
+  if (lock_presences(control).code == OS_OK && is_named(control) &&
+      walk_any(&quiet, &any) == SMEM_OK && !any)
+    os_control_remove(name);
+}
+
+/* ---- making ------------------------------------------------------------------- */
+
+/* Remove what a dead creator left, if it is that. */
+static void clean(const char *name) {
+  os_object file;
+  os_info info;
+  os_mutex_lock(&mutex); /* no child is to inherit it */
+  if (os_control_claim(name, &file, &info).code == OS_OK) {
+    if (info.incomplete) os_control_remove(name);
+    os_object_close(file);
   }
-  bool used = true; /* also where it cannot be asked */
-  os_lock_query(control->file, LOCK_PRESENCE, LOCK_PRESENCES, &used);
-  if (info->size > 0 && used)
-    return fail(call, SMEM_CONTROL, 0,
-                "the control object %s is damaged, or of another version of "
-                "this package, and in use", name);
-  os_status status = os_control_resize(control->file, PAGE_SIZE);
-  if (is_bad_place(status)) return fail_place(call, status);
-  if (status.code != OS_OK)
-    return fail_os(call, status,
-                   "there is no room for the control object of the namespace");
-  if ((code = map_page(call, control)) != SMEM_OK) return code;
-  return init_page(call, control->page);
+  os_mutex_unlock(&mutex);
+}
+
+/* Numbers start above the ids that are there already, or they would be handed out a
+ * second time. */
+static smem_code fill_page(const struct call *call, struct control_page *page) {
+  uint64_t highest = 0;
+  smem_code code = walk_highest_number(call, &highest);
+  /* A system that cannot list: then O_EXCL finds what is taken. */
+  if (code != SMEM_OK && code != SMEM_UNSUPPORTED) return code;
+  atomic_store(&page->magic, page_magic);
+  atomic_store(&page->version, PAGE_VERSION);
+  atomic_store(&page->generation, process_random());
+  atomic_store(&page->number, highest);
+  return SMEM_OK;
+}
+
+static smem_code publish(const struct call *call, struct control *control,
+                         const char *name) {
+  union page page;
+  memset(&page, 0, sizeof page);
+  smem_code code = fill_page(call, &page.page);
+  if (code != SMEM_OK) return code;
+  os_status status = os_control_publish(control->file, &page, sizeof page);
+  if (status.code != OS_OK) return fail_control(call, status, name);
+  return map_page(call, control);
+}
+
+/* *control stays NULL if somebody else makes it. */
+static smem_code create_control(const struct call *call,
+                                const struct name *name,
+                                struct control **control) {
+  os_object file;
+  smem_code code = SMEM_OK;
+  *control = NULL;
+  os_mutex_lock(&mutex);
+  os_status status = os_control_create(name->text, &file);
+  if (status.code == OS_OK && !(*control = adopt(file))) {
+    os_object_close(file);
+    code = fail_no_memory(call);
+  }
+  os_mutex_unlock(&mutex);
+  if (status.code == OS_EXISTS || status.code == OS_BUSY) return SMEM_OK;
+  if (status.code != OS_OK) code = fail_control(call, status, name->text);
+  if (code == SMEM_OK) code = publish(call, *control, name->text);
+  if (code == SMEM_OK) return code;
+  /* What could not be made use of must not stay. */
+  if (*control) {
+    remove_if_unused(call, *control, name->text);
+    control_release(*control);
+  }
+  *control = NULL;
+  clean(name->text);
+  return code;
+}
+
+/* ---- joining ------------------------------------------------------------------ */
+
+/* It has a page that cannot be used. If nobody does, it goes. */
+static smem_code replace_damaged(const struct call *call,
+                                 struct control *control, const char *name) {
+  if (lock_presences(control).code == OS_OK) {
+    if (is_named(control)) os_control_remove(name);
+    return SMEM_OK;
+  }
+  return fail(call, SMEM_CONTROL, 0,
+              "the control object %s is damaged, or of another version of this "
+              "package, and in use", name);
 }
 
 /* A page that was made while we knew of higher numbers: after the loss of the
@@ -228,69 +310,70 @@ static void raise_number(struct control_page *page) {
     continue;
 }
 
+/* *again: somebody who leaves has all of them locked, or has removed the object. */
 static smem_code take_presence(const struct call *call,
-                               struct control *control) {
-  os_status status;
-  uint64_t presence;
+                               struct control *control, bool *again) {
   os_mutex_lock(&mutex);
   raise_number(control->page);
   os_mutex_unlock(&mutex);
-  do {
-    presence = atomic_fetch_add(&control->page->presence, 1) + 1;
-    status = os_lock(control->file, LOCK_PRESENCE + presence, 1);
-    /* busy: the page was made anew while an older process is still there */
-  } while (status.code == OS_BUSY);
-  os_mutex_lock(&mutex); /* others look through the list of all */
+  uint64_t presence = atomic_fetch_add(&control->page->presence, 1) + 1;
+  os_status status = os_lock(control->file, LOCK_PRESENCE + presence, 1);
+  *again = status.code == OS_BUSY ||
+           (status.code == OS_OK && !is_named(control));
+  if (*again) return SMEM_OK;
+  if (status.code != OS_OK)
+    return fail_os(call, status, "the presence lock cannot be taken");
   control->presence = presence;
   control->generation = atomic_load(&control->page->generation);
-  os_mutex_unlock(&mutex);
-  if (status.code == OS_OK) return SMEM_OK;
-  return fail_os(call, status, "the presence lock cannot be taken");
+  return SMEM_OK;
 }
 
-/* Under the gate: nobody else is here and nothing is left. */
-static bool is_last(const struct call *call, struct control *control) {
-  bool used = true, any = true;
-  return os_lock_query(control->file, LOCK_PRESENCE, LOCK_PRESENCES, &used)
-                 .code == OS_OK &&
-         !used && walk_any(call, &any) == SMEM_OK && !any;
-}
-
-/* One attempt at joining through an open file. *again: it lost its name while we
- * waited. */
-static smem_code join_file(const struct call *call, struct control *control,
-                           const char *name, bool *again) {
-  struct lock gate;
-  os_info info;
-  smem_code code = lock_take(call, control->file, LOCK_GATE, 1, &gate);
-  if (code != SMEM_OK) return code;
-  os_status status = os_control_stat(control->file, &info);
-  *again = status.code == OS_OK && info.unlinked;
-  if (status.code != OS_OK)
-    code = fail_os(call, status, "the control object cannot be examined");
-  else if (!*again) {
-    code = settle_page(call, control, &info, name);
-    if (code == SMEM_OK) code = take_presence(call, control);
-    /* What could not be made use of must not stay in /dev/shm. */
-    if (code != SMEM_OK && info.size == 0 && is_last(call, control))
-      os_control_remove(name);
+/* Join what was found. *again: it is not, or not yet, what can be joined. */
+static smem_code join_found(const struct call *call, struct control *control,
+                            const os_info *info, const char *name,
+                            bool *again) {
+  *again = true;
+  if (info->size == 0) { /* being made, or left by a dead creator */
+    clean(name);
+    return SMEM_OK;
   }
-  lock_drop(&gate);
+  if (info->size < PAGE_SIZE) return replace_damaged(call, control, name);
+  smem_code code = control->page ? SMEM_OK : map_page(call, control);
+  if (code != SMEM_OK) return code;
+  if (page_is_valid(control->page)) return take_presence(call, control, again);
+  unmap_page(control);
+  return replace_damaged(call, control, name);
+}
+
+static smem_code join_once(const struct call *call, const struct name *name,
+                           struct control **control, bool *again) {
+  os_info info = {.size = PAGE_SIZE};
+  smem_code code = open_control(call, name, control, &info);
+  if (code == SMEM_OK && !*control) {
+    code = create_control(call, name, control);
+    info.size = PAGE_SIZE;
+  }
+  *again = true;
+  if (code == SMEM_OK && *control)
+    code = join_found(call, *control, &info, name->text, again);
+  if ((code != SMEM_OK || *again) && *control) {
+    if (code != SMEM_OK) remove_if_unused(call, *control, name->text);
+    control_release(*control);
+    *control = NULL;
+  }
   return code;
 }
 
 static smem_code join_anew(const struct call *call, struct control **result) {
-  for (;;) {
-    struct name name;
-    bool again = false;
-    smem_code code = name_of_control(call, &name);
-    if (code == SMEM_OK) code = open_control(call, true, &name, result);
-    if (code != SMEM_OK) return code;
-    code = join_file(call, *result, name.text, &again);
-    if (code == SMEM_OK && !again) return SMEM_OK;
-    control_release(*result);
-    if (code != SMEM_OK) return code;
+  struct patience patience = {0, 0};
+  struct name name;
+  bool again = true;
+  smem_code code = name_of_control(call, &name);
+  while (code == SMEM_OK && again) {
+    code = join_once(call, &name, result, &again);
+    if (code == SMEM_OK && again) code = patience_wait(call, &patience);
   }
+  return code;
 }
 
 smem_code control_join(const struct call *call, struct control **result) {
@@ -323,11 +406,10 @@ smem_code control_join(const struct call *call, struct control **result) {
 static smem_code peek_file(const struct call *call, const struct name *name,
                            struct control **result) {
   os_info info;
-  smem_code code = open_control(call, false, name, result);
+  smem_code code = open_control(call, name, result, &info);
   if (code != SMEM_OK || !*result) return code;
   struct control *control = *result;
-  if (os_control_stat(control->file, &info).code == OS_OK &&
-      info.size >= PAGE_SIZE &&
+  if (info.size >= PAGE_SIZE &&
       (code = map_page(call, control)) == SMEM_OK &&
       page_is_valid(control->page))
     control->generation = atomic_load(&control->page->generation);
@@ -363,23 +445,6 @@ struct control *control_peek_in(const struct call *call, const char *space) {
   return peek_file(&quiet, &name, &control) == SMEM_OK ? control : NULL;
 }
 
-/* ---- presence ------------------------------------------------------------------- */
-
-bool control_presence_lives(const struct control *control, uint64_t presence) {
-  bool lives = false;
-  if (presence == 0 || presence >= LOCK_PRESENCES) return false; /* nobody's */
-  /* A query does not show locks of the opening it is made through; and no lock of
-   * the process where the system has only the classic ones. */
-  os_mutex_lock(&mutex);
-  for (const struct control *own = all; own; own = own->next)
-    lives |= own->presence == presence && own->generation == control->generation;
-  os_mutex_unlock(&mutex);
-  if (lives) return true;
-  return os_lock_query(control->file, LOCK_PRESENCE + presence, 1, &lives)
-                 .code != OS_OK ||
-         lives;
-}
-
 /* ---- leaving -------------------------------------------------------------------- */
 
 void control_used(void) { atomic_fetch_add(&uses, 1); }
@@ -402,27 +467,20 @@ static bool withdraw(struct control *control, uint64_t before) {
   return unused;
 }
 
-/* The presence has to go while we hold the gate. Otherwise of two who leave at once
- * the first sees the second, who waits for the gate, and the second still sees the
- * first: nobody would remove the object. */
+
 bool control_leave(const struct call *call, uint64_t before) {
   struct control *control = control_reference();
-  struct lock gate;
   struct name name;
   os_process self;
   if (!control) return true;
   os_process_self(&self);
   /* A child that was cloned past our fork handlers is not the one that joined. */
-  bool is_ours = self.pid == joined_by && control_is_intact(control) &&
-                 name_of_control(call, &name) == SMEM_OK &&
-                 lock_take(call, control->file, LOCK_GATE, 1, &gate) == SMEM_OK;
+  bool is_ours = self.pid == joined_by && name_of_control(call, &name) == SMEM_OK;
   bool left = withdraw(control, before);
   if (is_ours && left) {
-    if (is_last(call, control)) os_control_remove(name.text);
     os_unlock(control->file, LOCK_PRESENCE + control->presence, 1);
+    remove_if_unused(call, control, name.text);
   }
-  /* With the gate not to be had the object stays: the next to leave removes it. */
-  if (is_ours) lock_drop(&gate);
   control_release(control);
   return left;
 }
@@ -447,14 +505,23 @@ void control_remember_number(uint64_t number) {
   os_mutex_unlock(&mutex);
 }
 
+bool control_knows_number(uint64_t number) {
+  os_mutex_lock(&mutex);
+  bool known = number <= known_number;
+  os_mutex_unlock(&mutex);
+  return known;
+}
+
 void control_forget_numbers(void) {
   os_mutex_lock(&mutex);
   known_number = 0;
   os_mutex_unlock(&mutex);
 }
 
-uint64_t control_last_number(const struct control *control) {
-  return atomic_load(&control->page->number);
+bool control_has_passed(const struct control *control, uint64_t number) {
+  if (control_knows_number(number)) return true;
+  return control_is_intact(control) &&
+         number <= atomic_load(&control->page->number);
 }
 
 _Atomic uint64_t *control_reclaim_position(struct control *control) {
@@ -469,7 +536,7 @@ smem_code smem_last_index(uint64_t *index, smem_error *error) {
   if (!control || !control->page) /* none yet, or only just made */
     code = walk_highest_number(&call, index);
   else if (control->generation != 0)
-    *index = control_last_number(control);
+    *index = atomic_load(&control->page->number);
   else
     code = fail(&call, SMEM_CONTROL, 0, "the control object is damaged");
   if (control) control_release(control);

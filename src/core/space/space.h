@@ -54,49 +54,38 @@ smem_code walk_any(const struct call *call, bool *any);
  * handed it out: 0 if there is none. */
 smem_code walk_highest_number(const struct call *call, uint64_t *highest);
 
-/* ---- lock.c ----------------------------------------------------------------- */
+/* ---- opening.c ---------------------------------------------------------------- */
 
-/* Bytes of the control object that stand for things to lock. They lie far
- * behind its end, in ranges that cannot meet. */
-#define LOCK_GATE ((uint64_t)1 << 55)
-#define LOCK_PRESENCE ((uint64_t)1 << 56) /* + presence number */
-#define LOCK_PRESENCES ((uint64_t)1 << 55)
-#define LOCK_NUMBER ((uint64_t)1 << 57) /* + number of an unnamed segment */
-#define LOCK_NAME ((uint64_t)1 << 58)   /* + hash of a name */
-
-/* Where the name lock of an id is. */
-uint64_t lock_of_id(const char *id);
-
-/* One held lock; lives on the holder's stack. */
-struct lock {
-  os_object control;
-  uint64_t offset, length;
-  struct lock *next;
+/* What this process holds to make or to remove it. Lives on the stack. */
+struct opening {
+  os_object object;
+  struct opening *next;
 };
 
-/* Take it, against other processes and against other threads of this one. Waits
- * at most process_timeout(): SMEM_BUSY; interruptible. Do not hold a mutex. */
-smem_code lock_take(const struct call *call, os_object control, uint64_t offset,
-                    uint64_t length, struct lock *lock);
-/* The same without waiting: OS_BUSY. */
-os_status lock_try(os_object control, uint64_t offset, struct lock *lock);
-void lock_drop(struct lock *lock);
-/* Does anybody hold it: another process, or a thread of this one? */
-bool lock_is_held(os_object control, uint64_t offset);
-void lock_start(void);
-void lock_in_child(void);
+/* os_object_create() and os_object_claim(). What was opened is closed by one of the
+ * two below. */
+os_status opening_create(struct opening *opening, const char *name,
+                         uint64_t size);
+os_status opening_claim(struct opening *opening, const char *name,
+                        os_info *info);
+void opening_close(struct opening *opening);
+/* Remove what is held, and close it. */
+os_status opening_remove(struct opening *opening, const char *name);
+/* Remove what a dead creator left under this name, if it is that. */
+void opening_clean(const char *name);
+
+void opening_start(void);
+void opening_before_fork(void);
+void opening_after_fork(void);
+void opening_in_child(void);
 
 /* ---- control.c -------------------------------------------------------------- */
 
-/* A row of numbers that are being created: see claim.c. A line of the cache. */
-struct claim_entry {
-  _Atomic uint64_t presence; /* whose; 0: nobody's */
-  _Atomic uint64_t first, count;
-  uint64_t reserved[5];
-};
+/* Bytes of the control object that stand for presences. They lie far behind its end. */
+#define LOCK_PRESENCE ((uint64_t)1 << 56) /* + presence number */
+#define LOCK_PRESENCES ((uint64_t)1 << 55)
 
-/* Native byte order. `magic` is written last. */
-enum { CLAIMS = 63 };
+/* Native byte order. Written once, all of it, before anybody can see it. */
 struct control_page {
   _Atomic uint64_t magic;
   _Atomic uint64_t version;
@@ -104,9 +93,6 @@ struct control_page {
   _Atomic uint64_t number;     /* the last one for an unnamed segment */
   _Atomic uint64_t presence;   /* the last one handed out */
   _Atomic uint64_t reclaimed;  /* see control_reclaim_position() */
-  _Atomic uint64_t guarded;    /* up to this number locks are taken too */
-  uint64_t reserved;
-  struct claim_entry claims[CLAIMS];
 };
 
 /* The namespace's control object as this process has it open. */
@@ -128,21 +114,19 @@ smem_code control_peek(const struct call *call, struct control **control);
 struct control *control_peek_in(const struct call *call, const char *space);
 void control_release(struct control *control);
 
-/* Has nobody removed or damaged it? False also without a page. Once true after
- * something was done under a lock of it, that lock was honoured by everybody all
- * along: an unlinked object is never linked again. */
+/* Has nobody removed or damaged it? False also without a page. */
 bool control_is_intact(const struct control *control);
-/* Does the process with this presence live? True also of our own, and if it cannot
- * be told. */
-bool control_presence_lives(const struct control *control, uint64_t presence);
 
 /* The first of `count` numbers in a row for unnamed segments. */
 smem_code control_take_numbers(const struct call *call, struct control *control,
                                uint64_t count, uint64_t *first);
-uint64_t control_last_number(const struct control *control);
+/* Has the counter handed out this number? */
+bool control_has_passed(const struct control *control, uint64_t number);
 /* Never again hand out numbers up to this one, whatever becomes of the control
  * object: this process knows of a segment that has it. */
 void control_remember_number(uint64_t number);
+/* Is it among those? Then it will never be another segment's. */
+bool control_knows_number(uint64_t number);
 /* Of a namespace that is left for another. */
 void control_forget_numbers(void);
 /* A reference to the joined one, NULL if this process is not joined. Cheap: does not
@@ -167,40 +151,6 @@ void control_start(void);
 void control_before_fork(void);
 void control_after_fork(void);
 void control_in_child(void);
-
-/* ---- claim.c ------------------------------------------------------------------- */
-
-/* The lock of call->id: lock_take(), and no unnamed segment of this number is being
- * created. To be dropped by lock_drop(). What is found incomplete then has a dead
- * creator, if the control object is intact. */
-smem_code claim_lock(const struct call *call, const struct control *control,
-                     struct lock *lock);
-/* The same without waiting. */
-bool claim_try_lock(const struct control *control, const char *id,
-                    struct lock *lock);
-/* Is the id a number that somebody who lives has claimed? */
-bool claim_covers(const struct control *control, const char *id);
-
-/* The right to create unnamed segments. It begins as zeros. */
-struct claim {
-  struct control *control;
-  struct claim_entry *entry; /* NULL: there is none to be given up */
-  uint64_t first, count;     /* what we wrote there */
-  struct lock lock;          /* in place of the claim, if it is_locked */
-  bool is_locked;
-  bool lost; /* the control object, while waiting: nothing may be created */
-};
-
-/* Of a control object that is intact. */
-smem_code claim_begin(const struct call *call, struct control *control,
-                      struct claim *claim);
-/* The first of `count` new numbers in a row, in place of those before. The control
- * object is intact. */
-smem_code claim_numbers(const struct call *call, struct claim *claim,
-                        uint64_t count, uint64_t *first);
-/* Give it up. `intact`: is the control object? False if the claim cannot be relied
- * on to have been seen by everybody all along. */
-bool claim_end(struct claim *claim, bool intact);
 
 /* ---- owner.c ------------------------------------------------------------------- */
 

@@ -57,27 +57,6 @@ static void describe_object(const os_info *info, smem_entry *entry) {
   entry->identity[1] = info->identity[1];
 }
 
-/* Is a live creator at work on it? His lock or claim is on the control object that bears
- * the name now, which may be younger than the one we came with. */
-static bool is_being_created(const struct control *control, const char *name,
-                             const char *id) {
-  smem_error ignored;
-  struct call call = {"list", id, 0, &ignored, true};
-  struct control *now = NULL;
-  struct space space;
-  os_info info;
-  const char *same;
-  bool usable = control && control_is_intact(control);
-  if (!usable && name_split(name, &space, &same))
-    now = control_peek_in(&call, space.text);
-  if (!usable) control = now;
-  bool is_held = control && (lock_is_held(control->file, lock_of_id(id)) ||
-                             claim_covers(control, id));
-  if (now) control_release(now);
-  /* It may have been finished between our two looks. */
-  return is_held || os_object_stat(name, &info).code != OS_INCOMPLETE;
-}
-
 bool list_examine(const struct control *control, const char *name,
                   const char *id, smem_entry *entry, struct segment *segment,
                   bool *opened) {
@@ -95,7 +74,7 @@ bool list_examine(const struct control *control, const char *name,
   case SMEM_NOT_FOUND: /* freed since its name was read */
     return false;
   case SMEM_BUSY:
-    if (is_being_created(control, name, id)) return false;
+    if (!segment_is_abandoned(name)) return false; /* or it is complete by now */
     entry->state = SMEM_INCOMPLETE;
     break;
   case SMEM_PERMISSION:

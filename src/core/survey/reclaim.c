@@ -1,10 +1,8 @@
 /* Removing what is provably nobody's.
  *
  * That an owner is dead stays true, so what has to be excluded is only that the
- * name has got to somebody else since we looked. Whoever creates is excluded by the
- * lock of the id, see claim.c. So we take it, without waiting, and look again before
- * we unlink. Without a control object there is nothing to lock, and nobody who
- * could create without making one first. */
+ * name has got to somebody else since we looked. So we hold what bears it now, look
+ * again, and remove it then. */
 #include "survey.h"
 
 #include <stdatomic.h>
@@ -24,52 +22,19 @@ struct reclaim {
 
 /* Is it still the same object? A complete one is open here, so that its identity
  * cannot have been given to another. */
-static bool is_unchanged(const char *name, const smem_entry *before) {
+static smem_fate remove_entry(const char *name, const smem_entry *entry) {
+  struct opening opening;
   os_info info;
-  os_code expected =
-      before->state == SMEM_INCOMPLETE ? OS_INCOMPLETE : OS_OK;
-  return os_object_stat(name, &info).code == expected &&
-         memcmp(info.identity, before->identity, sizeof info.identity) == 0;
-}
-
-/* May we remove under this lock? Only the control object that bears the name now
- * excludes creators; without one, only as long as there is none. */
-static bool lock_counts(const struct reclaim *reclaim) {
-  struct control *now;
-  if (reclaim->control)
-    return control_is_intact(reclaim->control);
-  if (control_peek(reclaim->call, &now) != SMEM_OK) return false;
-  if (now) control_release(now);
-  return !now;
-}
-
-/* Complete, and of a number that the counter has passed: nobody can create that any
- * more, so there is nobody to exclude. */
-static bool is_spent(const struct reclaim *reclaim, const smem_entry *entry) {
-  uint64_t number;
-  return reclaim->control && entry->state == SMEM_ORPHAN &&
-         smem_id_is_number(entry->id, &number) &&
-         control_is_intact(reclaim->control) &&
-         number <= control_last_number(reclaim->control);
-}
-
-static smem_fate remove_if_unchanged(const char *name,
-                                     const smem_entry *entry) {
-  return is_unchanged(name, entry) && os_object_remove(name).code == OS_OK
-             ? SMEM_REMOVED
-             : SMEM_KEPT_CHANGED;
-}
-
-static smem_fate remove_entry(const struct reclaim *reclaim, const char *name,
-                              const smem_entry *entry) {
-  struct lock lock;
-  smem_fate fate = SMEM_KEPT_BUSY;
-  if (is_spent(reclaim, entry)) return remove_if_unchanged(name, entry);
-  if (reclaim->control && !claim_try_lock(reclaim->control, entry->id, &lock))
-    return fate;
-  if (lock_counts(reclaim)) fate = remove_if_unchanged(name, entry);
-  if (reclaim->control) lock_drop(&lock);
-  return fate;
+  os_status status = opening_claim(&opening, name, &info);
+  if (status.code == OS_BUSY) return SMEM_KEPT_BUSY;
+  if (status.code != OS_OK) return SMEM_KEPT_CHANGED;
+  if (info.incomplete != (entry->state == SMEM_INCOMPLETE) ||
+      memcmp(info.identity, entry->identity, sizeof info.identity) != 0) {
+    opening_close(&opening);
+    return SMEM_KEPT_CHANGED;
+  }
+  return opening_remove(&opening, name).code == OS_OK ? SMEM_REMOVED
+                                                      : SMEM_KEPT_CHANGED;
 }
 
 /* What is to become of it, before anything is done. */
@@ -112,7 +77,7 @@ static bool visit_entry(const char *name, const char *id, void *context) {
     return true;
   smem_fate fate = judge(reclaim, &entry);
   if (fate == SMEM_REMOVED && !reclaim->dry_run) {
-    fate = remove_entry(reclaim, name, &entry);
+    fate = remove_entry(name, &entry);
     reclaim->removed += fate == SMEM_REMOVED;
   }
   if (opened) os_object_close(segment.object);
