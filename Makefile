@@ -58,7 +58,7 @@ torture: setup-torture $(INSTALLED)
 #: make differential  every function of base, stats, utils and some packages, on an
 #:                 ordinary vector and on a view; FULL=full: with all there is
 differential: setup-test $(INSTALLED)
-	@Rscript tests/differential/run.R $(FULL)
+	@tests/differential/run $(FULL)
 
 #: make sanitize   C tests with the address and the thread sanitizer
 #: make windows    C tests of the Windows build, under Wine

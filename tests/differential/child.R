@@ -18,6 +18,7 @@ here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE
 library(sharedmemory)
 for (file in c("vectors.R", "compare.R", "functions.R", "expressions.R"))
   source(file.path(here, file))
+writeLines(format(Sys.getpid()), Sys.getenv("DIFFERENTIAL_CHILD", tempfile()))
 empty <- tempfile("differential")
 dir.create(empty)
 setwd(empty)
@@ -170,3 +171,4 @@ for (i in seq_along(names)) {
 sink()
 free_all()
 tell("done")
+unlink(Sys.getenv("DIFFERENTIAL_CHILD"))

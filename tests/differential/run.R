@@ -3,7 +3,7 @@
 # it gives for an ordinary one, and changes neither the shared memory nor another
 # vector on it.
 #
-#   Rscript tests/differential/run.R [full] [SUBJECT...]
+#   tests/differential/run [full] [SUBJECT...]
 #
 # Without `full` every function is tried with some of the types, lengths, attributes
 # and places, with it with all of them, which takes hours. SUBJECT is a package or
@@ -29,9 +29,9 @@ absent <- vapply(needed, function(p) {
   p %in% packages && !requireNamespace(p, quietly = TRUE)
 }, NA)
 
-namespace <- sprintf("d%x", Sys.getpid())
-Sys.setenv(SHAREDMEMORY_NAMESPACE = namespace, LANGUAGE = "en", OMP_NUM_THREADS = "1",
-           R_DATATABLE_NUM_THREADS = "1", TZ = "UTC")
+namespace <- Sys.getenv("SHAREDMEMORY_NAMESPACE") # see run
+Sys.setenv(LANGUAGE = "en", OMP_NUM_THREADS = "1", R_DATATABLE_NUM_THREADS = "1",
+           TZ = "UTC")
 
 # ---- a process ---------------------------------------------------------------
 
@@ -183,7 +183,6 @@ left <- list.files("/dev/shm", paste0("^smem(-control)?[.]", namespace, "($|[.])
                    all.files = TRUE, full.names = TRUE)
 crashed <- total["failed"] > 0
 if (length(left) && !crashed) cat("FAIL left in /dev/shm:", basename(left), "\n")
-unlink(left)
 failures <- total[["failed"]] + (length(left) > 0 && !crashed)
 cat(sprintf("\n%d passed, %d failed, %d skipped\n", total[["functions"]] - failures,
             failures, sum(absent)))
