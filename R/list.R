@@ -38,8 +38,10 @@
 #'   | `pid` | integer: the owner, in its own pid namespace |
 #'   | `command` | character: the script or command of a live owner |
 #'   | `created` | POSIXct |
-#'   | `lifetime` | character: `"freed"` or `"process"` |
+#'   | `lifetime` | character: `"freed"`, `"process"` or `"object"` |
 #'   | `sealed` | logical: nobody can write to it, see [sealSharedMemory()] |
+#'   | `kind` | character: `"object"` if [share()] made it, otherwise `"segment"` |
+#'   | `sent`, `opened` | numeric: how often an object was sent, and opened |
 #'   | `call` | character: the calls that allocated it, if they were recorded |
 #'   | `mappedBy` | only if asked for. A list of integer vectors: pids |
 #'
@@ -65,7 +67,7 @@ listSharedObjects <- function(end = NULL, start = NULL, mappedBy = FALSE) {
 # A data frame of those columns that C has filled and a table shows.
 as_segment_table <- function(columns, class) {
   shown <- c("Id", "size", "resident", "state", "pid", "command", "created",
-             "lifetime", "sealed", "call", "mappedBy")
+             "lifetime", "sealed", "kind", "sent", "opened", "call", "mappedBy")
   columns$created <- .POSIXct(columns$created)
   table <- columns[intersect(shown, names(Filter(Negate(is.null), columns)))]
   structure(list2DF(table), class = c(class, "data.frame"))

@@ -141,6 +141,12 @@ static SEXP make_list(SEXP pointer, uint64_t number, const smem_node *node,
   (void)number;
   (void)form;
 #endif
+  /* Each node has one place. Otherwise a few that are damaged, each of them in
+   * the next one twice, would take all memory. */
+  struct object *object = r_object_of(pointer);
+  object->made += node->length;
+  if (object->made > object->tree.nodes)
+    r_object_wrong(object, "an element is in several lists");
   R_CheckStack();
   SEXP x = PROTECT(Rf_allocVector(VECSXP, (R_xlen_t)node->length));
   for (uint64_t i = 0; i < node->length; i++)
@@ -220,14 +226,17 @@ SEXP r_make(SEXP pointer, uint64_t number, enum r_form form) {
 }
 
 SEXP r_make_element(SEXP pointer, uint64_t number) {
+  r_object_of(pointer)->made = 0;
   return r_make(pointer, number, R_ELEMENT);
 }
 
 SEXP r_make_object(SEXP pointer) {
   all_leaves = false;
+  r_object_of(pointer)->made = 0;
   SEXP x = r_make(pointer, 0, R_WHOLE);
   if (HAS_ALTLIST || r_leaf_inside(x)) return x;
   all_leaves = true; /* an error in between leaves it so until the next call */
+  r_object_of(pointer)->made = 0;
   x = r_make(pointer, 0, R_WHOLE);
   all_leaves = false;
   return x;

@@ -177,24 +177,38 @@ static SEXP fate_name(smem_fate fate) {
 }
 
 enum column {
-  ID, SIZE, RESIDENT, STATE, PID, COMMAND, CREATED, LIFETIME, IS_SEALED, CALL,
+  ID, SIZE, RESIDENT, STATE, PID, COMMAND, CREATED, LIFETIME, IS_SEALED, KIND,
+  SENT, OPENED, CALL,
   TAG_OF, WRONG, USER, MAPPED_BY, FATE, COLUMNS
 };
 
 static const char *const column_names[COLUMNS] = {
     "Id",      "size",     "resident", "state", "pid",  "command", "created",
-    "lifetime", "sealed", "call", "tag", "wrong", "user", "mappedBy", "fate"};
+    "lifetime", "sealed", "kind", "sent", "opened", "call", "tag", "wrong", "user", "mappedBy", "fate"};
 
 static SEXPTYPE column_type(enum column column) {
   switch (column) {
   case SIZE:
   case RESIDENT:
+  case SENT:
+  case OPENED:
   case CREATED:   return REALSXP;
   case PID:       return INTSXP;
   case IS_SEALED: return LGLSXP;
   case MAPPED_BY: return VECSXP;
   default:        return STRSXP;
   }
+}
+
+/* What whole objects have more than other segments. */
+static void fill_object(const smem_entry *entry, SEXP columns, R_xlen_t i) {
+  bool object = entry->is_object;
+  SET_STRING_ELT(VECTOR_ELT(columns, KIND), i,
+                 !is_complete(entry) ? NA_STRING
+                                     : Rf_mkChar(object ? "object" : "segment"));
+  REAL(VECTOR_ELT(columns, SENT))[i] = object ? (double)entry->sent : NA_REAL;
+  REAL(VECTOR_ELT(columns, OPENED))[i] =
+      object ? (double)entry->opened : NA_REAL;
 }
 
 static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
@@ -220,6 +234,7 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
                    : Rf_mkChar(lifetimes[entry->lifetime]));
   LOGICAL(VECTOR_ELT(columns, IS_SEALED))[i] =
       complete ? entry->sealed : NA_LOGICAL;
+  fill_object(entry, columns, i);
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
   SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));

@@ -26,6 +26,7 @@ struct object {
   uint64_t epoch;  /* counts openings and closings: odd while it is open */
   bool is_private; /* a mapping for one leaf that is assigned to; others may not
                       use it */
+  uint64_t made;   /* elements of ordinary lists, in one r_make_object() */
   bool exposed;    /* somebody was given a pointer to write through */
   bool finalized;
   SEXP pointer;

@@ -58,6 +58,21 @@ test_that("what was sent stays until it was opened, or its time is over", {
   gc()
 })
 
+test_that("the list tells what is an object, and how often it was sent and opened", {
+  local_objects()
+  id <- allocateSharedMemory(10)
+  x <- share(1:1000 / 2, "x")
+  bytes <- list(serialize(x, NULL), serialize(x, NULL))
+  y <- unserialize(bytes[[1]])
+  listed <- listSharedObjects()
+  expect_identical(listed$kind, c("segment", "object"))
+  expect_identical(listed$sent, c(NA, 2))
+  expect_identical(listed$opened, c(NA, 1))
+  expect_identical(listed$lifetime, c("freed", "object"))
+  expect_identical(listed$sealed, c(FALSE, TRUE))
+  freeSharedMemory(id)
+})
+
 test_that("the lifetimes process and freed", {
   local_clean_shm()
   session <- local_session()

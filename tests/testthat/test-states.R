@@ -1,11 +1,12 @@
 # What listSharedObjects() tells of each segment, and how it looks.
 
 columns <- c("Id", "size", "resident", "state", "pid", "command", "created",
-             "lifetime", "sealed", "call")
+             "lifetime", "sealed", "kind", "sent", "opened", "call")
 
 column_types <- c(Id = "character", size = "double", resident = "double",
                   state = "character", pid = "integer", command = "character",
                   created = "double", lifetime = "character", sealed = "logical",
+                  kind = "character", sent = "double", opened = "double",
                   call = "character")
 
 test_that("the columns are the same whether there is something or not", {
@@ -283,7 +284,7 @@ test_that("rows of NA, as a logical index makes them, print all the same", {
   lines <- expect_fits(x[c(1, NA), ])
   expect_match(lines, "^1 live", all = FALSE)
   expect_fits(x[NA, ])
-  reclaimed <- x[setdiff(columns, "sealed")]
+  reclaimed <- x[setdiff(columns, c("sealed", "kind", "sent", "opened"))]
   reclaimed$removed <- c(TRUE, FALSE)
   reclaimed$reason <- "whatever"
   class(reclaimed) <- c("sharedmemory_reclaim", "data.frame")
