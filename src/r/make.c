@@ -106,15 +106,20 @@ static void set_attributes(SEXP x, SEXP pointer, uint64_t number) {
 /* ---- values -------------------------------------------------------------- */
 
 /* Where lists are ordinary, one of small vectors has no leaf in it, and nobody
- * would know that it is shared. Then all vectors are leaves. */
-static bool all_leaves;
+ * would know that it is shared. Then the next vector is to be one. */
+static bool leaf_wanted;
+
+static SEXP wanted(SEXP leaf) {
+  leaf_wanted = false;
+  return leaf;
+}
 
 static SEXP make_numbers(SEXP pointer, uint64_t number, const smem_node *node,
                          enum r_form form) {
   const struct object *object = r_object_of(pointer);
   size_t bytes = (size_t)node->length * smem_kind_size(node->kind);
-  if (bytes >= R_LEAF_BYTES || ((form == R_WHOLE || all_leaves) && bytes > 0))
-    return r_numbers_new(node->kind, pointer, number, node->length);
+  if (bytes >= R_LEAF_BYTES || ((form == R_WHOLE || leaf_wanted) && bytes > 0))
+    return wanted(r_numbers_new(node->kind, pointer, number, node->length));
   SEXP x = Rf_allocVector(types[node->kind], (R_xlen_t)node->length);
   if (bytes > 0)
     memcpy(r_vector_bytes(x), object->tree.bytes + node->where, bytes);
@@ -127,8 +132,8 @@ static SEXP make_numbers(SEXP pointer, uint64_t number, const smem_node *node,
 static SEXP make_strings(SEXP pointer, uint64_t number, const smem_node *node,
                          enum r_form form) {
   if (node->length >= R_LEAF_STRINGS ||
-      ((form == R_WHOLE || all_leaves) && node->length > 0))
-    return r_strings_new(pointer, number, node->length);
+      ((form == R_WHOLE || leaf_wanted) && node->length > 0))
+    return wanted(r_strings_new(pointer, number, node->length));
   return r_strings_copy(r_object_of(pointer), node);
 }
 
@@ -231,13 +236,13 @@ SEXP r_make_element(SEXP pointer, uint64_t number) {
 }
 
 SEXP r_make_object(SEXP pointer) {
-  all_leaves = false;
+  leaf_wanted = false;
   r_object_of(pointer)->made = 0;
   SEXP x = r_make(pointer, 0, R_WHOLE);
   if (HAS_ALTLIST || r_leaf_inside(x)) return x;
-  all_leaves = true; /* an error in between leaves it so until the next call */
+  leaf_wanted = true; /* an error in between leaves it so until the next call */
   r_object_of(pointer)->made = 0;
   x = r_make(pointer, 0, R_WHOLE);
-  all_leaves = false;
+  leaf_wanted = false;
   return x;
 }

@@ -160,6 +160,9 @@ test_that("a list of many small vectors", {
   x <- lapply(seq_len(1e5), function(i) c(i, i + 1))
   shared <- share(x)
   expect_identical(shared, x)
+  expect_true(is.shared(shared))
+  # One reference; where lists are ordinary, no more than the values.
+  expect_lt(length(serialize(shared, NULL)), 1.01 * length(serialize(x, NULL)))
   rm(shared)
   gc()
 })
