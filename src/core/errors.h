@@ -36,7 +36,8 @@
     "The process that holds it is stopped or slow. Resume or end it, then try "\
     "again; SHAREDMEMORY_TIMEOUT sets how many seconds to wait.")              \
   X(CORRUPT, "corrupt",                                                        \
-    "Nothing was changed. If nobody needs it, free the id to remove it.")      \
+    "Nothing was changed. Free the id to remove it, if you know that nobody "  \
+    "needs it.")                                                               \
   X(PERMISSION, "permission",                                                  \
     "Segments are private to their user. Set the environment variable "        \
     "SHAREDMEMORY_NAMESPACE to a name of your own before the first use, or "   \

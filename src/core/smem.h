@@ -68,6 +68,7 @@ typedef struct smem_request {
   const char *name; /* a valid id, or NULL for an unnamed segment */
   uint64_t number;   /* out: the id of an unnamed segment */
   const char *trace; /* to be recorded with the segment, or NULL; is cut */
+  uint64_t made;     /* out: generation of what was created, 0: it was there before */
 } smem_request;
 
 /* Allocate all or, on an error, none. A name that exists is opened: SMEM_EXISTS
@@ -76,6 +77,10 @@ typedef struct smem_request {
 smem_code smem_allocate(smem_request *requests, size_t count,
                         smem_lifetime lifetime, bool exclusive,
                         smem_error *error);
+
+/* Take back an smem_allocate() that went well: remove what it created, and nothing that
+ * has its name by now. */
+void smem_undo_allocate(smem_request *requests, size_t count);
 
 /* *exists = is there a complete segment? */
 smem_code smem_exists(const char *id, bool *exists, smem_error *error);

@@ -53,18 +53,10 @@ static SEXP fill_ids(void *data) {
   return result->ids;
 }
 
-/* Without its id a segment is lost: back to nothing, but for what had a name. */
+/* A call that fails has made nothing. */
 static void take_back(void *data) {
   struct result *result = data;
-  for (R_xlen_t i = 0; !result->done && i < result->n; i++) {
-    char number[SMEM_NUMBER_SIZE];
-    smem_detached detached;
-    smem_error error;
-    if (result->requests[i].name) continue;
-    smem_id_of_number(result->requests[i].number, number);
-    smem_free(number, &detached, &error);
-    r_pointer_clear(&detached);
-  }
+  if (!result->done) smem_undo_allocate(result->requests, (size_t)result->n);
 }
 
 static bool option_is(const char *name, bool value) {

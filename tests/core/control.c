@@ -25,6 +25,16 @@ TEST(the_control_object_is_removed) {
 
 /* Also where the highest ones have been freed: this process has not forgotten
  * what it was given, and may have it mapped. */
+ROLE(allocates_and_ends) { CHECK_OK(allocate("a", 1)); }
+ROLE(frees_without_joining) { CHECK_OK(free_id("a")); }
+
+TEST(the_control_object_is_removed_by_who_never_joined) {
+  PLAY(allocates_and_ends, "");
+  CHECK(path_exists(control_path()) && path_exists(segment_path("a")));
+  PLAY(frees_without_joining, "");
+  CHECK(!path_exists(control_path()));
+}
+
 TEST(the_control_object_is_removed_after_a_free) {
   CHECK_EQUAL(1, allocate_number(1));
   CHECK_EQUAL(2, allocate_number(1));

@@ -111,6 +111,26 @@ TEST(lying_footers) {
   CHECK_OK(free_id("a"));
 }
 
+static void keep_it(const smem_entry *entry, smem_fate fate, void *context) {
+  (void)context;
+  CHECK(strcmp(entry->id, "a") == 0 && fate == SMEM_KEPT_UNKNOWN);
+}
+
+/* It may be alive, by rules that we do not know. */
+TEST(of_another_version) {
+  struct footer other;
+  CHECK_OK(allocate("a", PAYLOAD));
+  read_footer_of("a", &other);
+  other.version++;
+  write_at(segment_path("a"), TOTAL - FOOTER_SIZE, &other, sizeof other);
+  CHECK_CODE(SMEM_CORRUPT, try_map("a"));
+  CHECK(strstr(message(), "another version") != NULL);
+  CHECK_EQUAL(SMEM_UNKNOWN, listed_state("a"));
+  CHECK_OK(smem_reclaim(false, true, keep_it, NULL, &error));
+  CHECK(path_exists(segment_path("a")));
+  check_freed("a");
+}
+
 TEST(truncated) {
   const off_t sizes[] = {1,    8,    1023, 1024, 1025, 2048,
                          4095, 4096, 4097, 7168, 7169, 8191};

@@ -284,6 +284,7 @@ static smem_code remove_by(enum removal how, const char *id,
   *gone = NULL;
   if (how != REMOVE_NOTHING) code = remove_name(&call, how == REMOVE_SEEN);
   if (code != SMEM_OK) return code;
+  control_freed();
   os_mutex_lock(&mutex);
   struct record **at = find(id, hash_text(id));
   if (*at) *gone = take_out(at);

@@ -8,8 +8,6 @@ struct batch {
   smem_request *requests;
   size_t count;
   size_t at;      /* the request under way */
-  uint64_t *made; /* for each request: the generation of what was created for it,
-                     0 if it was there before */
   smem_lifetime lifetime;
   bool exclusive;
   struct control *control;
@@ -124,7 +122,7 @@ static smem_code create(const struct call *call, struct batch *batch,
     opening_close(&opening);
   }
   if (status.code == OS_OK && *outcome == MADE) {
-    batch->made[batch->at] = batch->footer.generation;
+    batch->requests[batch->at].made = batch->footer.generation;
     return SMEM_OK;
   }
   opening_clean(name->text);
@@ -294,23 +292,23 @@ static smem_code allocate_all(struct call *call, struct batch *batch,
   return code;
 }
 
-/* The id of request i, in `number` if it is one. */
-static const char *id_of_request(const struct batch *batch, size_t i,
+/* Its id, in `number` if it is one. */
+static const char *id_of_request(const smem_request *request,
                                  char number[SMEM_NUMBER_SIZE]) {
-  const smem_request *request = &batch->requests[i];
   if (request->name) return request->name;
   smem_id_of_number(request->number, number);
   return number;
 }
 
-static void undo(const struct call *call, struct batch *batch) {
-  for (size_t i = 0; i < batch->count; i++) {
+void smem_undo_allocate(smem_request *requests, size_t count) {
+  smem_error ignored;
+  struct call call = {"allocate", "", 0, &ignored, true};
+  for (size_t i = 0; i < count; i++) {
     char number[SMEM_NUMBER_SIZE];
-    struct call element = *call;
-    if (batch->made[i] == 0) continue;
-    element.id = id_of_request(batch, i, number);
-    segment_remove_generation(&element, batch->made[i]);
-    batch->made[i] = 0;
+    if (requests[i].made == 0) continue;
+    call.id = id_of_request(&requests[i], number);
+    segment_remove_generation(&call, requests[i].made);
+    requests[i].made = 0;
   }
 }
 
@@ -320,28 +318,25 @@ smem_code smem_allocate(smem_request *requests, size_t count,
   struct call call = {"allocate", "", 0, error, false};
   struct batch batch = {.requests = requests, .count = count,
                         .lifetime = lifetime, .exclusive = exclusive};
-  uint64_t single = 0;
   size_t unnamed = 0;
   if (count == 0) return SMEM_OK;
   for (size_t i = 0; i < count; i++) {
     const char *name = requests[i].name;
     unnamed += !name;
+    requests[i].made = 0;
     if (!name || !smem_id_is_raw(name)) continue;
     begin(&call, &batch, i, name);
     return fail(&call, SMEM_ARGUMENT, 0,
                 "names that begin with \"/\" are those of other programs' "
                 "objects, which can be mapped and not allocated");
   }
-  batch.made = count == 1 ? &single : os_allocate(count * sizeof *batch.made);
-  if (!batch.made) return fail_no_memory(&call);
   smem_code code = join(&call, &batch);
   if (code == SMEM_OK) code = allocate_all(&call, &batch, unnamed);
-  if (code != SMEM_OK) undo(&call, &batch);
+  if (code != SMEM_OK) smem_undo_allocate(requests, count);
   if (batch.control) {
     control_used();
     control_release(batch.control);
   }
   if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) process_owes_free();
-  if (count > 1) os_release(batch.made);
   return code;
 }

@@ -32,12 +32,16 @@ static bool ends(const char *text, size_t room) {
   return memchr(text, 0, room) != NULL;
 }
 
+bool footer_is_of_another_version(const struct footer *footer) {
+  return footer->magic == magic && footer->version != FOOTER_VERSION;
+}
+
 const char *footer_check(const struct footer *footer, const char *id,
                          uint64_t total) {
   if (footer->magic != magic)
     return "it does not end like a segment of this package, or was truncated";
-  if (footer->version != FOOTER_VERSION)
-    return "it was made by another version of this package";
+  if (footer_is_of_another_version(footer))
+    return "it was made by another version of this package, which can use it";
   if (footer->checksum != checksum(footer))
     return "its footer is damaged (the checksum does not fit)";
   if (footer->total != total || footer->requested == 0 ||

@@ -33,6 +33,9 @@ struct footer {
 enum { FOOTER_NAMED = 1, FOOTER_OBJECT = 2 };
 
 void footer_seal(struct footer *footer);
+/* Does it look like a segment that another version of this package uses? Where such a
+ * version differs it may be alive, and nobody here can tell. */
+bool footer_is_of_another_version(const struct footer *footer);
 /* NULL if the footer is one of ours, whole, and of the segment `id` in an object
  * of `total` bytes; otherwise what is wrong, as a constant. */
 const char *footer_check(const struct footer *footer, const char *id,

@@ -39,6 +39,7 @@ static struct control *joined; /* the mutex's own reference, or NULL */
 static struct control *all;    /* every one this process has open */
 static _Atomic uint64_t joined_by; /* pid; read without the mutex */
 static uint64_t known_number;  /* the highest this process has had to do with */
+static _Atomic bool freed; /* see control_freed() */
 static _Atomic uint64_t uses;  /* see control_used() */
 
 void control_start(void) { os_mutex_init(&mutex); }
@@ -467,12 +468,29 @@ static bool withdraw(struct control *control, uint64_t before) {
   return unused;
 }
 
+void control_freed(void) { freed = true; }
+
+/* Who has freed the last segment without ever having joined leaves nobody behind who
+ * would remove the object. */
+static void sweep(const struct call *call) {
+  struct control *control;
+  struct name name;
+  if (!atomic_exchange(&freed, false) || control_peek(call, &control) != SMEM_OK ||
+      !control)
+    return;
+  if (name_of_control(call, &name) == SMEM_OK)
+    remove_if_unused(call, control, name.text);
+  control_release(control);
+}
 
 bool control_leave(const struct call *call, uint64_t before) {
   struct control *control = control_reference();
   struct name name;
   os_process self;
-  if (!control) return true;
+  if (!control) {
+    sweep(call);
+    return true;
+  }
   os_process_self(&self);
   /* A child that was cloned past our fork handlers is not the one that joined. */
   bool is_ours = self.pid == joined_by && name_of_control(call, &name) == SMEM_OK;

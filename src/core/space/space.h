@@ -142,6 +142,9 @@ _Atomic uint64_t *control_reclaim_position(struct control *control);
 void control_used(void);
 uint64_t control_uses(void);
 
+/* To be called by who has freed a segment. */
+void control_freed(void);
+
 /* Give up the presence, and remove the object after the last process and the
  * last segment. False, and nothing is changed: another thread is using it, or has
  * since control_uses() was `before`, so there may be something to stay for. */

@@ -15,6 +15,7 @@ smem_code list_open(const char *name, const char *id, struct segment *segment,
   if (!smem_id_is_valid(id, strlen(id), &why))
     return fail(&call, SMEM_PERMISSION, 0, "its name is not an id, which %s", why);
   smem_copy_text(segment->name.text, sizeof segment->name.text, name);
+  segment->footer.magic = 0; /* it may not come to reading it */
   smem_code code = segment_try_open(&call, false, segment, &status);
   if (code == SMEM_OK && status.code == OS_NOT_FOUND) return SMEM_NOT_FOUND;
   if (code == SMEM_OK && status.code == OS_INCOMPLETE) return SMEM_BUSY;
@@ -81,6 +82,8 @@ bool list_examine(const struct control *control, const char *name,
     entry->state = SMEM_FOREIGN;
     break;
   case SMEM_CORRUPT:
+    if (footer_is_of_another_version(&segment->footer))
+      entry->state = SMEM_UNKNOWN;
     entry->wrong = wrong.detail;
     break;
   default: /* it cannot be looked at now: no word on what it is */
