@@ -1,3 +1,14 @@
+# Before R 4.3 arrays have the S4 bit, and R looks for S4 methods of `[` once a package
+# has some, as Matrix does: then it evaluates all arguments first.
+evaluates_indices <- function() {
+  getRversion() < "4.3" && "Matrix" %in% loadedNamespaces()
+}
+
+# One of its own: what new() gives is the same one each time, and attributes stay on it.
+null_pointer <- function() {
+  unserialize(serialize(methods::new("externalptr"), NULL))
+}
+
 # Arrays with values in them.
 
 # Type of an array -> bytes of an element, and values that it can hold.

@@ -23,6 +23,7 @@ vector_indices <- list(
 
 # What differs by design: names, which an array has not.
 expect_same_subset <- function(a, v, indices, how, info) {
+  if (evaluates_indices()) indices$symbol <- NULL
   expect_each(names(indices), function(label) {
     i <- indices[[label]]
     same_ending(ending(how(a, i)), ending(how(v, i)))
@@ -60,9 +61,11 @@ test_that("arguments may be named, and passed on", {
   expect_identical(pass(a, 2, 3), v[2, 3])
   expect_identical(pass(a, 2, ), v[2, ])
   expect_identical(pass(a, , 2, drop = FALSE), v[, 2, drop = FALSE])
-  two <- function(x, i, j) x[i, j]
-  expect_identical(two(a, 1), v[1, ])
-  expect_identical(two(a, , 2), v[, 2])
+  if (!evaluates_indices()) {
+    two <- function(x, i, j) x[i, j]
+    expect_identical(two(a, 1), v[1, ])
+    expect_identical(two(a, , 2), v[, 2])
+  }
   expect_identical(do.call(`[`, list(a, 2, 3)), v[2, 3])
   expect_identical(do.call(`[`, list(a, c(1, 3))), v[c(1, 3)])
   expect_identical(lapply(1:3, function(k) a[, k]), lapply(1:3, function(k) v[, k]))

@@ -196,7 +196,7 @@ test_that("what is not an array made by sharedArray() is refused", {
   pointer <- mapSharedMemory(id)
   fakes <- list(
     structure(1:3, class = "sharedArray"), structure(list(), class = "sharedArray"),
-    structure(methods::new("externalptr"), class = "sharedArray"),
+    structure(null_pointer(), class = "sharedArray"),
     structure(new.env(), class = "sharedArray")
   )
   for (fake in fakes) {

@@ -54,6 +54,7 @@ static void close_files(struct control *control) {
 }
 
 void control_in_child(void) {
+  freed = false;
   os_mutex_unlock(&mutex);
   /* Also those that other threads of the parent were using: they do not exist
    * here, and the locks of these openings would outlive the parent. */
@@ -478,7 +479,7 @@ static void sweep(const struct call *call) {
   if (!atomic_exchange(&freed, false) || control_peek(call, &control) != SMEM_OK ||
       !control)
     return;
-  if (name_of_control(call, &name) == SMEM_OK)
+  if (control_is_intact(control) && name_of_control(call, &name) == SMEM_OK)
     remove_if_unused(call, control, name.text);
   control_release(control);
 }
