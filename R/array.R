@@ -64,7 +64,8 @@
 #' `for (x in a[])`. The same holds for functions that look into their argument without
 #' asking its class, such as `which()`: give them `a[]`. Before R 4.3 it holds for
 #' operators as well whose other operand has a class with operators of its own, such as
-#' `Date`.
+#' `Date`; and a function that passes on a missing index, `function(a, i, j) a[i, j]`, then
+#' fails once a package with S4 methods of `[`, such as Matrix, was loaded.
 #'
 #' `a == b` compares values. `identical(a, b)` tells whether both are the same array,
 #' which two calls of `sharedArray()` never give (of arrays that were sent here it knows

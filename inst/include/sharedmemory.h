@@ -161,10 +161,11 @@ struct SEXPREC;
  * error ARGUMENT. `error` may be NULL; one whose `size` is not set is left alone.
  *
  * A call that fails has changed nothing, also not what its pointers lead to; only
- * fill() may have copied a part. Functions that find a segment wait, five seconds
- * unless SHAREDMEMORY_TIMEOUT says otherwise (see ?sharedmemory), for one that is only
- * being made: BUSY. Beside the errors that are named with a function there may be
- * CORRUPT, PERMISSION, CONTROL, NO_MEMORY, TOO_MANY_FILES, SYSTEM.
+ * fill() may have copied a part. A segment that is only being made is not there yet.
+ * allocate() by a name that somebody is making waits, five seconds unless
+ * SHAREDMEMORY_TIMEOUT says otherwise (see ?sharedmemory), and so does free() of what
+ * somebody else is removing: BUSY. Beside the errors that are named with a function
+ * there may be CORRUPT, PERMISSION, CONTROL, NO_MEMORY, TOO_MANY_FILES, SYSTEM.
  *
  * After fork() a child may call all of them; the handles that it inherits are its own
  * from then on, the segments are its parent's. */

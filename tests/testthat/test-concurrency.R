@@ -26,15 +26,16 @@ start_together <- function(fun, count, ..., frame = parent.frame()) {
   processes
 }
 
-# Whatever a killed process left is a segment, or half-made and gone when it is
-# met.
+# Whatever a killed process left is a segment, or half-made and not there; a free
+# removes either.
 expect_recoverable <- function() {
   names <- setdiff(objects_in(), basename(control_file()))
   ids <- substring(names, nchar(basename(segment_file(""))) + 1)
   for (id in ids) {
-    has <- hasSharedMemory(id)
-    expect_identical(file.exists(segment_file(id)), has)
+    state <- with(listSharedObjects(), state[Id == id])
+    expect_identical(hasSharedMemory(id), state %in% c("live", "orphan"))
     freeSharedMemory(id)
+    expect_false(file.exists(segment_file(id)))
   }
 }
 
