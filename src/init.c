@@ -41,6 +41,7 @@ static void make_classes(DllInfo *dll) {
   stays = os_pin_library(in_this_library);
   r_view_start(stays ? NULL : dll);
   r_shared_start(stays ? NULL : dll);
+  r_array_start(stays ? NULL : dll);
 }
 
 void attribute_visible R_init_sharedmemory(DllInfo *dll) {

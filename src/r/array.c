@@ -12,6 +12,8 @@
  * to use. */
 #include "array.h"
 
+#include <R_ext/Altrep.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,16 +120,47 @@ static int64_t product(SEXP dim) {
 
 /* ---- travelling ---------------------------------------------------------- */
 
+/* The bytes of a reference are an ALTREP vector, for nothing else makes R load this
+ * package where an array arrives: an external pointer with a class does not, and without
+ * the package it has no methods. */
+static R_altrep_class_t bytes_class;
+
+static R_xlen_t bytes_length(SEXP x) { return XLENGTH(R_altrep_data1(x)); }
+static void *bytes_pointer(SEXP x, Rboolean writable) {
+  (void)writable;
+  return RAW(R_altrep_data1(x));
+}
+static const void *bytes_pointer_or_null(SEXP x) {
+  return RAW(R_altrep_data1(x));
+}
+static SEXP bytes_state(SEXP x) { return R_altrep_data1(x); }
+
+/* Never an error: what is wrong is told at the first use of the array. */
+static SEXP bytes_from_state(SEXP class, SEXP state) {
+  (void)class;
+  if (TYPEOF(state) != RAWSXP || ALTREP(state)) return Rf_allocVector(RAWSXP, 0);
+  return R_new_altrep(bytes_class, state, R_NilValue);
+}
+
+void r_array_start(DllInfo *dll) {
+  bytes_class = R_make_altraw_class("array_reference", "sharedmemory", dll);
+  R_set_altrep_Length_method(bytes_class, bytes_length);
+  R_set_altrep_Serialized_state_method(bytes_class, bytes_state);
+  R_set_altrep_Unserialize_method(bytes_class, bytes_from_state);
+  R_set_altvec_Dataptr_method(bytes_class, bytes_pointer);
+  R_set_altvec_Dataptr_or_null_method(bytes_class, bytes_pointer_or_null);
+}
+
 static void set_state(SEXP x, const smem_reference *reference, SEXP dim) {
   unsigned char bytes[SMEM_REFERENCE_SIZE];
   size_t length = smem_reference_write(reference, bytes);
   SEXP state = PROTECT(Rf_allocVector(VECSXP, 2));
-  SEXP packed = Rf_allocVector(RAWSXP, (R_xlen_t)length);
-  SET_VECTOR_ELT(state, 0, packed);
+  SEXP packed = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)length));
   memcpy(RAW(packed), bytes, length);
+  SET_VECTOR_ELT(state, 0, R_new_altrep(bytes_class, packed, R_NilValue));
   SET_VECTOR_ELT(state, 1, dim);
   R_SetExternalPtrProtected(x, state);
-  UNPROTECT(1);
+  UNPROTECT(2);
 }
 
 static const char damaged[] = "the reference is damaged";

@@ -175,6 +175,7 @@ bool r_view_shows(SEXP x, const char *id);
 /* ---- arrays; what these files share is in array.h ------------------------- */
 
 /* array.c */
+void r_array_start(DllInfo *dll); /* as r_view_start() */
 SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset);
 SEXP r_array_length(SEXP x);
 SEXP r_array_dim(SEXP x);

@@ -295,3 +295,24 @@ test_that("thousands of references with a good checksum and bad contents", {
   expect_gt(sum(kinds == "bounds"), 100)
   expect_gt(sum(kinds == "argument"), 100)
 })
+
+test_that("a worker needs no set-up: what arrives loads the package", {
+  local_clean_shm()
+  id <- allocateSharedMemory(80)
+  a <- sharedArray(id)
+  a[] <- 1:10
+  worker <- local_session()
+  worker$run(function() unloadNamespace("sharedmemory"))
+  file <- withr::local_tempfile()
+  saveRDS(list(first = a, again = a), file)
+  answer <- run_in(worker, function(a, file) {
+    before <- a[2]
+    a[2] <- 20
+    unloadNamespace("sharedmemory")
+    b <- readRDS(file)$again
+    c(before, b[2], length(b), sum(b))
+  }, a, file)
+  expect_identical(answer, c(2, 20, 10, 73))
+  expect_identical(a[2], 20)
+  freeSharedMemory(id)
+})
