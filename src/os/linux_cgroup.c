@@ -46,7 +46,7 @@ static bool is_listed(const char *list, const char *word) {
 
 /* Lines "4:memory:/path", "0::/path": the path of our group of this version. */
 static bool find_group(const char *root, bool unified, char *path) {
-  char name[PATH_ROOM], *line = NULL, *end;
+  char name[PATH_ROOM], *line = NULL;
   size_t room = 0;
   bool found = false;
   snprintf(name, sizeof name, "%s/proc/self/cgroup", root);
@@ -56,7 +56,7 @@ static bool find_group(const char *root, bool unified, char *path) {
     char *told = list ? strchr(list + 1, ':') : NULL;
     if (!told) continue;
     *told++ = '\0';
-    if ((end = strchr(told, '\n'))) *end = '\0';
+    told[strcspn(told, "\n")] = '\0';
     found = unified ? line[0] == '0' && !list[1] : is_listed(list + 1, "memory");
     if (found) snprintf(path, PATH_ROOM, "%s", told);
   }

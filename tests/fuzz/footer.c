@@ -21,6 +21,11 @@ static void use(const struct footer *footer) {
   CHECK(smem_read("a", capacity - 8, bytes, 8, &error) == SMEM_OK);
   CHECK(smem_read("a", capacity - 7, bytes, 8, &error) == SMEM_BOUNDS);
   CHECK(smem_read("a", UINT64_MAX, bytes, 8, &error) == SMEM_BOUNDS);
+  if (footer->flags & FOOTER_OBJECT) { /* is as good as sealed */
+    CHECK(smem_write("a", 0, bytes, 8, &error) == SMEM_SEALED);
+    CHECK(smem_map("a", SMEM_READ_WRITE, &mapping, &error) == SMEM_SEALED);
+    return;
+  }
   CHECK(smem_write("a", 0, bytes, 8, &error) == SMEM_OK);
   CHECK(smem_map("a", SMEM_READ_WRITE, &mapping, &error) == SMEM_OK);
   char *address = mapping->address[SMEM_READ_WRITE];

@@ -72,18 +72,14 @@ static void split(const char *text) {
 }
 
 static void try_space(const char *text) {
-  static const char *own;
   char told[SMEM_NAMESPACE_SIZE];
-  static char setting[ROOM + 32];
-  if (!own) own = strdup(getenv("SHAREDMEMORY_NAMESPACE"));
-  snprintf(setting, sizeof setting, "SHAREDMEMORY_NAMESPACE=%s", text);
-  putenv(setting);
+  smem_environment(text, NULL, NULL);
   namespace_forget();
   smem_code code = smem_namespace(told, &error);
   check_error(code);
   CHECK(text[0] == '\0' || (code == SMEM_OK) == name_is_space(text));
   CHECK(code != SMEM_OK || text[0] == '\0' || strcmp(told, text) == 0);
-  snprintf(setting, sizeof setting, "SHAREDMEMORY_NAMESPACE=%s", own);
+  smem_environment(getenv("SHAREDMEMORY_NAMESPACE"), NULL, NULL);
   namespace_forget();
 }
 

@@ -53,6 +53,8 @@ static bool keep(char *to, size_t room, const char *text) {
 
 void smem_environment(const char *space, const char *timeout, const char *tag) {
   os_mutex_lock(&mutex);
+  /* One that is too long must not become a good one, or none, by being cut. */
+  if (space && strlen(space) >= sizeof told.space) space = "/";
   keep(told.space, sizeof told.space, space);
   keep(told.tag, sizeof told.tag, tag);
   if (keep(told.timeout, sizeof told.timeout, timeout)) {

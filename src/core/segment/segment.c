@@ -201,13 +201,13 @@ void segment_remove_generation(const struct call *call, uint64_t generation) {
 
 /* Between its creation and its lock a creator may have lost the processor. */
 static bool is_young(const os_info *info) {
-  const uint64_t young = 50 * 1000 * 1000; /* nanoseconds */
+  const uint64_t young = (uint64_t)50 * 1000 * 1000; /* nanoseconds */
   uint64_t now = os_wall_clock();
   return now >= info->changed && now - info->changed < young;
 }
 
 bool segment_is_abandoned(const char *name) {
-  const uint64_t pause = 2 * 1000 * 1000;
+  const uint64_t pause = (uint64_t)2 * 1000 * 1000;
   for (;;) {
     struct opening opening;
     os_info info;

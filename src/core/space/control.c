@@ -479,7 +479,10 @@ static void sweep(const struct call *call) {
   if (!atomic_exchange(&freed, false) || control_peek(call, &control) != SMEM_OK ||
       !control)
     return;
-  if (control_is_intact(control) && name_of_control(call, &name) == SMEM_OK)
+  /* Through the opening of a thread that has joined meanwhile its own presence would
+   * not be seen. */
+  if (control->presence == 0 && control_is_intact(control) &&
+      name_of_control(call, &name) == SMEM_OK)
     remove_if_unused(call, control, name.text);
   control_release(control);
 }

@@ -34,7 +34,8 @@ smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
     return fail_owner(&call, name.text, entry.user);
   os_object_path(name.text, path, path_length);
   uint64_t size = entry.capacity;
-  if (!opened && entry.state == SMEM_DAMAGED)
+  bool strange = entry.state == SMEM_DAMAGED || entry.state == SMEM_UNKNOWN;
+  if (!opened && strange)
     opened = open_damaged(&name, &segment, &size);
   if (!opened) size = 0;
   if (*length > size) *length = (size_t)size;

@@ -9,7 +9,6 @@
 #include <string.h>
 
 struct reclaim {
-  const struct call *call;
   struct control *control; /* may be NULL */
   bool dry_run, persistent;
   uint64_t budget;   /* nanoseconds from the first look on; 0: no limit */
@@ -90,7 +89,7 @@ smem_code smem_reclaim(bool dry_run, bool persistent,
                                      void *context),
                        void *context, smem_error *error) {
   struct call call = {"reclaim", "", 0, error, false};
-  struct reclaim reclaim = {.call = &call, .dry_run = dry_run,
+  struct reclaim reclaim = {.dry_run = dry_run,
                             .persistent = persistent, .visit = visit,
                             .context = context};
   smem_code code = control_peek(&call, &reclaim.control);
@@ -103,7 +102,7 @@ smem_code smem_reclaim(bool dry_run, bool persistent,
 void smem_reclaim_some(uint64_t nanoseconds) {
   smem_error ignored;
   struct call call = {"reclaim", "", 0, &ignored, true};
-  struct reclaim reclaim = {.call = &call, .budget = nanoseconds};
+  struct reclaim reclaim = {.budget = nanoseconds};
   uint64_t seen = 0;
   if (control_peek(&call, &reclaim.control) != SMEM_OK || !reclaim.control)
     return;
