@@ -81,15 +81,17 @@ const char *r_current_call(void) {
  * a few milliseconds. Errors will come up again in the allocation itself. */
 void r_reclaim_once(void) {
   static bool done;
-  smem_error ignored;
+  smem_error error;
   enum { NANOSECONDS = 3 * 1000 * 1000 };
   if (done) return;
   done = true;
   if (option_is("sharedmemory.reclaim", false)) return;
-  smem_code code = smem_join(&ignored);
-  if (code == SMEM_INTERRUPTED) {
+  smem_code code = smem_join(&error);
+  /* Nobody is to wait twice. */
+  if (code == SMEM_INTERRUPTED || code == SMEM_BUSY) {
     done = false;
-    r_check(code, &ignored);
+    error.op = "allocate";
+    r_check(code, &error);
   }
   if (code == SMEM_OK) smem_reclaim_some(NANOSECONDS);
 }
