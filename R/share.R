@@ -81,8 +81,8 @@
 #' model <- share(lm(dist ~ speed, cars), name = "model")
 #' predict(openShared("model"), data.frame(speed = 10))
 #'
-#' rm(x, y, model)
-#' invisible(gc()) # and they are gone
+#' # they go by themselves; here at once, though x was sent and may be awaited
+#' freeSharedMemory(c(sharedMemoryId(x), "model"))
 #' @export
 share <- function(x, name = NULL, lifetime = c("object", "process", "freed")) {
   .Call(C_share, x, name, lifetime)

@@ -121,18 +121,19 @@ test_that("data.table changes by reference", {
   local_objects()
   # It takes only callers for its own that know it, as the global environment does.
   work <- function() {
-    x <- data.table::data.table(a = 3:1 + 0L, b = c("x", "y", "z"), d = seq(3000, 1) / 7)
+    of_package <- function(name) getExportedValue("data.table", name)
+    x <- of_package("data.table")(a = 3:1 + 0L, b = c("x", "y", "z"), d = seq(3000, 1) / 7)
     shared <- sharedmemory::share(x)
     same <- identical(shared[a == 2, sum(d)], x[a == 2, sum(d)])
-    mine <- data.table::copy(shared)
-    expected <- data.table::copy(x)
+    mine <- of_package("copy")(shared)
+    expected <- of_package("copy")(x)
     for (table in list(mine, expected)) {
-      data.table::setorder(table, a, d)
+      of_package("setorder")(table, a, d)
       table[, e := d * 2]
       table[a == 1, d := 0]
     }
     # In place, on what is shared.
-    data.table::setorder(shared, d)
+    of_package("setorder")(shared, d)
     list(same, all.equal(mine, expected), all.equal(shared, x[order(d)]),
          all.equal(unserialize(serialize(shared, NULL)), x[order(d)]))
   }
