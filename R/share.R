@@ -67,7 +67,7 @@
 #' see [sharedmemory].
 #' @seealso [sharedMemoryId()], [listSharedObjects()], [viewSharedMemory()] for plain bytes
 #' @examplesIf .Platform$OS.type == "unix" && Sys.info()[["sysname"]] == "Linux"
-#' x <- share(data.frame(n = 1:1e5, z = rnorm(1e5)))
+#' x <- share(data.frame(n = 1:1e5, z = rnorm(1e5)), lifetime = "process")
 #' is.shared(x)
 #' length(serialize(x, NULL))
 #'
@@ -81,8 +81,8 @@
 #' model <- share(lm(dist ~ speed, cars), name = "model")
 #' predict(openShared("model"), data.frame(speed = 10))
 #'
-#' # they go by themselves; here at once, though x was sent and may be awaited
-#' freeSharedMemory(c(sharedMemoryId(x), "model"))
+#' # x goes when this process ends, the model at once
+#' freeSharedMemory("model")
 #' @export
 share <- function(x, name = NULL, lifetime = c("object", "process", "freed")) {
   .Call(C_share, x, name, lifetime)
