@@ -47,7 +47,7 @@ test-all: setup-all demo
 	@tools/test -j 2 sid r differential core user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
-	  strict graph analyze fuzz-short torture check
+	  strict style graph analyze fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600

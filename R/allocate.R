@@ -21,8 +21,8 @@
 #'   process ends. If the process is killed the segment stays, as an orphan for
 #'   [reclaimSharedMemory()]. The children of [parallel::mclapply()] and
 #'   [parallel::mcparallel()] end like that, without any exit handler: free in the
-#'   child what it allocates, or hand the id to the parent. The argument has no influence
-#'   on a segment that exists already.
+#'   child what it allocates, or hand the id to the parent. The argument has no
+#'   influence on a segment that exists already.
 #'   On Windows no segment outlives the last process that holds it.
 #' @param exclusive `TRUE`: a name that exists already is an error.
 #' @return The ids: a character vector as long as the longer one of `size` and

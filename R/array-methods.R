@@ -203,8 +203,8 @@ Ops.sharedArray <- function(e1, e2) {
   if (missing(e2)) operate(values_of(e1)) else operate(plain(e1), plain(e2))
 }
 
-# With an operand of another class that has operators: ours makes values of the array and
-# goes on to the other one. Before R 4.3 nobody is asked.
+# With an operand of another class that has operators: ours makes values of the array
+# and goes on to the other one. Before R 4.3 nobody is asked.
 #' @rawNamespace if (getRversion() >= "4.3.0") S3method(chooseOpsMethod, sharedArray)
 chooseOpsMethod.sharedArray <- function(x, y, mx, my, cl, reverse) TRUE
 

@@ -9,24 +9,24 @@
 #' do not take anything else.
 #'
 #' @section Reading:
-#' `a[i]`, `a[i, j]`, `a[]` and `a[[i]]` take every index that a vector or an array takes:
-#' positive, negative, logical, a matrix with one row per element, missing, with `drop`.
-#' An array has no names, so text is not an index. `a[i]` beyond the end is `NA`, as of a
-#' vector; `a[i, j]` and `a[[i]]` are the error `bounds`.
+#' `a[i]`, `a[i, j]`, `a[]` and `a[[i]]` take every index that a vector or an array
+#' takes: positive, negative, logical, a matrix with one row per element, missing, with
+#' `drop`. An array has no names, so text is not an index. `a[i]` beyond the end is
+#' `NA`, as of a vector; `a[i, j]` and `a[[i]]` are the error `bounds`.
 #'
 #' @section Writing:
 #' `a[i] <- v`, `a[i, j] <- v`, `a[] <- v` and `a[[i]] <- v` recycle `v` as R does. An
-#' array does not grow: beyond its end is the error `bounds`. It does not change its type
-#' either: a value of another type, or one that does not fit, is an error that names it.
-#' All is checked before the first byte is written, so an error has written nothing. (An
-#' interrupt, Ctrl-C, of a large write may leave a part.)
+#' array does not grow: beyond its end is the error `bounds`. It does not change its
+#' type either: a value of another type, or one that does not fit, is an error that
+#' names it. All is checked before the first byte is written, so an error has written
+#' nothing. (An interrupt, Ctrl-C, of a large write may leave a part.)
 #'
 #' Of a sealed segment, see [sealSharedMemory()], an array can be read; an assignment is
 #' the error `sealed`. (An array that was opened before the seal can still write: seal
 #' when all have written.)
 #'
-#' Nothing keeps other processes from reading while something is written, or from writing
-#' at the same time. One element of up to 8 bytes is written as one.
+#' Nothing keeps other processes from reading while something is written, or from
+#' writing at the same time. One element of up to 8 bytes is written as one.
 #'
 #' @section Types:
 #' | `type` | bytes | in R | takes | `NA` in the segment |
@@ -43,29 +43,30 @@
 #' | `double` | 8 | double | numbers | R's own |
 #' | `complex` | 16 | complex | numbers, complex | R's own |
 #'
-#' *Numbers* are double, integer and logical vectors. A whole number type takes only whole
-#' numbers in its range, no NaN, and `NA` only where it has a place. `float32` rounds to
-#' its precision, as there is no other way into it, but what is finite must stay so. A
-#' factor and an integer64 are not taken: convert them.
+#' *Numbers* are double, integer and logical vectors. A whole number type takes only
+#' whole numbers in its range, no NaN, and `NA` only where it has a place. `float32`
+#' rounds to its precision, as there is no other way into it, but what is finite must
+#' stay so. A factor and an integer64 are not taken: convert them.
 #'
-#' Whatever other programs have written, reading is safe. In `logical`, all that is neither
-#' 0 nor `NA` is `TRUE`; in `bool8`, all but 0. An `int64` that a double cannot hold
-#' exactly (beyond 2^53) is an error that names the element, and not a rounded number.
+#' Whatever other programs have written, reading is safe. In `logical`, all that is
+#' neither 0 nor `NA` is `TRUE`; in `bool8`, all but 0. An `int64` that a double cannot
+#' hold exactly (beyond 2^53) is an error that names the element, and not a rounded
+#' number.
 #'
 #' @section What works on it:
 #' Arithmetic, comparison and mathematical functions, `%*%`, `length()`, `dim()`,
 #' `as.vector()` and its like, `as.data.frame()`, `apply()`, `lapply()`, `sort()`,
 #' `summary()` and many others take the values. `sum()`, `prod()`, `min()`, `max()`,
-#' `range()`, `mean()`, `any()`, `all()` and `anyNA()` of one array read it once (`mean()`
-#' of doubles twice) without a copy of it. Their results are R's, but that a sum of whole
-#' numbers that is too large for an integer is a double.
+#' `range()`, `mean()`, `any()`, `all()` and `anyNA()` of one array read it once
+#' (`mean()` of doubles twice) without a copy of it. Their results are R's, but that a
+#' sum of whole numbers that is too large for an integer is a double.
 #'
 #' `for (x in a)` is an error of R. Write `for (i in seq_along(a))` and `a[[i]]`, or
 #' `for (x in a[])`. The same holds for functions that look into their argument without
 #' asking its class, such as `which()`: give them `a[]`. Before R 4.3 it holds for
 #' operators as well whose other operand has a class with operators of its own, such as
-#' `Date`; and a function that passes on a missing index, `function(a, i, j) a[i, j]`, then
-#' fails once a package with S4 methods of `[`, such as Matrix, was loaded.
+#' `Date`; and a function that passes on a missing index, `function(a, i, j) a[i, j]`,
+#' then fails once a package with S4 methods of `[`, such as Matrix, was loaded.
 #'
 #' `a == b` compares values. `identical(a, b)` tells whether both are the same array,
 #' which two calls of `sharedArray()` never give (of arrays that were sent here it knows
@@ -88,8 +89,8 @@
 #'
 #' @inheritParams readSharedMemory
 #' @param type Type of the elements, see below.
-#' @param dim `NULL`: as many elements as there are behind `offset` in what was asked for
-#'   at allocation, like a vector. Otherwise the dimensions, whole numbers.
+#' @param dim `NULL`: as many elements as there are behind `offset` in what was asked
+#'   for at allocation, like a vector. Otherwise the dimensions, whole numbers.
 #' @param offset Where to begin, in bytes: a multiple of the size of an element.
 #' @return An object of class `sharedArray`.
 #' @section Errors:

@@ -30,8 +30,8 @@
 #'   `writeSharedMemory()`: `NULL`, invisibly.
 #' @section Errors:
 #' `sharedmemory_error_bounds` if the segment does not have the bytes: nothing was
-#' copied; `_sealed` if it is to be written; `_argument`, `_not_found`, `_busy`, `_corrupt`, `_permission`; see
-#' [sharedmemory].
+#' copied; `_sealed` if it is to be written; `_argument`, `_not_found`, `_busy`,
+#' `_corrupt`, `_permission`; see [sharedmemory].
 #' @seealso [viewSharedMemory()] for vectors that are the segment itself.
 #' @examples
 #' id <- allocateSharedMemory(5 * 8)

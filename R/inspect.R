@@ -46,7 +46,8 @@ print.sharedmemory_inspection <- function(x, ...) {
     owner = format_owner(x$pid, x$command),
     created = if (is.na(x$created)) "" else format(x$created, usetz = TRUE),
     lifetime = or(x$lifetime, ""),
-    sealed = if (isTRUE(x$sealed)) "yes" else "", call = or(x$call, ""), `mapped by` = pids
+    sealed = if (isTRUE(x$sealed)) "yes" else "", call = or(x$call, ""),
+    `mapped by` = pids
   )
   lines <- lines[nzchar(lines)]
   label <- format(names(lines))

@@ -8,11 +8,11 @@
 #'
 #' @section What can be shared:
 #' Vectors of all types, with their attributes: numbers, strings in every encoding,
-#' factors, dates, matrices; lists, data frames, tibbles, data.tables, S4 objects, nested
-#' to any depth. What is no vector (functions, environments, formulas, calls) travels
-#' inside of a list as with [base::serialize()], vectors in it included; alone it is given
-#' back as it is, unless it gets a name. A vector that occurs several times is there once;
-#' sequences such as `1:1e9` are stored as their ends.
+#' factors, dates, matrices; lists, data frames, tibbles, data.tables, S4 objects,
+#' nested to any depth. What is no vector (functions, environments, formulas, calls)
+#' travels inside of a list as with [base::serialize()], vectors in it included; alone
+#' it is given back as it is, unless it gets a name. A vector that occurs several times
+#' is there once; sequences such as `1:1e9` are stored as their ends.
 #'
 #' From R 4.3 on an object is one reference, and a list's elements are made when they
 #' are first asked for. Before, lists are ordinary ones, and each vector of 4 KiB or 512
@@ -36,16 +36,17 @@
 #' return a shared result and end. Whoever opens what such a process has left becomes
 #' responsible for it. When memory is short, what waits longest goes first.
 #'
-#' Who has it open keeps the memory, whatever happens to the name; sent on after that, it
-#' travels by value. With the lifetime `"process"` its name goes at the normal end of
+#' Who has it open keeps the memory, whatever happens to the name; sent on after that,
+#' it travels by value. With the lifetime `"process"` its name goes at the normal end of
 #' the process that shared it, with `"freed"` when somebody calls [freeSharedMemory()].
 #' A forked child owns nothing of its parent's.
 #'
 #' @section References that lead nowhere:
-#' Who receives a reference to what is gone gets an object of the same length, the use of
-#' which is an error: `sharedmemory_error_not_found`, `_replaced` if another object has
-#' its name now, `_elsewhere` on another machine or in another container. [base::saveRDS()]
-#' cannot be told from sending, and stores a reference: save `unshare(x)`.
+#' Who receives a reference to what is gone gets an object of the same length, the use
+#' of which is an error: `sharedmemory_error_not_found`, `_replaced` if another object
+#' has its name now, `_elsewhere` on another machine or in another container.
+#' [base::saveRDS()] cannot be told from sending, and stores a reference: save
+#' `unshare(x)`.
 #'
 #' @section Protection:
 #' The segment is sealed: mode 0400, and no function of this package writes into it. But
@@ -54,8 +55,8 @@
 #' when it is used: it is the error `sharedmemory_error_corrupt`, and never crashes R.
 #'
 #' @param x Any R object.
-#' @param name A name under which [openShared()] finds it; see [sharedmemory] for what it
-#'   may be. It is there whole, or not at all.
+#' @param name A name under which [openShared()] finds it; see [sharedmemory] for what
+#'   it may be. It is there whole, or not at all.
 #' @param lifetime Until when it stays: `"object"`, `"process"` or `"freed"`, see below.
 #' @return `share()`: `x`, shared; what is shared already is not copied.
 #'   `unshare()`: an ordinary object that equals `x`. `is.shared()`: `TRUE` if `x`, an
@@ -63,9 +64,10 @@
 #' @section Errors:
 #' `sharedmemory_error_no_space` before anything is written if there is no room;
 #' `_exists` if something has the name; `_unsupported` where the system has no memory
-#' without a name (all but Linux); `_not_found`, `_argument`, `_corrupt`, `_interrupted`;
-#' see [sharedmemory].
-#' @seealso [sharedMemoryId()], [listSharedObjects()], [viewSharedMemory()] for plain bytes
+#' without a name (all but Linux); `_not_found`, `_argument`, `_corrupt`,
+#' `_interrupted`; see [sharedmemory].
+#' @seealso [sharedMemoryId()], [listSharedObjects()], [viewSharedMemory()] for plain
+#' bytes
 #' @examplesIf .Platform$OS.type == "unix" && Sys.info()[["sysname"]] == "Linux"
 #' x <- share(data.frame(n = 1:1e5, z = rnorm(1e5)), lifetime = "process")
 #' is.shared(x)

@@ -17,8 +17,8 @@
 #' `Date` or `factor`. They belong to the view and not to the segment.
 #'
 #' Where R duplicates a view that was written to, or whose segment was freed, the
-#' duplicate is an ordinary vector; so are results of computations. (`!x` of a logical or
-#' raw view is a view that was written to.)
+#' duplicate is an ordinary vector; so are results of computations. (`!x` of a logical
+#' or raw view is a view that was written to.)
 #'
 #' @section Live views:
 #' A segment that is not sealed may change at any time. R does not expect that of a
@@ -79,8 +79,8 @@
 #' @param live `TRUE`: the segment need not be sealed, and the elements may change; see
 #'   below.
 #' @param x Any R object.
-#' @param full `TRUE`: the namespace, a colon and the id, also of what the id alone does not
-#'   lead to.
+#' @param full `TRUE`: the namespace, a colon and the id, also of what the id alone does
+#'   not lead to.
 #' @return `viewSharedMemory()`: a vector of the type. `sharedMemoryId()`: the id of the
 #'   segment behind a view, a [sharedArray()] or a shared object (see [share()]), as a
 #'   string. `NA` for anything else, and where the id would lead to another segment:

@@ -1,6 +1,6 @@
 /* The floor: what the bare system calls cost, in loops of C without checks and
- * without a package around them. `floor_run(name, rounds)` sets one of the works up,
- * runs it `rounds` times, and returns the seconds that one took. */
+ * without a package around them. `floor_run(name, rounds)` sets one of the
+ * works up, runs it `rounds` times, and returns the seconds that one took. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
@@ -13,8 +13,8 @@
 
 #define R_NO_REMAP
 #include <R.h>
-#include <Rinternals.h>
 #include <R_ext/Altrep.h>
+#include <Rinternals.h>
 
 #define DIRECTORY "/dev/shm/"
 enum { PAGE = 4096, FOOTER = 1024 };
@@ -51,7 +51,7 @@ static void make_segment(void) {
 
 static void remove_segment(void) { unlink(name); }
 
-/* ---- small ones --------------------------------------------------------------- */
+/* ---- small ones ---------------------------------------------------------- */
 
 /* An unnamed segment has an id that no other ever had: so has this one. */
 static void allocate_free(void) {
@@ -95,7 +95,7 @@ static void map_load(void) {
   munmap(at, (size_t)status.st_size);
 }
 
-/* ---- many ----------------------------------------------------------------------- */
+/* ---- many ---------------------------------------------------------------- */
 
 enum { MANY = 10000 };
 static long first;
@@ -134,7 +134,7 @@ static void list_many(void) {
   closedir(directory);
 }
 
-/* ---- large ones ------------------------------------------------------------------ */
+/* ---- large ones ---------------------------------------------------------- */
 
 static int bulk_file;
 
@@ -198,7 +198,7 @@ static void sum_map(void) {
   munmap((void *)at, bulk);
 }
 
-/* ---- running ------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------- */
 
 static void nothing(void) {}
 
@@ -251,8 +251,8 @@ SEXP floor_source(SEXP x) {
 
 SEXP floor_call(SEXP a) { return a; }
 
-/* The system calls of one look as all that a .Call does, with the segment that is
- * looked at. */
+/* The system calls of one look as all that a .Call does, with the segment that
+ * is looked at. */
 SEXP floor_look_begin(void) {
   make_segment();
   return R_NilValue;
@@ -271,8 +271,8 @@ SEXP floor_call2(SEXP a, SEXP b) {
   return a;
 }
 
-/* What an array has to do: copy blocks of `run` doubles, one each `stride`, out of a
- * vector into a new one, or out of `value` into a vector. */
+/* What an array has to do: copy blocks of `run` doubles, one each `stride`, out
+ * of a vector into a new one, or out of `value` into a vector. */
 SEXP floor_copy_out(SEXP x, SEXP run, SEXP stride) {
   size_t n = (size_t)Rf_asReal(run), every = (size_t)Rf_asReal(stride);
   size_t blocks = (size_t)XLENGTH(x) / every;
@@ -290,12 +290,14 @@ SEXP floor_copy_in(SEXP x, SEXP value, SEXP run, SEXP stride) {
   return x;
 }
 
-/* ---- an ALTREP vector that does as little as it can ----------------------------------- */
+/* ---- an ALTREP vector that does as little as it can ---------------------- */
 
 static R_altrep_class_t constant_class;
 
 static R_xlen_t constant_length(SEXP x) { return (void)x, 1 << 20; }
-static double constant_element(SEXP x, R_xlen_t i) { return (void)x, (double)i; }
+static double constant_element(SEXP x, R_xlen_t i) {
+  return (void)x, (double)i;
+}
 
 SEXP floor_constant(void) {
   return R_new_altrep(constant_class, R_NilValue, R_NilValue);

@@ -1,8 +1,8 @@
 #!/usr/bin/env Rscript
 # Sharing whole objects beside R's own serialize():  bench/share.R [MiB of numbers]
 #
-# Medians of three, in milliseconds. "arrive": unserialize(), and the first element; "again":
-# the second pass over all elements.
+# Medians of three, in milliseconds. "arrive": unserialize(), and the first element;
+# "again": the second pass over all elements.
 suppressPackageStartupMessages(library(sharedmemory))
 Sys.setenv(SHAREDMEMORY_NAMESPACE = sprintf("bench-%d", Sys.getpid()))
 options(sharedmemory.handoff = 0)
@@ -46,7 +46,8 @@ for (name in letters[1:6]) frame[[name]] <- stats::runif(1e6)
 works <- list(
   list(sprintf("%g MiB of doubles", mib), stats::runif(n), sum),
   list("data frame 1e6 x 10", frame, function(x) sum(nchar(x$u)) + sum(x$a)),
-  list("1e6 strings, 100 different", rep(strings[1:100], 1e4), function(x) sum(x == "key5")),
+  list("1e6 strings, 100 different", rep(strings[1:100], 1e4),
+       function(x) sum(x == "key5")),
   list("100,000 small vectors", lapply(1:1e5, function(i) c(i, i)),
        function(x) length(lapply(x, sum)))
 )

@@ -1,44 +1,68 @@
-/* Load: what R calls by itself. Unloading is r_unload(), which .onUnload() calls:
- * R does not find an R_unload_<package>() in a library whose symbols are not
- * searched. */
-#include "r/glue.h"
+/* Load: what R calls by itself. Unloading is r_unload(), which .onUnload()
+ * calls: R does not find an R_unload_<package>() in a library whose symbols are
+ * not searched. */
 #include "os/os.h"
+#include "r/glue.h"
 
 #include <R_ext/Visibility.h>
 
 /* void (*)(void) is the one function type that compilers let any other be cast
  * to and from without a warning. */
 #define ENTRY(name, arguments)                                                 \
-  {#name, (DL_FUNC)(void (*)(void))r_##name, arguments}
+  { #name, (DL_FUNC)(void (*)(void))r_##name, arguments }
 
-static const R_CallMethodDef entries[] = {
-    ENTRY(load, 1),       ENTRY(allocate, 4), ENTRY(map, 2),
-    ENTRY(unmap, 1),      ENTRY(free, 1),     ENTRY(has, 1),
-    ENTRY(get_size, 1),   ENTRY(last_index, 0), ENTRY(join, 0),
-    ENTRY(leave, 0),      ENTRY(unload, 0),   ENTRY(list, 3),
-    ENTRY(reclaim, 2),    ENTRY(inspect, 2),  ENTRY(status, 0),
-    ENTRY(random, 0),     ENTRY(read, 4),     ENTRY(write, 3),
-    ENTRY(view, 5),       ENTRY(seal, 1),
-    ENTRY(array_new, 4),  ENTRY(array_length, 1), ENTRY(array_dim, 1),
-    ENTRY(array_set_dim, 2), ENTRY(array_id, 2), ENTRY(array_type, 1),
-    ENTRY(array_get, 2),  ENTRY(array_get_part, 3),
-    ENTRY(array_get_element, 3), ENTRY(array_set, 3), ENTRY(array_set_part, 3),
-    ENTRY(array_set_element, 4), ENTRY(array_reduce, 3),
-    ENTRY(share, 3),      ENTRY(unshare, 1),  ENTRY(open_shared, 1),
-    ENTRY(is_shared, 1),  ENTRY(shared_id, 2),
-    {NULL, NULL, 0}};
+static const R_CallMethodDef entries[] = {ENTRY(load, 1),
+                                          ENTRY(allocate, 4),
+                                          ENTRY(map, 2),
+                                          ENTRY(unmap, 1),
+                                          ENTRY(free, 1),
+                                          ENTRY(has, 1),
+                                          ENTRY(get_size, 1),
+                                          ENTRY(last_index, 0),
+                                          ENTRY(join, 0),
+                                          ENTRY(leave, 0),
+                                          ENTRY(unload, 0),
+                                          ENTRY(list, 3),
+                                          ENTRY(reclaim, 2),
+                                          ENTRY(inspect, 2),
+                                          ENTRY(status, 0),
+                                          ENTRY(random, 0),
+                                          ENTRY(read, 4),
+                                          ENTRY(write, 3),
+                                          ENTRY(view, 5),
+                                          ENTRY(seal, 1),
+                                          ENTRY(array_new, 4),
+                                          ENTRY(array_length, 1),
+                                          ENTRY(array_dim, 1),
+                                          ENTRY(array_set_dim, 2),
+                                          ENTRY(array_id, 2),
+                                          ENTRY(array_type, 1),
+                                          ENTRY(array_get, 2),
+                                          ENTRY(array_get_part, 3),
+                                          ENTRY(array_get_element, 3),
+                                          ENTRY(array_set, 3),
+                                          ENTRY(array_set_part, 3),
+                                          ENTRY(array_set_element, 4),
+                                          ENTRY(array_reduce, 3),
+                                          ENTRY(share, 3),
+                                          ENTRY(unshare, 1),
+                                          ENTRY(open_shared, 1),
+                                          ENTRY(is_shared, 1),
+                                          ENTRY(shared_id, 2),
+                                          {NULL, NULL, 0}};
 
 static void in_this_library(void) {}
 
-/* When a library is unloaded, R takes the methods from all ALTREP classes that were
- * registered for it, and every vector of these classes is an error from then on, for
- * good: save.image() fails for the whole workspace. This library stays in memory, as
- * fork and exit handlers of it may be called after an unload. So the classes belong to
- * no library, as R's own do, and are made once: views outlive any number of unloads. */
+/* When a library is unloaded, R takes the methods from all ALTREP classes that
+ * were registered for it, and every vector of these classes is an error from
+ * then on, for good: save.image() fails for the whole workspace. This library
+ * stays in memory, as fork and exit handlers of it may be called after an
+ * unload. So the classes belong to no library, as R's own do, and are made
+ * once: views outlive any number of unloads. */
 static void make_classes(DllInfo *dll) {
   static bool stays;
   if (stays) return;
-  stays = os_pin_library(in_this_library);
+  stays = smem__os_pin_library(in_this_library);
   r_view_start(stays ? NULL : dll);
   r_shared_start(stays ? NULL : dll);
   r_array_start(stays ? NULL : dll);

@@ -15,15 +15,16 @@
   X(EXISTS, "exists",                                                          \
     "Choose another name, free the segment, or allocate without `exclusive` "  \
     "to share it.")                                                            \
-  X(TOO_SMALL, "too_small",                                                    \
-    "Free the segment first, or choose another name.")                         \
+  X(TOO_SMALL, "too_small", "Free the segment first, or choose another name.") \
   X(REPLACED, "replaced",                                                      \
     "What still maps the former one keeps it; unmap it, and its id leads to "  \
     "the new one.")                                                            \
   X(NO_SPACE, "no_space",                                                      \
     "Free segments that are no longer needed, or enlarge the shared memory "   \
-    "file system: as root `mount -o remount,size=4g /dev/shm`; in a container "\
-    "start it with `docker run --shm-size=4g`, and with `--memory` if that is " \
+    "file system: as root `mount -o remount,size=4g /dev/shm`; in a "          \
+    "container "                                                               \
+    "start it with `docker run --shm-size=4g`, and with `--memory` if that "   \
+    "is "                                                                      \
     "the limit. A limit on the size of files (`ulimit -f`) counts too.")       \
   X(NO_MEMORY, "no_memory",                                                    \
     "Free memory, or raise the limit on the address space (`ulimit -v`).")     \
@@ -33,7 +34,8 @@
   X(TOO_MANY_FILES, "too_many_files",                                          \
     "Close files or connections, or raise the limit: `ulimit -n`.")            \
   X(BUSY, "busy",                                                              \
-    "The process that holds it is stopped or slow. Resume or end it, then try "\
+    "The process that holds it is stopped or slow. Resume or end it, then "    \
+    "try "                                                                     \
     "again; SHAREDMEMORY_TIMEOUT sets how many seconds to wait.")              \
   X(CORRUPT, "corrupt",                                                        \
     "Nothing was changed. Free the id to remove it, if you know that nobody "  \
@@ -52,7 +54,7 @@
   X(BOUNDS, "bounds", "")                                                      \
   X(ELSEWHERE, "elsewhere",                                                    \
     "A reference is good for processes that see the same shared memory file "  \
-    "system. Send the values themselves: readSharedMemory() gets them.")         \
+    "system. Send the values themselves: readSharedMemory() gets them.")       \
   X(SEALED, "sealed",                                                          \
     "A seal is for good. The bytes can be read and viewed; to change them, "   \
     "copy them into a new segment.")                                           \
@@ -63,22 +65,24 @@ typedef enum smem_code {
 #define X(name, kind, advice) SMEM_##name,
   SMEM_ERRORS(X)
 #undef X
-  SMEM_CODES
+      SMEM_CODES
 } smem_code;
 
-enum { SMEM_ID_MAX = 200 /* bytes of UTF-8 in an id, without the terminator */ };
+enum {
+  SMEM_ID_MAX = 200 /* bytes of UTF-8 in an id, without the terminator */
+};
 
 /* What went wrong. Filled by the function that returns a code other than
  * SMEM_OK, untouched otherwise. All strings are UTF-8 and terminated. */
 typedef struct smem_error {
   smem_code code;
-  int number;          /* errno or GetLastError(), 0 if the system gave none */
-  const char *op;      /* allocate, map, unmap, free, find, measure, list, inspect,
-                          reclaim, count, join, leave, read, write, view, seal: a
-                          constant */
-  uint64_t element;    /* which element of a vectorised call, from 1, or 0 */
+  int number;       /* errno or GetLastError(), 0 if the system gave none */
+  const char *op;   /* allocate, map, unmap, free, find, measure, list, inspect,
+                       reclaim, count, join, leave, read, write, view, seal: a
+                       constant */
+  uint64_t element; /* which element of a vectorised call, from 1, or 0 */
   char id[SMEM_ID_MAX + 1]; /* empty if no segment is concerned */
-  char detail[400];    /* what happened, with the sizes */
+  char detail[400];         /* what happened, with the sizes */
 } smem_error;
 
 /* The <kind> of the R class; "system" for an unknown code. */

@@ -21,26 +21,26 @@
  * held, but perhaps with a segment held that is being created. */
 void smem_start(bool (*interrupted)(void));
 
-/* What the environment says of SHAREDMEMORY_NAMESPACE, _TIMEOUT and _TAG; each may be
- * NULL. The core never reads it, for another thread may be changing it: the client does
- * where that cannot be, and tells before its calls. The namespace counts until it is
- * used, the others from now on, on all threads. */
+/* What the environment says of SHAREDMEMORY_NAMESPACE, _TIMEOUT and _TAG; each
+ * may be NULL. The core never reads it, for another thread may be changing it:
+ * the client does where that cannot be, and tells before its calls. The
+ * namespace counts until it is used, the others from now on, on all threads. */
 void smem_environment(const char *space, const char *timeout, const char *tag);
 
 /* A random number, never the same twice. */
 uint64_t smem_random(void);
 
-/* ---- ids ------------------------------------------------------------------- */
+/* ---- ids ----------------------------------------------------------------- */
 
 /* An id that begins with "/" is raw: the system's name for an object of another
  * program. It can be found, measured, read, written, mapped and freed. Nothing
  * tells when it was replaced but its identity, which macOS and Windows keep to
- * themselves, and nothing that its creator will not truncate it: touching what is
- * gone then ends this process. */
+ * themselves, and nothing that its creator will not truncate it: touching what
+ * is gone then ends this process. */
 bool smem_id_is_raw(const char *id);
 
-/* Does `id` obey the grammar of ids? Otherwise *why is a constant that says what
- * is wrong with it, to go on from "the id". */
+/* Does `id` obey the grammar of ids? Otherwise *why is a constant that says
+ * what is wrong with it, to go on from "the id". */
 bool smem_id_is_valid(const char *id, size_t length, const char **why);
 
 bool smem_is_utf8(const char *text);
@@ -55,7 +55,7 @@ void smem_id_of_number(uint64_t number, char *buffer);
 /* Is the id a number as the counter writes them ("42", not "042")? */
 bool smem_id_is_number(const char *id, uint64_t *number);
 
-/* ---- segments -------------------------------------------------------------- */
+/* ---- segments ------------------------------------------------------------ */
 
 typedef enum smem_lifetime {
   SMEM_UNTIL_FREED = 0, /* until somebody frees it */
@@ -64,11 +64,12 @@ typedef enum smem_lifetime {
 } smem_lifetime;
 
 typedef struct smem_request {
-  uint64_t size;    /* at least 1 */
-  const char *name; /* a valid id, or NULL for an unnamed segment */
+  uint64_t size;     /* at least 1 */
+  const char *name;  /* a valid id, or NULL for an unnamed segment */
   uint64_t number;   /* out: the id of an unnamed segment */
   const char *trace; /* to be recorded with the segment, or NULL; is cut */
-  uint64_t made;     /* out: generation of what was created, 0: it was there before */
+  uint64_t
+      made; /* out: generation of what was created, 0: it was there before */
 } smem_request;
 
 /* Allocate all or, on an error, none. A name that exists is opened: SMEM_EXISTS
@@ -78,8 +79,8 @@ smem_code smem_allocate(smem_request *requests, size_t count,
                         smem_lifetime lifetime, bool exclusive,
                         smem_error *error);
 
-/* Take back an smem_allocate() that went well: remove what it created, and nothing that
- * has its name by now. */
+/* Take back an smem_allocate() that went well: remove what it created, and
+ * nothing that has its name by now. */
 void smem_undo_allocate(smem_request *requests, size_t count);
 
 /* *exists = is there a complete segment? */
@@ -88,22 +89,25 @@ smem_code smem_exists(const char *id, bool *exists, smem_error *error);
 /* The usable capacity, at least what was requested. */
 smem_code smem_size(const char *id, uint64_t *size, smem_error *error);
 
-/* The same, and the bytes that were asked for at allocation; of a raw one, all. */
+/* The same, and the bytes that were asked for at allocation; of a raw one, all.
+ */
 smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
                       smem_error *error);
 
-/* From now on nobody can map or write these segments for writing: SMEM_SEALED. For
- * good, and all of them or, on an error, none; what is sealed already is no error.
- * Refuses raw ids. Who has a writable mapping keeps it. On Linux the kernel refuses
- * others too, but for root; elsewhere only this library obeys the seal. */
+/* From now on nobody can map or write these segments for writing: SMEM_SEALED.
+ * For good, and all of them or, on an error, none; what is sealed already is no
+ * error. Refuses raw ids. Who has a writable mapping keeps it. On Linux the
+ * kernel refuses others too, but for root; elsewhere only this library obeys
+ * the seal. */
 smem_code smem_seal(const char *const *ids, size_t count, smem_error *error);
 
-/* ---- mappings -------------------------------------------------------------- */
+/* ---- mappings ------------------------------------------------------------ */
 
 typedef enum smem_access {
   SMEM_READ_WRITE = 0,
   SMEM_READ_ONLY = 1,
-  SMEM_PRIVATE = 2 /* of handles only: writable, and what is written stays there */
+  SMEM_PRIVATE =
+      2 /* of handles only: writable, and what is written stays there */
 } smem_access;
 
 /* A segment that is mapped in this process. One per id, with one count; each
@@ -119,11 +123,11 @@ typedef struct smem_detached {
   void *attached[2];
 } smem_detached;
 
-/* Map, or count one more. Who maps joins the namespace where he can: otherwise the
- * last one to allocate might take the counter with him, and the number of what is
- * mapped here might be handed out again. *mapping is good until the unmap that takes
- * the count to zero, or the free. SMEM_REPLACED if another segment took the mapped
- * name. */
+/* Map, or count one more. Who maps joins the namespace where he can: otherwise
+ * the last one to allocate might take the counter with him, and the number of
+ * what is mapped here might be handed out again. *mapping is good until the
+ * unmap that takes the count to zero, or the free. SMEM_REPLACED if another
+ * segment took the mapped name. */
 smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
                    smem_error *error);
 
@@ -140,12 +144,12 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
  * exist is no error. On an error nothing has changed, also not the mapping. */
 smem_code smem_free(const char *id, smem_detached *detached, smem_error *error);
 
-/* The same from a thread that cannot tell the client what is gone: that stays mapped
- * until smem_collect(). */
+/* The same from a thread that cannot tell the client what is gone: that stays
+ * mapped until smem_collect(). */
 smem_code smem_free_later(const char *id, smem_error *error);
 
-/* Unmap what smem_free_later() left, one mapping at each call; false: none is left.
- * Costs nothing when there is none. */
+/* Unmap what smem_free_later() left, one mapping at each call; false: none is
+ * left. Costs nothing when there is none. */
 bool smem_collect(smem_detached *detached);
 
 /* Could smem_free() remove it? SMEM_OK also for what does not exist. */
@@ -163,40 +167,42 @@ void smem_unmap_all(void (*gone)(smem_detached *detached));
  *
  * A mapping of its own, that no unmap and no free, from whatever thread, takes
  * away: it stays until smem_close(), also when the segment is gone. Handles do
- * not count as mapped. Who has one of a segment without a name joins for it, as in
- * smem_map(). */
+ * not count as mapped. Who has one of a segment without a name joins for it, as
+ * in smem_map(). */
 
 typedef struct smem_handle {
   void *address;
-  uint64_t capacity;   /* bytes that may be used */
-  uint64_t requested;  /* bytes that were asked for; of a raw one all of them */
+  uint64_t capacity;  /* bytes that may be used */
+  uint64_t requested; /* bytes that were asked for; of a raw one all of them */
   uint64_t generation;
-  smem_access access;  /* SMEM_READ_ONLY for SMEM_PRIVATE where the system cannot */
-  bool sealed;         /* it was when it was opened, and so is it now */
+  smem_access
+      access;  /* SMEM_READ_ONLY for SMEM_PRIVATE where the system cannot */
+  bool sealed; /* it was when it was opened, and so is it now */
 } smem_handle;
 
 smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
                     smem_error *error);
 void smem_close(smem_handle *handle); /* may be NULL */
 
-/* Would a reference to it lead anywhere: does the segment still have its name? */
+/* Would a reference to it lead anywhere: does the segment still have its name?
+ */
 bool smem_handle_is_findable(const smem_handle *handle);
 
 /* Was its memory written to? True also where the system does not tell. */
 bool smem_handle_is_written(const smem_handle *handle);
 
-/* ---- references --------------------------------------------------------------
+/* ---- references -------------------------------------------------------------
  *
  * What another process needs to find the same memory, and to notice that it is
  * not the same any more: of plain bytes, to be sent to it. */
 
 typedef struct smem_reference {
-  uint64_t place[2];   /* the machine, and its shared memory file system */
+  uint64_t place[2]; /* the machine, and its shared memory file system */
   uint64_t generation;
-  uint64_t offset;     /* bytes; this and the following are the client's */
-  uint64_t length;     /* in units of its own */
-  uint8_t form;        /* what it reads there */
-  char space[17];      /* namespace; "" for a raw id */
+  uint64_t offset; /* bytes; this and the following are the client's */
+  uint64_t length; /* in units of its own */
+  uint8_t form;    /* what it reads there */
+  char space[17];  /* namespace; "" for a raw id */
   char id[SMEM_ID_MAX + 1];
 } smem_reference;
 
@@ -211,9 +217,9 @@ smem_code smem_open_reference(const smem_reference *reference,
                               smem_access access, smem_handle **handle,
                               smem_error *error);
 
-/* Does the id alone, in the namespace of this process, lead to this segment or to
- * nothing, so that who frees it cannot hit another one? `handle` is what the reference
- * has opened, or NULL. */
+/* Does the id alone, in the namespace of this process, lead to this segment or
+ * to nothing, so that who frees it cannot hit another one? `handle` is what the
+ * reference has opened, or NULL. */
 bool smem_id_means(const smem_reference *reference, const smem_handle *handle);
 
 /* As bytes, the same on every machine. Returns how many: 56 and what
@@ -222,7 +228,8 @@ enum { SMEM_REFERENCE_SIZE = 56 + 16 + SMEM_ID_MAX };
 size_t smem_reference_write(const smem_reference *reference,
                             unsigned char bytes[SMEM_REFERENCE_SIZE]);
 
-/* NULL, or a constant that says what is wrong with the bytes, whatever they are. */
+/* NULL, or a constant that says what is wrong with the bytes, whatever they
+ * are. */
 const char *smem_reference_read(const unsigned char *bytes, size_t length,
                                 smem_reference *reference);
 
@@ -236,7 +243,7 @@ smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
 smem_code smem_write(const char *id, uint64_t offset, const void *from,
                      uint64_t length, smem_error *error);
 
-/* ---- the namespace ----------------------------------------------------------- */
+/* ---- the namespace ------------------------------------------------------- */
 
 typedef enum smem_state {
   SMEM_LIVE,       /* complete, the owner is there */
@@ -245,49 +252,49 @@ typedef enum smem_state {
                       without generation */
   SMEM_INCOMPLETE, /* the creator died while making it */
   SMEM_DAMAGED,    /* no segment of ours, or its footer does not check */
-  SMEM_FOREIGN,    /* another user's, or its name is not an id: not ours to judge */
+  SMEM_FOREIGN, /* another user's, or its name is not an id: not ours to judge
+                 */
   SMEM_STATES
 } smem_state;
 
 /* "live", "orphan" ... */
 const char *smem_state_name(smem_state state);
 
-/* What is known of one object of the namespace. Where nothing is known: 0, "" or
- * UINT64_MAX as noted. Strings are good until the visit returns. */
+/* What is known of one object of the namespace. Where nothing is known: 0, ""
+ * or UINT64_MAX as noted. Strings are good until the visit returns. */
 typedef struct smem_entry {
   const char *id;
   smem_state state;
-  uint64_t capacity;    /* bytes; of the following, only of complete segments: */
-  uint64_t requested;   /* bytes */
-  uint64_t pid;         /* the owner's, in its own pid namespace */
-  bool pid_is_ours;     /* that is the pid namespace of this process */
-  uint64_t created;     /* nanoseconds since 1970 */
+  uint64_t capacity;  /* bytes; of the following, only of complete segments: */
+  uint64_t requested; /* bytes */
+  uint64_t pid;       /* the owner's, in its own pid namespace */
+  bool pid_is_ours;   /* that is the pid namespace of this process */
+  uint64_t created;   /* nanoseconds since 1970 */
   smem_lifetime lifetime;
   bool sealed;
-  bool is_object;       /* see object/object.h; of these only: */
+  bool is_object;        /* see object/object.h; of these only: */
   uint64_t sent, opened; /* how often */
-  uint64_t deadline;    /* nanoseconds since 1970: until then it is kept for those to
-                           whom it was sent */
+  uint64_t deadline; /* nanoseconds since 1970: until then it is kept for those
+                        to whom it was sent */
   uint64_t generation;
-  const char *tag;      /* SHAREDMEMORY_TAG of the owner's environment */
-  const char *trace;    /* the call that allocated, if it was recorded */
-  const char *wrong;    /* what does not check, or why it cannot be looked at */
-  uint64_t resident;    /* bytes of memory it takes; UINT64_MAX: not told */
+  const char *tag;   /* SHAREDMEMORY_TAG of the owner's environment */
+  const char *trace; /* the call that allocated, if it was recorded */
+  const char *wrong; /* what does not check, or why it cannot be looked at */
+  uint64_t resident; /* bytes of memory it takes; UINT64_MAX: not told */
   uint64_t user;
   uint64_t identity[2]; /* as in smem_users_of() */
 } smem_entry;
 
-/* Visit what is in the namespace, in no order, until `visit` returns false. What
- * is only being created is left out. */
+/* Visit what is in the namespace, in no order, until `visit` returns false.
+ * What is only being created is left out. */
 smem_code smem_list(bool (*visit)(const smem_entry *entry, void *context),
                     void *context, smem_error *error);
 
 /* Call `visit` for each mapping of this object, with NULL of any object of the
- * namespace, by a process that we may look into; perhaps of others whose names begin
- * alike. SMEM_UNSUPPORTED where the system does not tell. */
+ * namespace, by a process that we may look into; perhaps of others whose names
+ * begin alike. SMEM_UNSUPPORTED where the system does not tell. */
 smem_code smem_mapped_by(const char *id,
-                         bool (*visit)(uint64_t pid,
-                                       const uint64_t identity[2],
+                         bool (*visit)(uint64_t pid, const uint64_t identity[2],
                                        void *context),
                          void *context, smem_error *error);
 
@@ -302,10 +309,10 @@ smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
                        void (*visit)(const smem_entry *entry, void *context),
                        void *context, smem_error *error);
 
-/* ---- reclaiming ---------------------------------------------------------------- */
+/* ---- reclaiming ---------------------------------------------------------- */
 
 typedef enum smem_fate {
-  SMEM_REMOVED,      /* or would be, in a dry run */
+  SMEM_REMOVED, /* or would be, in a dry run */
   SMEM_KEPT_LIVE,
   SMEM_KEPT_UNKNOWN, /* not provably dead */
   SMEM_KEPT_FREED,   /* an orphan, but it lives until somebody frees it */
@@ -313,26 +320,27 @@ typedef enum smem_fate {
   SMEM_KEPT_FOREIGN,
   SMEM_KEPT_BUSY,    /* somebody is at it */
   SMEM_KEPT_CHANGED, /* it was freed, or replaced, since we looked */
-  SMEM_KEPT_SENT     /* an object whose owner ended after sending it, not long ago */
+  SMEM_KEPT_SENT /* an object whose owner ended after sending it, not long ago
+                  */
 } smem_fate;
 
 /* Remove what is provably nobody's: incomplete ones, orphans of the lifetime
- * SMEM_OF_PROCESS, and with `persistent` also those of SMEM_UNTIL_FREED. What is
- * still mapped by somebody only loses its name. `visit` is told of everything in
- * the namespace. */
+ * SMEM_OF_PROCESS, and with `persistent` also those of SMEM_UNTIL_FREED. What
+ * is still mapped by somebody only loses its name. `visit` is told of
+ * everything in the namespace. */
 smem_code smem_reclaim(bool dry_run, bool persistent,
                        void (*visit)(const smem_entry *entry, smem_fate fate,
                                      void *context),
                        void *context, smem_error *error);
 
-/* The same, not persistent, for about `nanoseconds`, beginning where the last one
- * of this namespace had to stop. Says nothing. */
+/* The same, not persistent, for about `nanoseconds`, beginning where the last
+ * one of this namespace had to stop. Says nothing. */
 void smem_reclaim_some(uint64_t nanoseconds);
 
 /* ---- the machine --------------------------------------------------------- */
 
-/* Everything of this package in the shared memory file system, of all namespaces
- * and users, by namespace, user and state. */
+/* Everything of this package in the shared memory file system, of all
+ * namespaces and users, by namespace, user and state. */
 typedef struct smem_share {
   const char *space; /* namespace */
   uint64_t user;
@@ -346,12 +354,12 @@ smem_code smem_shares(void (*visit)(const smem_share *share, void *context),
 
 /* What will bite; UINT64_MAX where there is no such limit or it is not told. */
 typedef struct smem_limits {
-  uint64_t capacity;     /* bytes of the shared memory file system */
-  uint64_t used;         /* bytes of it, by whomever */
-  uint64_t free;         /* bytes that an allocation can still get */
-  char free_by[160];     /* what it is that limits them; "" likewise */
-  uint64_t max_mappings; /* per process */
-  uint64_t mappings;     /* of this process */
+  uint64_t capacity;      /* bytes of the shared memory file system */
+  uint64_t used;          /* bytes of it, by whomever */
+  uint64_t free;          /* bytes that an allocation can still get */
+  char free_by[160];      /* what it is that limits them; "" likewise */
+  uint64_t max_mappings;  /* per process */
+  uint64_t mappings;      /* of this process */
   bool cleaned_at_logout; /* the system removes this user's objects then */
 } smem_limits;
 void smem_limits_get(smem_limits *limits);

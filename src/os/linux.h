@@ -14,43 +14,46 @@ struct linux_path {
   char text[LINUX_PATH_SIZE];
 };
 
-struct linux_path linux_path_of(const char *name);
+struct linux_path smem__linux_path_of(const char *name);
 
-/* The least that control groups leave, if it is less than *least, and then by which
- * limit (may be NULL). `root` is in front of all paths that are read: "". */
-void linux_cgroup_least(const char *root, uint64_t *least, char *limit,
-                        size_t length);
+/* The least that control groups leave, if it is less than *least, and then by
+ * which limit (may be NULL). `root` is in front of all paths that are read: "".
+ */
+void smem__linux_cgroup_least(const char *root, uint64_t *least, char *limit,
+                              size_t length);
 
-/* May so many bytes be reserved? At least one: *step of them now, and then ask again
- * for the rest. */
-bool linux_room_take(uint64_t size, uint64_t *step);
+/* May so many bytes be reserved? At least one: *step of them now, and then ask
+ * again for the rest. */
+bool smem__linux_room_take(uint64_t size, uint64_t *step);
 
 /* Reserve the object's first `size` bytes, without making it longer. */
-os_status linux_reserve(int fd, uint64_t size, os_interrupted interrupted);
+os_status smem__linux_reserve(int fd, uint64_t size,
+                              os_interrupted interrupted);
 
-/* Open a file, also one of ours that is closed to its owner, unless it is sealed. */
+/* Open a file, also one of ours that is closed to its owner, unless it is
+ * sealed. */
 enum linux_kind { LINUX_SEGMENT, LINUX_CONTROL, LINUX_ANOTHERS };
-os_status linux_open_own(const struct linux_path *path, enum linux_kind kind,
-                         int flags, int *fd);
+os_status smem__linux_open_own(const struct linux_path *path,
+                               enum linux_kind kind, int flags, int *fd);
 
-/* os_object_claim(), of any of our own. */
-os_status linux_claim(const char *name, os_object *object, os_info *info);
+/* smem__os_object_claim(), of any of our own. */
+os_status smem__linux_claim(const char *name, os_object *object, os_info *info);
 
-/* posix_map(), but some mappings are left to the rest of the process: it needs
- * some itself, to allocate memory and to load code, and does not survive
+/* smem__posix_map(), but some mappings are left to the rest of the process: it
+ * needs some itself, to allocate memory and to load code, and does not survive
  * without. */
-os_status linux_map(os_object object, uint64_t offset, uint64_t size,
-                    os_access access, void **address);
+os_status smem__linux_map(os_object object, uint64_t offset, uint64_t size,
+                          os_access access, void **address);
 
 /* How many mappings this process has; UINT64_MAX if that is not told. */
-uint64_t linux_own_mappings(void);
+uint64_t smem__linux_own_mappings(void);
 
 /* A file of /proc or /etc, as far as the buffer goes; 0, and "", if it cannot
  * be read. Always terminated. */
-size_t linux_read_text(const char *path, char *buffer, size_t length);
+size_t smem__linux_read_text(const char *path, char *buffer, size_t length);
 
 /* The number in such a file; UINT64_MAX if there is none. */
-uint64_t linux_read_number(const char *path);
+uint64_t smem__linux_read_number(const char *path);
 
 #endif
 #endif

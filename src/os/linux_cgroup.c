@@ -1,15 +1,16 @@
 /* Linux: what the memory limits of control groups leave.
  *
- * Beyond such a limit neither fallocate() nor touching a page is an error: somebody
- * in the group is killed. Pages of a tmpfs count for the group of the process that
- * reserves them. Each level from our own group up may have a limit; what can still
- * be had is the least of: the limit, less what is used, plus file pages, which the
- * kernel lets go of first. Where groups are, /proc/self/cgroup and the table of
- * mounts tell; in a container its own group is the root of the mount, whatever path
- * is told. What is not there sets no limit.
+ * Beyond such a limit neither fallocate() nor touching a page is an error:
+ * somebody in the group is killed. Pages of a tmpfs count for the group of the
+ * process that reserves them. Each level from our own group up may have a
+ * limit; what can still be had is the least of: the limit, less what is used,
+ * plus file pages, which the kernel lets go of first. Where groups are,
+ * /proc/self/cgroup and the table of mounts tell; in a container its own group
+ * is the root of the mount, whatever path is told. What is not there sets no
+ * limit.
  *
- * Only /proc and /sys are read, nothing here can fail a call, and so it goes round
- * the table of system calls. */
+ * Only /proc and /sys are read, nothing here can fail a call, and so it goes
+ * round the table of system calls. */
 #include "linux.h"
 #ifdef OS_LINUX
 
@@ -20,15 +21,20 @@ enum { PATH_ROOM = 4096 + 64 };
 
 /* The files of one version. */
 struct version {
-  const char *type;    /* of the mount */
+  const char *type; /* of the mount */
   const char *limit, *used;
-  const char *cache[2]; /* lines of memory.stat, of the group and those below it */
+  const char
+      *cache[2]; /* lines of memory.stat, of the group and those below it */
 };
 
 static const struct version versions[2] = {
-    {"cgroup2", "memory.max", "memory.current",
+    {"cgroup2",
+     "memory.max",
+     "memory.current",
      {"inactive_file", "active_file"}},
-    {"cgroup", "memory.limit_in_bytes", "memory.usage_in_bytes",
+    {"cgroup",
+     "memory.limit_in_bytes",
+     "memory.usage_in_bytes",
      {"total_inactive_file", "total_active_file"}}};
 
 /* ---- where our group is -------------------------------------------------- */
@@ -57,7 +63,8 @@ static bool find_group(const char *root, bool unified, char *path) {
     if (!told) continue;
     *told++ = '\0';
     told[strcspn(told, "\n")] = '\0';
-    found = unified ? line[0] == '0' && !list[1] : is_listed(list + 1, "memory");
+    found =
+        unified ? line[0] == '0' && !list[1] : is_listed(list + 1, "memory");
     if (found) snprintf(path, PATH_ROOM, "%s", told);
   }
   free(line);
@@ -88,8 +95,8 @@ static const char *below(const char *path, const char *top) {
   return path[length] == '/' || !path[length] ? path + length : NULL;
 }
 
-/* One line of the table of mounts: "36 35 98:0 /top /point options ... - type source
- * options". False if it is not of this version. */
+/* One line of the table of mounts: "36 35 98:0 /top /point options ... - type
+ * source options". False if it is not of this version. */
 static bool read_mount(char *line, const struct version *version, char **top,
                        char **point) {
   char *field[5], *rest = line, type[32], options[512];
@@ -105,8 +112,8 @@ static bool read_mount(char *line, const struct version *version, char **top,
   return true;
 }
 
-/* The directory of our group, and in *top the length of the part of it that is the
- * mount's. False if this version is not mounted. */
+/* The directory of our group, and in *top the length of the part of it that is
+ * the mount's. False if this version is not mounted. */
 static bool find_directory(const char *root, const struct version *version,
                            const char *path, char *directory, size_t *top) {
   char name[PATH_ROOM], *line = NULL, *from, *point;
@@ -120,8 +127,8 @@ static bool find_directory(const char *root, const struct version *version,
     if (mounted && !rest) continue;
     if (rest && strcmp(rest, "/") == 0) rest = "";
     *top = strlen(root) + strlen(point);
-    if (snprintf(directory, PATH_ROOM, "%s%s%s", root, point, rest ? rest : "") >=
-        PATH_ROOM)
+    if (snprintf(directory, PATH_ROOM, "%s%s%s", root, point,
+                 rest ? rest : "") >= PATH_ROOM)
       continue;
     mounted = true;
     seen = rest && access(directory, F_OK) == 0;
@@ -132,9 +139,10 @@ static bool find_directory(const char *root, const struct version *version,
   return mounted;
 }
 
-/* ---- what one level leaves ------------------------------------------------- */
+/* ---- what one level leaves ----------------------------------------------- */
 
-/* The number in a file of the group; UINT64_MAX for "max", and where there is none. */
+/* The number in a file of the group; UINT64_MAX for "max", and where there is
+ * none. */
 static uint64_t number_in(const char *directory, const char *file) {
   char path[PATH_ROOM + 64];
   uint64_t number;
@@ -161,8 +169,8 @@ static uint64_t cached_in(const char *directory,
   return sum;
 }
 
-/* Near the limit the sums are a little off, and others of the group need some too:
- * with no margin a process was killed, with one MiB none. */
+/* Near the limit the sums are a little off, and others of the group need some
+ * too: with no margin a process was killed, with one MiB none. */
 static uint64_t less_margin(uint64_t bytes) {
   uint64_t margin = (uint64_t)1 << 20;
   if (bytes / 100 > margin) margin = bytes / 100;
@@ -178,8 +186,8 @@ static uint64_t left_in(const char *directory, const struct version *version) {
   return less_margin(limit > used ? limit - used : 0);
 }
 
-/* Before Linux 5.11 a group of version 1 may leave out what is used below it, and
- * then its limit does not hold for us. */
+/* Before Linux 5.11 a group of version 1 may leave out what is used below it,
+ * and then its limit does not hold for us. */
 static bool counts_below(const char *directory, const struct version *version) {
   return version == &versions[0] ||
          number_in(directory, "memory.use_hierarchy") != 0;
@@ -195,7 +203,8 @@ static void look_upwards(char *directory, size_t top,
       const char *group = directory + top;
       *least = left;
       if (limit)
-        snprintf(limit, length, "the memory limit of the control group %.80s (%s)",
+        snprintf(limit, length,
+                 "the memory limit of the control group %.80s (%s)",
                  *group ? group : "/", version->limit);
     }
     if (!directory[top]) return;
@@ -204,8 +213,8 @@ static void look_upwards(char *directory, size_t top,
   }
 }
 
-void linux_cgroup_least(const char *root, uint64_t *least, char *limit,
-                        size_t length) {
+void smem__linux_cgroup_least(const char *root, uint64_t *least, char *limit,
+                              size_t length) {
   for (int i = 0; i < 2; i++) {
     char path[PATH_ROOM], directory[PATH_ROOM];
     size_t top;

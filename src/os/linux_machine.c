@@ -4,17 +4,17 @@
 
 #include <sys/statvfs.h>
 
-os_status os_place(uint64_t place[2]) {
+os_status smem__os_place(uint64_t place[2]) {
   static _Atomic uint64_t boot; /* does not change while we run */
   struct stat directory;
   if (boot == 0) {
     char text[64];
     errno = ENOENT;
-    size_t length =
-        linux_read_text("/proc/sys/kernel/random/boot_id", text, sizeof text);
-    os_status failure = posix_last();
+    size_t length = smem__linux_read_text("/proc/sys/kernel/random/boot_id",
+                                          text, sizeof text);
+    os_status failure = smem__posix_last();
     if (length > 0)
-      boot = posix_hash(text, length, 1);
+      boot = smem__posix_hash(text, length, 1);
     else if (failure.code != OS_NOT_FOUND && failure.code != OS_DENIED)
       return failure;
   }
@@ -32,23 +32,22 @@ static bool removed_at_logout(void) {
       stat("/run/systemd/system", &status) != 0)
     return false;
   char text[8192];
-  if (linux_read_text("/etc/systemd/logind.conf", text, sizeof text) == 0)
+  if (smem__linux_read_text("/etc/systemd/logind.conf", text, sizeof text) == 0)
     return true;
   const char *setting = strstr(text, "\nRemoveIPC=");
   return !setting || strncmp(setting + 11, "no", 2) != 0;
 }
 
-void os_limits_get(os_limits *limits) {
+void smem__os_limits_get(os_limits *limits) {
   struct statvfs fs;
   limits->capacity = limits->used = UINT64_MAX;
   if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0) {
     limits->capacity = (uint64_t)fs.f_blocks * fs.f_frsize;
     limits->used = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
   }
-  limits->free =
-      os_free_space(limits->free_by, sizeof limits->free_by);
-  limits->max_mappings = linux_read_number("/proc/sys/vm/max_map_count");
-  limits->mappings = linux_own_mappings();
+  limits->free = smem__os_free_space(limits->free_by, sizeof limits->free_by);
+  limits->max_mappings = smem__linux_read_number("/proc/sys/vm/max_map_count");
+  limits->mappings = smem__linux_own_mappings();
   limits->cleaned_at_logout = removed_at_logout();
 }
 

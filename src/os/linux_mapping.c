@@ -8,79 +8,80 @@
 
 /* ---- how many there may be ----------------------------------------------- */
 
-/* Not by stdio, whose buffer may need a mapping itself (it does in musl), and one
- * may ask because there are none left. */
-uint64_t linux_own_mappings(void) {
+/* Not by stdio, whose buffer may need a mapping itself (it does in musl), and
+ * one may ask because there are none left. */
+uint64_t smem__linux_own_mappings(void) {
   uint64_t lines = 0;
   char block[4096];
-  int fd = os_sys.open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
+  int fd = smem__os_sys.open("/proc/self/maps", O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return UINT64_MAX;
   for (ssize_t got; (got = read(fd, block, sizeof block)) > 0;)
     for (ssize_t i = 0; i < got; i++) lines += block[i] == '\n';
-  posix_shut(fd);
+  smem__posix_shut(fd);
   return lines;
 }
 
 /* mmap() says ENOMEM for a full address space and for too many mappings alike;
  * they have different remedies. */
 static bool mappings_used_up(void) {
-  uint64_t most = linux_read_number("/proc/sys/vm/max_map_count");
-  uint64_t mappings = linux_own_mappings();
+  uint64_t most = smem__linux_read_number("/proc/sys/vm/max_map_count");
+  uint64_t mappings = smem__linux_own_mappings();
   return most != UINT64_MAX && mappings != UINT64_MAX && mappings + 2 >= most;
 }
 
 /* Have we mapped so much that there are few mappings left for the rest of the
- * process? It needs some itself, to allocate memory and to load code, and does not
- * survive without. */
+ * process? It needs some itself, to allocate memory and to load code, and does
+ * not survive without. */
 static bool mappings_run_out(void) {
   enum { SHARE = 64 }; /* the others' part of the limit: 1 in 64, some 1,000 */
   static _Atomic uint64_t most; /* as it was when we last came near it */
-  uint64_t mapped = posix_mapped;
+  uint64_t mapped = smem__posix_mapped;
   if (mapped < most - most / SHARE) return false;
-  most = linux_read_number("/proc/sys/vm/max_map_count");
+  most = smem__linux_read_number("/proc/sys/vm/max_map_count");
   return mapped >= most - most / SHARE;
 }
 
 /* ---- mapping ------------------------------------------------------------- */
 
-os_status linux_map(os_object object, uint64_t offset, uint64_t size,
-                    os_access access, void **address) {
+os_status smem__linux_map(os_object object, uint64_t offset, uint64_t size,
+                          os_access access, void **address) {
   if (mappings_run_out()) return (os_status){OS_TOO_MANY_MAPS, ENOMEM};
-  os_status status = posix_map((int)object, offset, size, access, address);
+  os_status status =
+      smem__posix_map((int)object, offset, size, access, address);
   if (status.code == OS_NO_MEMORY && mappings_used_up())
     status.code = OS_TOO_MANY_MAPS;
   return status;
 }
 
-os_status os_object_map(os_object object, uint64_t size, os_access access,
-                        void **address) {
-  return linux_map(object, 0, size, access, address);
+os_status smem__os_object_map(os_object object, uint64_t size, os_access access,
+                              void **address) {
+  return smem__linux_map(object, 0, size, access, address);
 }
 
 /* ---- copied pages -------------------------------------------------------- */
 
-/* /proc/self/pagemap has 64 bits per page: 63 present, 62 swapped, 61 the page is
- * the file's. What is there and not the file's was copied. */
-os_status os_mapping_written(const void *address, uint64_t size,
-                             bool *written) {
+/* /proc/self/pagemap has 64 bits per page: 63 present, 62 swapped, 61 the page
+ * is the file's. What is there and not the file's was copied. */
+os_status smem__os_mapping_written(const void *address, uint64_t size,
+                                   bool *written) {
   const uint64_t mapped = (uint64_t)3 << 62, of_file = (uint64_t)1 << 61;
-  uint64_t entries[2048], page = os_page_size();
+  uint64_t entries[2048], page = smem__os_page_size();
   uint64_t at = (uint64_t)(uintptr_t)address / page;
   uint64_t end = at + (size + page - 1) / page;
   os_status status = OS_SUCCESS;
   *written = false;
-  int fd = os_sys.open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
+  int fd = smem__os_sys.open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC, 0);
   if (fd < 0) return (os_status){OS_UNSUPPORTED, errno};
   while (at < end && !*written && status.code == OS_OK) {
     size_t room = sizeof entries / sizeof *entries;
     size_t count = end - at < room ? (size_t)(end - at) : room;
-    status = posix_read_all(fd, entries, count * sizeof *entries,
-                            (off_t)(at * sizeof *entries));
+    status = smem__posix_read_all(fd, entries, count * sizeof *entries,
+                                  (off_t)(at * sizeof *entries));
     for (size_t i = 0; i < count && status.code == OS_OK; i++)
       if ((entries[i] & mapped) && !(entries[i] & of_file)) *written = true;
     at += count;
   }
-  posix_shut(fd);
+  smem__posix_shut(fd);
   if (status.code != OS_OK) status.code = OS_UNSUPPORTED;
   return status;
 }
@@ -93,7 +94,8 @@ struct mapping_visitor {
   void *context;
 };
 
-/* One line of /proc/<pid>/maps: address, access, offset, device, inode, path. */
+/* One line of /proc/<pid>/maps: address, access, offset, device, inode, path.
+ */
 static bool visit_line(const char *line, uint64_t pid,
                        const struct mapping_visitor *visitor) {
   unsigned major, minor;
@@ -123,15 +125,17 @@ static bool visit_process(const char *pid,
   return go_on;
 }
 
-os_status os_mappings(const char *prefix,
-                      bool (*visit)(uint64_t pid, const uint64_t identity[2],
-                                    void *context),
-                      void *context) {
+os_status smem__os_mappings(const char *prefix,
+                            bool (*visit)(uint64_t pid,
+                                          const uint64_t identity[2],
+                                          void *context),
+                            void *context) {
   struct mapping_visitor visitor = {prefix, visit, context};
   DIR *directory = opendir("/proc");
   if (!directory) return (os_status){OS_UNSUPPORTED, errno};
   os_status status;
-  for (struct dirent *entry; (entry = posix_next_entry(directory, &status));)
+  for (struct dirent *entry;
+       (entry = smem__posix_next_entry(directory, &status));)
     if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
         !visit_process(entry->d_name, &visitor))
       break;

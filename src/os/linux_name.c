@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-struct linux_path linux_path_of(const char *name) {
+struct linux_path smem__linux_path_of(const char *name) {
   struct linux_path path;
   size_t length = strlen(name), most = sizeof path.text - sizeof DIRECTORY;
   memcpy(path.text, DIRECTORY, sizeof DIRECTORY - 1);
@@ -14,7 +14,7 @@ struct linux_path linux_path_of(const char *name) {
   return path;
 }
 
-void os_object_path(const char *name, char *buffer, size_t length) {
+void smem__os_object_path(const char *name, char *buffer, size_t length) {
   snprintf(buffer, length, DIRECTORY "%s", name);
 }
 

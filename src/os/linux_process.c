@@ -26,7 +26,7 @@ static bool read_process(const char *pid, char *state, uint64_t *start,
   char path[300], text[1024];
   snprintf(path, sizeof path, "/proc/%s/stat", pid);
   errno = 0;
-  bool there = linux_read_text(path, text, sizeof text) > 0;
+  bool there = smem__linux_read_text(path, text, sizeof text) > 0;
   /* ESRCH: it ended between open and read. */
   *gone = !there && (errno == ENOENT || errno == ESRCH);
   if (!there) return false;
@@ -38,7 +38,7 @@ static bool read_process(const char *pid, char *state, uint64_t *start,
   return at && sscanf(at, " %" SCNu64, start) == 1;
 }
 
-void os_process_self(os_process *self) {
+void smem__os_process_self(os_process *self) {
   char state;
   bool gone;
   self->pid = (uint64_t)getpid();
@@ -46,8 +46,8 @@ void os_process_self(os_process *self) {
   if (!read_process("self", &state, &self->start, &gone)) self->start = 0;
 }
 
-/* Does /proc tell of our own pid namespace? A container may have its host's, and
- * then the numbers in it are other processes. */
+/* Does /proc tell of our own pid namespace? A container may have its host's,
+ * and then the numbers in it are other processes. */
 static bool proc_is_ours(void) {
   char self[24];
   ssize_t length = readlink("/proc/self", self, sizeof self - 1);
@@ -56,7 +56,7 @@ static bool proc_is_ours(void) {
   return strtoull(self, NULL, 10) == (unsigned long long)getpid();
 }
 
-os_life os_process_life(const os_process *process) {
+os_life smem__os_process_life(const os_process *process) {
   char pid[24], state;
   uint64_t start;
   bool gone;
@@ -77,10 +77,10 @@ os_life os_process_life(const os_process *process) {
 
 /* From arguments that are separated by NUL: the script, as `Rscript x.R` and
  * `R -f x.R` pass it on, or the command without its folder. */
-void os_process_command(uint64_t pid, char *buffer, size_t length) {
+void smem__os_process_command(uint64_t pid, char *buffer, size_t length) {
   char path[64], text[4096];
   snprintf(path, sizeof path, "/proc/%" PRIu64 "/cmdline", pid);
-  size_t size = linux_read_text(path, text, sizeof text);
+  size_t size = smem__linux_read_text(path, text, sizeof text);
   const char *name = strrchr(text, '/');
   buffer[0] = '\0';
   if (size == 0) return;

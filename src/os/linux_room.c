@@ -1,18 +1,19 @@
 /* Linux: how much can still be allocated, and how it is handed out.
  *
- * Reserving more than the file system has is an error. More than the memory of the
- * machine or of a control group is not: the kernel kills somebody. So nothing is
- * reserved before a look at what is left. A look costs as much as ten small segments,
- * and they must not pay for it: each look leaves an allowance, a small share of what
- * was left, from which all threads take until it is used up or stale. A larger
- * segment is reserved step by step, each at most a part of what a new look finds.
+ * Reserving more than the file system has is an error. More than the memory of
+ * the machine or of a control group is not: the kernel kills somebody. So
+ * nothing is reserved before a look at what is left. A look costs as much as
+ * ten small segments, and they must not pay for it: each look leaves an
+ * allowance, a small share of what was left, from which all threads take until
+ * it is used up or stale. A larger segment is reserved step by step, each at
+ * most a part of what a new look finds.
  *
- * So several processes that allocate at one moment, and do not know of each other,
- * take a part each of what is there, and see each other at their next step. That is no
- * proof: one that is held up between its look and its step may find that the others
- * have taken all the rest. The parts are so small that they would have to take dozens
- * of steps meanwhile; with an eighth, 4 processes in a group of 100 MB met it in one run
- * of three. */
+ * So several processes that allocate at one moment, and do not know of each
+ * other, take a part each of what is there, and see each other at their next
+ * step. That is no proof: one that is held up between its look and its step may
+ * find that the others have taken all the rest. The parts are so small that
+ * they would have to take dozens of steps meanwhile; with an eighth, 4
+ * processes in a group of 100 MB met it in one run of three. */
 #include "linux.h"
 #ifdef OS_LINUX
 
@@ -39,7 +40,8 @@ static uint64_t meminfo(const char *text, const char *key) {
   return kib * 1024;
 }
 
-/* tmpfs pages are memory, and /dev/shm may be larger than what is left of it. */
+/* tmpfs pages are memory, and /dev/shm may be larger than what is left of it.
+ */
 static uint64_t memory_left(void) {
   char text[4096];
   int fd = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
@@ -50,7 +52,7 @@ static uint64_t memory_left(void) {
   return left > 0 ? left : UINT64_MAX;
 }
 
-uint64_t os_free_space(char *limit, size_t length) {
+uint64_t smem__os_free_space(char *limit, size_t length) {
   uint64_t least = UINT64_MAX, memory = memory_left();
   struct statvfs fs;
   const char *by = "";
@@ -64,12 +66,12 @@ uint64_t os_free_space(char *limit, size_t length) {
     by = "the memory of this machine";
   }
   if (limit) snprintf(limit, length, "%s", by);
-  linux_cgroup_least("", &least, limit, length);
+  smem__linux_cgroup_least("", &least, limit, length);
   return least;
 }
 
 static bool is_fresh(void) {
-  return whose == getpid() && os_steady_clock() - looked <= FRESH;
+  return whose == getpid() && smem__os_steady_clock() - looked <= FRESH;
 }
 
 static bool take(uint64_t size) {
@@ -81,19 +83,20 @@ static bool take(uint64_t size) {
   return false;
 }
 
-bool os_has_room(uint64_t size) {
-  return (is_fresh() && size <= allowance) || size <= os_free_space(NULL, 0);
+bool smem__os_has_room(uint64_t size) {
+  return (is_fresh() && size <= allowance) ||
+         size <= smem__os_free_space(NULL, 0);
 }
 
-bool linux_room_take(uint64_t size, uint64_t *step) {
+bool smem__linux_room_take(uint64_t size, uint64_t *step) {
   *step = size;
   if (take(size)) return true;
-  uint64_t left = os_free_space(NULL, 0);
+  uint64_t left = smem__os_free_space(NULL, 0);
   if (size > left) return false;
   if (*step > left / PART) *step = left / PART / LEAST * LEAST;
   if (*step < LEAST) *step = size < LEAST ? size : LEAST;
   atomic_store(&allowance, (left - *step) / SHARE);
-  atomic_store(&looked, os_steady_clock());
+  atomic_store(&looked, smem__os_steady_clock());
   atomic_store(&whose, getpid());
   return true;
 }

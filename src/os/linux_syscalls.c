@@ -15,13 +15,24 @@ static int real_lock(int fd, int command, struct flock *lock) {
 #ifndef SHAREDMEMORY_TEST_SYSCALLS
 const
 #endif
-    struct os_syscalls os_sys = {
-        .open = real_open,       .unlink = unlink,       .close = close,
-        .fstat = fstat,          .lstat = lstat,         .chmod = chmod,
-        .fchmod = fchmod,        .reserve = real_reserve,
-        .ftruncate = ftruncate,  .pread = pread,         .pwrite = pwrite,
-        .mmap = mmap,            .munmap = munmap,       .lock = real_lock,
-        .flock = flock,          .readdir = readdir,      .calloc = calloc,
+    struct os_syscalls smem__os_sys = {
+        .open = real_open,
+        .unlink = unlink,
+        .close = close,
+        .fstat = fstat,
+        .lstat = lstat,
+        .chmod = chmod,
+        .fchmod = fchmod,
+        .reserve = real_reserve,
+        .ftruncate = ftruncate,
+        .pread = pread,
+        .pwrite = pwrite,
+        .mmap = mmap,
+        .munmap = munmap,
+        .lock = real_lock,
+        .flock = flock,
+        .readdir = readdir,
+        .calloc = calloc,
         .linkat = linkat,
 };
 

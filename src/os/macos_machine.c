@@ -8,18 +8,20 @@
 
 /* macOS swaps to a file that grows. Elsewhere no more than this can be had, and
  * reserving more ends in somebody being killed for memory, not in an error. */
-uint64_t os_free_space(char *limit, size_t length) {
+uint64_t smem__os_free_space(char *limit, size_t length) {
   if (limit && length > 0) limit[0] = '\0';
 #if !defined(__APPLE__) && defined(_SC_PHYS_PAGES)
   long pages = sysconf(_SC_PHYS_PAGES);
-  if (pages > 0) return (uint64_t)pages * os_page_size();
+  if (pages > 0) return (uint64_t)pages * smem__os_page_size();
 #endif
   return UINT64_MAX;
 }
 
-bool os_has_room(uint64_t size) { return size <= os_free_space(NULL, 0); }
+bool smem__os_has_room(uint64_t size) {
+  return size <= smem__os_free_space(NULL, 0);
+}
 
-os_status os_place(uint64_t place[2]) {
+os_status smem__os_place(uint64_t place[2]) {
   char text[256] = "";
   size_t length = sizeof text - 1;
 #ifdef __APPLE__
@@ -28,15 +30,16 @@ os_status os_place(uint64_t place[2]) {
 #else
   gethostname(text, length);
 #endif
-  place[0] = posix_hash(text, strlen(text), 1);
+  place[0] = smem__posix_hash(text, strlen(text), 1);
   place[1] = 0;
   return OS_SUCCESS;
 }
 
 /* Shared memory is swapped like any other; nothing of the list is limited. */
-void os_limits_get(os_limits *limits) {
-  *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(NULL, 0), "",
-                        UINT64_MAX, UINT64_MAX, false};
+void smem__os_limits_get(os_limits *limits) {
+  *limits = (os_limits){UINT64_MAX, UINT64_MAX, smem__os_free_space(NULL, 0),
+                        "",         UINT64_MAX, UINT64_MAX,
+                        false};
 }
 
 #endif

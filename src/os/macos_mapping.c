@@ -3,26 +3,27 @@
 #ifdef OS_MACOS
 
 /* Darwin's shared memory objects cannot be mapped privately. */
-os_status os_object_map(os_object object, uint64_t size, os_access access,
-                        void **address) {
-  os_status status = posix_map((int)object, 0, size, access, address);
+os_status smem__os_object_map(os_object object, uint64_t size, os_access access,
+                              void **address) {
+  os_status status = smem__posix_map((int)object, 0, size, access, address);
   if (status.code != OS_OK && access == OS_COPY_ON_WRITE)
     status.code = OS_UNSUPPORTED;
   return status;
 }
 
-os_status os_mapping_written(const void *address, uint64_t size,
-                             bool *written) {
+os_status smem__os_mapping_written(const void *address, uint64_t size,
+                                   bool *written) {
   (void)address;
   (void)size;
   (void)written;
   return (os_status){OS_UNSUPPORTED, 0};
 }
 
-os_status os_mappings(const char *prefix,
-                      bool (*visit)(uint64_t pid, const uint64_t identity[2],
-                                    void *context),
-                      void *context) {
+os_status smem__os_mappings(const char *prefix,
+                            bool (*visit)(uint64_t pid,
+                                          const uint64_t identity[2],
+                                          void *context),
+                            void *context) {
   (void)prefix;
   (void)visit;
   (void)context;

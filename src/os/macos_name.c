@@ -10,7 +10,7 @@ enum { TEMP_SIZE = 700 }; /* the temporary directory */
 
 /* What shm_open() wants: "/name", or "/smem" and 104 bits in hexadecimal, which
  * are 31 bytes again and no name that anybody gives. */
-struct macos_path macos_name(const char *name) {
+struct macos_path smem__macos_name(const char *name) {
   struct macos_path path;
   size_t length = strlen(name);
   if (length < MACOS_NAME_LIMIT || !os_is_own_name(name))
@@ -18,12 +18,13 @@ struct macos_path macos_name(const char *name) {
   else
     snprintf(path.text, sizeof path.text,
              "/" OS_OWN_PREFIX "%016" PRIx64 "%010" PRIx64,
-             posix_hash(name, length, 1), posix_hash(name, length, 2) >> 24);
+             smem__posix_hash(name, length, 1),
+             smem__posix_hash(name, length, 2) >> 24);
   return path;
 }
 
-void os_object_path(const char *name, char *buffer, size_t length) {
-  struct macos_path path = macos_name(name);
+void smem__os_object_path(const char *name, char *buffer, size_t length) {
+  struct macos_path path = smem__macos_name(name);
   snprintf(buffer, length, "%s", path.text);
 }
 
@@ -50,15 +51,15 @@ static void find_temp(void) {
   if (!set_temp(getenv("TMPDIR"))) set_temp("/tmp");
 }
 
-const char *macos_temp(void) {
+const char *smem__macos_temp(void) {
   pthread_once(&temp_once, find_temp);
   return temp;
 }
 
-struct macos_path macos_temp_path(const char *prefix, const char *name) {
+struct macos_path smem__macos_temp_path(const char *prefix, const char *name) {
   struct macos_path path;
-  snprintf(path.text, sizeof path.text, "%s/%s%.255s", macos_temp(), prefix,
-           name);
+  snprintf(path.text, sizeof path.text, "%s/%s%.255s", smem__macos_temp(),
+           prefix, name);
   return path;
 }
 

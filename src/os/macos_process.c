@@ -33,13 +33,13 @@ static bool start_of(uint64_t pid, uint64_t *start, bool *gone) {
 }
 #endif
 
-void os_process_self(os_process *self) {
+void smem__os_process_self(os_process *self) {
   bool gone;
   *self = (os_process){(uint64_t)getpid(), 0, PID_SPACE};
   if (!start_of(self->pid, &self->start, &gone)) self->start = 0;
 }
 
-os_life os_process_life(const os_process *process) {
+os_life smem__os_process_life(const os_process *process) {
   uint64_t start;
   bool gone;
   if (process->start == 0 || process->pid_space != PID_SPACE)
@@ -49,7 +49,7 @@ os_life os_process_life(const os_process *process) {
   return start == process->start ? OS_ALIVE : OS_DEAD;
 }
 
-void os_process_command(uint64_t pid, char *buffer, size_t length) {
+void smem__os_process_command(uint64_t pid, char *buffer, size_t length) {
   buffer[0] = '\0';
 #ifdef __APPLE__
   if (proc_name((int)pid, buffer, (uint32_t)length) <= 0) buffer[0] = '\0';

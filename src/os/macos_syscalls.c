@@ -34,14 +34,27 @@ static int real_reserve(int fd, off_t offset, off_t length) {
 #ifndef SHAREDMEMORY_TEST_SYSCALLS
 const
 #endif
-    struct os_syscalls os_sys = {
-        .open = real_open,   .unlink = unlink,       .shm_open = real_shm_open,
-        .shm_unlink = shm_unlink, .close = close,    .fstat = fstat,
-        .lstat = lstat,      .chmod = chmod,         .fchmod = fchmod,
-        .reserve = real_reserve,  .ftruncate = ftruncate, .pread = pread,
-        .pwrite = pwrite,    .mmap = mmap,           .munmap = munmap,
-        .lock = real_lock,   .flock = flock,         .readdir = readdir,
-        .calloc = calloc,    .linkat = linkat,
+    struct os_syscalls smem__os_sys = {
+        .open = real_open,
+        .unlink = unlink,
+        .shm_open = real_shm_open,
+        .shm_unlink = shm_unlink,
+        .close = close,
+        .fstat = fstat,
+        .lstat = lstat,
+        .chmod = chmod,
+        .fchmod = fchmod,
+        .reserve = real_reserve,
+        .ftruncate = ftruncate,
+        .pread = pread,
+        .pwrite = pwrite,
+        .mmap = mmap,
+        .munmap = munmap,
+        .lock = real_lock,
+        .flock = flock,
+        .readdir = readdir,
+        .calloc = calloc,
+        .linkat = linkat,
 };
 
 #endif

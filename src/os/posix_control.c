@@ -2,8 +2,8 @@
 #include "posix.h"
 #ifdef OS_POSIX
 
-os_status os_control_stat(os_object object, os_info *info) {
-  return posix_inspect((int)object, info);
+os_status smem__os_control_stat(os_object object, os_info *info) {
+  return smem__posix_inspect((int)object, info);
 }
 
 #endif

@@ -1,37 +1,39 @@
 /* POSIX: files that are their own locks.
  *
- * flock() belongs to the opening, so that it excludes threads too, and goes with its
- * last descriptor, however that comes about. Unlike a lock of bytes it can be had
- * through an opening for reading, which is all that a sealed segment allows. */
+ * flock() belongs to the opening, so that it excludes threads too, and goes
+ * with its last descriptor, however that comes about. Unlike a lock of bytes it
+ * can be had through an opening for reading, which is all that a sealed segment
+ * allows. */
 #include "posix.h"
 #ifdef OS_POSIX
 
 static os_status try_lock(int fd) {
-  if (os_sys.flock(fd, LOCK_EX | LOCK_NB) == 0) return OS_SUCCESS;
+  if (smem__os_sys.flock(fd, LOCK_EX | LOCK_NB) == 0) return OS_SUCCESS;
   if (errno == EWOULDBLOCK) return (os_status){OS_BUSY, errno};
-  return posix_last();
+  return smem__posix_last();
 }
 
-void posix_file_let_go(int fd) { os_sys.flock(fd, LOCK_UN); }
+void smem__posix_file_let_go(int fd) { smem__os_sys.flock(fd, LOCK_UN); }
 
-os_status posix_file_hold(int fd, os_info *info) {
+os_status smem__posix_file_hold(int fd, os_info *info) {
   os_status lock = try_lock(fd);
   if (lock.code != OS_OK && lock.code != OS_BUSY) return lock;
-  os_status status = posix_inspect(fd, info);
+  os_status status = smem__posix_inspect(fd, info);
   info->incomplete = info->size == 0;
-  if (status.code == OS_OK && info->unlinked) return (os_status){OS_NOT_FOUND, 0};
+  if (status.code == OS_OK && info->unlinked)
+    return (os_status){OS_NOT_FOUND, 0};
   return status.code == OS_OK ? lock : status;
 }
 
 /* A umask may have taken away what open() asked for. */
 static os_status give_mode(int fd, const struct stat *status) {
-  if ((status->st_mode & 0777) == 0600 || os_sys.fchmod(fd, 0600) == 0)
+  if ((status->st_mode & 0777) == 0600 || smem__os_sys.fchmod(fd, 0600) == 0)
     return OS_SUCCESS;
-  return posix_last();
+  return smem__posix_last();
 }
 
-/* Until we hold it others may take it for a dead creator's. They either remove it
- * or let go at once. */
+/* Until we hold it others may take it for a dead creator's. They either remove
+ * it or let go at once. */
 static os_status hold_own(int fd) {
   enum { ATTEMPTS = 1000 };
   const uint64_t pause = 20000;
@@ -39,20 +41,21 @@ static os_status hold_own(int fd) {
     struct stat status;
     os_status lock = try_lock(fd);
     if (lock.code != OS_OK && lock.code != OS_BUSY) return lock;
-    if (os_sys.fstat(fd, &status) != 0) return posix_last();
+    if (smem__os_sys.fstat(fd, &status) != 0) return smem__posix_last();
     if (status.st_nlink == 0) return (os_status){OS_BUSY, 0};
     if (lock.code == OS_OK) return give_mode(fd, &status);
     if (attempt == ATTEMPTS) return lock;
-    os_sleep(pause);
+    smem__os_sleep(pause);
   }
 }
 
-os_status posix_file_create(const char *path, int *fd) {
-  *fd = os_sys.open(path, O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS, 0600);
-  if (*fd < 0) return posix_last();
+os_status smem__posix_file_create(const char *path, int *fd) {
+  *fd = smem__os_sys.open(path, O_RDWR | O_CREAT | O_EXCL | POSIX_SAFE_FLAGS,
+                          0600);
+  if (*fd < 0) return smem__posix_last();
   os_status status = hold_own(*fd);
   if (status.code == OS_OK) return status;
-  posix_shut(*fd);
+  smem__posix_shut(*fd);
   return status;
 }
 

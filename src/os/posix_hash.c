@@ -2,7 +2,7 @@
 #include "posix.h"
 #ifdef OS_POSIX
 
-uint64_t posix_hash(const void *data, size_t length, uint64_t state) {
+uint64_t smem__posix_hash(const void *data, size_t length, uint64_t state) {
   const char *at = data;
   while (length > 0) {
     uint64_t word = 0;

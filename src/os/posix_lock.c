@@ -5,8 +5,8 @@
  * file.copy() would make us look dead. An open-file-description lock belongs to
  * the opening: it goes when the last descriptor of that opening goes, and the
  * kernel sees to that after kill -9 too. A forked child shares the opening, so
- * the child must close its copy (os_at_fork). Where a system has no such locks
- * the classic ones must do. */
+ * the child must close its copy (smem__os_at_fork). Where a system has no such
+ * locks the classic ones must do. */
 #include "posix.h"
 #ifdef OS_POSIX
 
@@ -28,22 +28,23 @@ static struct flock lock_range(short type, uint64_t offset, uint64_t length) {
   return lock;
 }
 
-os_status os_lock(os_object control, uint64_t offset, uint64_t length) {
+os_status smem__os_lock(os_object control, uint64_t offset, uint64_t length) {
   struct flock lock = lock_range(F_WRLCK, offset, length);
-  if (os_sys.lock((int)control, LOCK_SET, &lock) == 0) return OS_SUCCESS;
+  if (smem__os_sys.lock((int)control, LOCK_SET, &lock) == 0) return OS_SUCCESS;
   if (errno == EAGAIN || errno == EACCES) return (os_status){OS_BUSY, errno};
-  return posix_last();
+  return smem__posix_last();
 }
 
-void os_unlock(os_object control, uint64_t offset, uint64_t length) {
+void smem__os_unlock(os_object control, uint64_t offset, uint64_t length) {
   struct flock lock = lock_range(F_UNLCK, offset, length);
-  os_sys.lock((int)control, LOCK_SET, &lock);
+  smem__os_sys.lock((int)control, LOCK_SET, &lock);
 }
 
-os_status os_lock_query(os_object control, uint64_t offset, uint64_t length,
-                        bool *held) {
+os_status smem__os_lock_query(os_object control, uint64_t offset,
+                              uint64_t length, bool *held) {
   struct flock lock = lock_range(F_WRLCK, offset, length);
-  if (os_sys.lock((int)control, LOCK_GET, &lock) != 0) return posix_last();
+  if (smem__os_sys.lock((int)control, LOCK_GET, &lock) != 0)
+    return smem__posix_last();
   *held = lock.l_type != F_UNLCK;
   return OS_SUCCESS;
 }

@@ -2,15 +2,15 @@
 #include "posix.h"
 #ifdef OS_POSIX
 
-void posix_shut(int fd) {
+void smem__posix_shut(int fd) {
   int kept = errno;
   /* Not again after EINTR: Linux has released the number by then, and another
    * thread may have it already. */
-  os_sys.close(fd);
+  smem__os_sys.close(fd);
   errno = kept;
 }
 
-void posix_info(const struct stat *status, os_info *info) {
+void smem__posix_info(const struct stat *status, os_info *info) {
   info->size = (uint64_t)status->st_size;
   info->resident = (uint64_t)status->st_blocks * 512; /* whatever st_blksize */
   info->identity[0] = (uint64_t)status->st_dev;
@@ -28,31 +28,34 @@ void posix_info(const struct stat *status, os_info *info) {
   info->sealed = (status->st_mode & 0600) == 0400;
 }
 
-/* A file with a second name is somebody's file that has got here by a hard link. */
-bool posix_is_plain(const struct stat *status) {
+/* A file with a second name is somebody's file that has got here by a hard
+ * link. */
+bool smem__posix_is_plain(const struct stat *status) {
   return S_ISREG(status->st_mode) && status->st_nlink <= 1;
 }
 
-os_status posix_inspect(int fd, os_info *info) {
+os_status smem__posix_inspect(int fd, os_info *info) {
   struct stat status;
-  if (os_sys.fstat(fd, &status) != 0) return posix_last();
-  posix_info(&status, info);
-  return posix_is_plain(&status) ? OS_SUCCESS : (os_status){OS_NOT_REGULAR, 0};
+  if (smem__os_sys.fstat(fd, &status) != 0) return smem__posix_last();
+  smem__posix_info(&status, info);
+  return smem__posix_is_plain(&status) ? OS_SUCCESS
+                                       : (os_status){OS_NOT_REGULAR, 0};
 }
 
-struct dirent *posix_next_entry(DIR *directory, os_status *status) {
+struct dirent *smem__posix_next_entry(DIR *directory, os_status *status) {
   errno = 0;
-  struct dirent *entry = os_sys.readdir(directory);
-  *status = errno == 0 || entry ? OS_SUCCESS : posix_last();
+  struct dirent *entry = smem__os_sys.readdir(directory);
+  *status = errno == 0 || entry ? OS_SUCCESS : smem__posix_last();
   return entry;
 }
 
-os_status posix_read_all(int fd, void *buffer, size_t length, off_t offset) {
+os_status smem__posix_read_all(int fd, void *buffer, size_t length,
+                               off_t offset) {
   char *at = buffer;
   while (length > 0) {
-    ssize_t done = os_sys.pread(fd, at, length, offset);
+    ssize_t done = smem__os_sys.pread(fd, at, length, offset);
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return posix_last();
+    if (done < 0) return smem__posix_last();
     if (done == 0) return (os_status){OS_FAILED, 0}; /* shorter than it said */
     at += done;
     offset += done;
@@ -61,13 +64,13 @@ os_status posix_read_all(int fd, void *buffer, size_t length, off_t offset) {
   return OS_SUCCESS;
 }
 
-os_status posix_write_all(int fd, const void *buffer, size_t length,
-                          off_t offset) {
+os_status smem__posix_write_all(int fd, const void *buffer, size_t length,
+                                off_t offset) {
   const char *at = buffer;
   while (length > 0) {
-    ssize_t done = os_sys.pwrite(fd, at, length, offset);
+    ssize_t done = smem__os_sys.pwrite(fd, at, length, offset);
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) return posix_last();
+    if (done < 0) return smem__posix_last();
     if (done == 0) return (os_status){OS_FAILED, 0}; /* or for ever */
     at += done;
     offset += done;
@@ -77,7 +80,7 @@ os_status posix_write_all(int fd, const void *buffer, size_t length,
 }
 
 /* The kernel keeps a named object until it is unlinked. */
-os_status os_object_keep(const char *name, os_object object) {
+os_status smem__os_object_keep(const char *name, os_object object) {
   (void)name;
   (void)object;
   return OS_SUCCESS;

@@ -7,9 +7,9 @@
 #include <pwd.h>
 #include <stdio.h>
 
-uint64_t os_user(void) { return (uint64_t)geteuid(); }
+uint64_t smem__os_user(void) { return (uint64_t)geteuid(); }
 
-void os_user_name(uint64_t user, char *buffer, size_t length) {
+void smem__os_user_name(uint64_t user, char *buffer, size_t length) {
   struct passwd entry, *found = NULL;
   char room[1024];
   if (getpwuid_r((uid_t)user, &entry, room, sizeof room, &found) == 0 && found)
@@ -19,31 +19,33 @@ void os_user_name(uint64_t user, char *buffer, size_t length) {
     snprintf(buffer, length, "uid %llu", (unsigned long long)user);
 }
 
-void os_default_namespace(char buffer[17]) {
+void smem__os_default_namespace(char buffer[17]) {
   snprintf(buffer, 17, "%llu", (unsigned long long)geteuid());
 }
 
-void *os_allocate(size_t length) { return os_sys.calloc(1, length); }
-void os_release(void *memory) { free(memory); }
+void *smem__os_allocate(size_t length) {
+  return smem__os_sys.calloc(1, length);
+}
+void smem__os_release(void *memory) { free(memory); }
 
 typedef char mutex_fits[sizeof(pthread_mutex_t) <= sizeof(os_mutex) ? 1 : -1];
 
-void os_mutex_init(os_mutex *mutex) {
+void smem__os_mutex_init(os_mutex *mutex) {
   pthread_mutex_init((pthread_mutex_t *)mutex, NULL);
 }
-void os_mutex_lock(os_mutex *mutex) {
+void smem__os_mutex_lock(os_mutex *mutex) {
   pthread_mutex_lock((pthread_mutex_t *)mutex);
 }
-void os_mutex_unlock(os_mutex *mutex) {
+void smem__os_mutex_unlock(os_mutex *mutex) {
   pthread_mutex_unlock((pthread_mutex_t *)mutex);
 }
 
-void os_at_fork(void (*before)(void), void (*in_parent)(void),
-                void (*in_child)(void)) {
+void smem__os_at_fork(void (*before)(void), void (*in_parent)(void),
+                      void (*in_child)(void)) {
   pthread_atfork(before, in_parent, in_child);
 }
 
-bool os_pin_library(void (*function)(void)) {
+bool smem__os_pin_library(void (*function)(void)) {
   Dl_info library;
   void *address;
   memcpy(&address, &function, sizeof address);

@@ -19,7 +19,8 @@
 
 /* X(result, name, parameters, arguments) */
 #define OS_SYSCALLS(X)                                                         \
-  X(int, open, (const char *path, int flags, mode_t mode), (path, flags, mode))\
+  X(int, open, (const char *path, int flags, mode_t mode),                     \
+    (path, flags, mode))                                                       \
   X(int, unlink, (const char *path), (path))                                   \
   X(int, shm_open, (const char *name, int flags, mode_t mode),                 \
     (name, flags, mode))                                                       \
@@ -45,9 +46,8 @@
     (from, path, to, name, flags))                                             \
   X(int, munmap, (void *address, size_t length), (address, length))            \
   X(int, flock, (int fd, int operation), (fd, operation))                      \
-  X(int, lock, (int fd, int command, struct flock *lock),                      \
-    (fd, command, lock))                                                       \
-  X(struct dirent *, readdir, (DIR *directory), (directory))                   \
+  X(int, lock, (int fd, int command, struct flock *lock), (fd, command, lock)) \
+  X(struct dirent *, readdir, (DIR * directory), (directory))                  \
   X(void *, calloc, (size_t count, size_t length), (count, length))
 
 struct os_syscalls {
@@ -57,9 +57,9 @@ struct os_syscalls {
 };
 
 #ifdef SHAREDMEMORY_TEST_SYSCALLS
-extern struct os_syscalls os_sys;
+extern struct os_syscalls smem__os_sys;
 #else
-extern const struct os_syscalls os_sys;
+extern const struct os_syscalls smem__os_sys;
 #endif
 
 #endif

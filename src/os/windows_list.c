@@ -13,7 +13,7 @@ static bool offer(const struct windows_search *search,
   size_t length = wcslen(search->type);
   if (entry[1].Length != length * sizeof(WCHAR) ||
       wmemcmp(entry[1].Buffer, search->type, length) != 0 ||
-      !windows_from_wide(&entry[0], name) ||
+      !smem__windows_from_wide(&entry[0], name) ||
       strncmp(name, search->prefix, strlen(search->prefix)) != 0)
     return true;
   return search->visit(name, search->context);
@@ -38,8 +38,8 @@ static NTSTATUS take_snapshot(HANDLE directory, char **buffer) {
     *buffer = calloc(1, room);
     if (!*buffer) break;
     context = 0;
-    status = windows_own.query_directory(directory, *buffer, room, FALSE, TRUE,
-                                         &context, &used);
+    status = smem__windows_own.query_directory(directory, *buffer, room, FALSE,
+                                               TRUE, &context, &used);
     if (status != NT_MORE_ENTRIES && status != NT_BUFFER_TOO_SMALL) break;
   }
   return status;
@@ -54,7 +54,7 @@ static NTSTATUS list_singly(HANDLE directory,
   } buffer;
   ULONG context = 0, used;
   for (BOOLEAN first = TRUE;; first = FALSE) {
-    NTSTATUS status = windows_own.query_directory(
+    NTSTATUS status = smem__windows_own.query_directory(
         directory, &buffer, sizeof buffer, TRUE, first, &context, &used);
     if (status == NT_NO_MORE_ENTRIES) return 0;
     if (status == NT_BUFFER_TOO_SMALL)
@@ -74,21 +74,21 @@ static os_status list_directory(HANDLE directory,
       entry += 2;
   bool is_read = buffer != NULL;
   free(buffer);
-  if (!is_read || status == NT_MORE_ENTRIES) return windows_no_memory;
+  if (!is_read || status == NT_MORE_ENTRIES) return smem__windows_no_memory;
   if (status == NT_NOT_IMPLEMENTED) status = list_singly(directory, search);
   if (status == NT_NO_MORE_ENTRIES) return OS_SUCCESS;
-  return status < 0 ? windows_status_nt(status) : OS_SUCCESS;
+  return status < 0 ? smem__windows_status_nt(status) : OS_SUCCESS;
 }
 
 /* Where the names in `Local\` are. */
 static os_status open_directory(HANDLE *directory) {
   WCHAR path[64] = L"\\BaseNamedObjects";
   DWORD session = 0;
-  windows_start();
-  if (!windows_own.open_directory || !windows_own.query_directory)
-    return windows_status(ERROR_PROC_NOT_FOUND);
+  smem__windows_start();
+  if (!smem__windows_own.open_directory || !smem__windows_own.query_directory)
+    return smem__windows_status(ERROR_PROC_NOT_FOUND);
   if (!ProcessIdToSessionId(GetCurrentProcessId(), &session))
-    return windows_last();
+    return smem__windows_last();
   if (session != 0)
     swprintf(path, sizeof path / sizeof *path,
              L"\\Sessions\\%lu\\BaseNamedObjects", (unsigned long)session);
@@ -98,13 +98,13 @@ static os_status open_directory(HANDLE *directory) {
   InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
   const ACCESS_MASK directory_query = 1;
   NTSTATUS status =
-      windows_own.open_directory(directory, directory_query, &attributes);
+      smem__windows_own.open_directory(directory, directory_query, &attributes);
   if (status >= 0) return OS_SUCCESS;
   /* Refused, say in a sandbox: that is no property of any segment. */
-  return (os_status){OS_UNSUPPORTED, windows_status_nt(status).number};
+  return (os_status){OS_UNSUPPORTED, smem__windows_status_nt(status).number};
 }
 
-os_status windows_list(const struct windows_search *search) {
+os_status smem__windows_list(const struct windows_search *search) {
   HANDLE directory;
   os_status status = open_directory(&directory);
   if (status.code != OS_OK) return status;
@@ -113,10 +113,10 @@ os_status windows_list(const struct windows_search *search) {
   return status;
 }
 
-os_status os_object_list(const char *prefix,
-                         bool (*visit)(const char *name, void *context),
-                         void *context) {
-  return windows_list(
+os_status smem__os_object_list(const char *prefix,
+                               bool (*visit)(const char *name, void *context),
+                               void *context) {
+  return smem__windows_list(
       &(struct windows_search){L"Section", prefix, visit, context});
 }
 

@@ -33,7 +33,7 @@ static bool lock_name(const struct windows_object *control, uint64_t offset,
   char name[WINDOWS_NAME_SIZE];
   snprintf(name, sizeof name, "%.200s" LOCK_INFIX "%" PRIx64, control->name,
            offset);
-  return windows_to_wide(name, wide);
+  return smem__windows_to_wide(name, wide);
 }
 
 static bool holds(const struct windows_object *control, uint64_t offset) {
@@ -49,8 +49,8 @@ static os_status create_event(const struct windows_name *name, HANDLE *event) {
   for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (attempt > 0) SwitchToThread();
     SetLastError(0);
-    *event = CreateEventW(&windows_own.security, TRUE, FALSE, name->text);
-    if (!*event) return windows_last();
+    *event = CreateEventW(&smem__windows_own.security, TRUE, FALSE, name->text);
+    if (!*event) return smem__windows_last();
     if (GetLastError() != ERROR_ALREADY_EXISTS) return OS_SUCCESS;
     CloseHandle(*event);
     *event = NULL;
@@ -62,7 +62,7 @@ static os_status lock_byte(const struct windows_object *control,
                            uint64_t offset, HANDLE *event) {
   struct windows_name name;
   if (holds(control, offset)) return OS_SUCCESS;
-  if (!lock_name(control, offset, &name)) return windows_last();
+  if (!lock_name(control, offset, &name)) return smem__windows_last();
   return create_event(&name, event);
 }
 
@@ -96,19 +96,19 @@ static void unlock_bytes(struct windows_object *control, uint64_t offset,
 }
 
 /* The locks go at once, also where a mapping still keeps the opening. */
-void os_object_close(os_object object) {
+void smem__os_object_close(os_object object) {
   AcquireSRWLockExclusive(&lock_guard);
   unlock_bytes(windows_object_of(object), 0, UINT64_MAX);
   ReleaseSRWLockExclusive(&lock_guard);
-  windows_object_close(windows_object_of(object));
+  smem__windows_object_close(windows_object_of(object));
 }
 
-os_status os_lock(os_object object, uint64_t offset, uint64_t length) {
+os_status smem__os_lock(os_object object, uint64_t offset, uint64_t length) {
   struct windows_object *control = windows_object_of(object);
-  if (length > MOST_BYTES) return windows_status(ERROR_NOT_SUPPORTED);
+  if (length > MOST_BYTES) return smem__windows_status(ERROR_NOT_SUPPORTED);
   struct windows_lock *lock =
       calloc(1, sizeof *lock + (size_t)length * sizeof *lock->events);
-  if (!lock) return windows_no_memory;
+  if (!lock) return smem__windows_no_memory;
   lock->offset = offset;
   lock->length = length;
   os_status status = OS_SUCCESS;
@@ -126,7 +126,7 @@ os_status os_lock(os_object object, uint64_t offset, uint64_t length) {
   return status;
 }
 
-void os_unlock(os_object object, uint64_t offset, uint64_t length) {
+void smem__os_unlock(os_object object, uint64_t offset, uint64_t length) {
   AcquireSRWLockExclusive(&lock_guard);
   unlock_bytes(windows_object_of(object), offset, length);
   ReleaseSRWLockExclusive(&lock_guard);
@@ -136,10 +136,10 @@ static os_status query_byte(const struct windows_object *control,
                             uint64_t offset, bool *held) {
   struct windows_name name;
   if (holds(control, offset)) return OS_SUCCESS;
-  if (!lock_name(control, offset, &name)) return windows_last();
+  if (!lock_name(control, offset, &name)) return smem__windows_last();
   HANDLE event = OpenEventW(SYNCHRONIZE, FALSE, name.text);
   if (event) CloseHandle(event);
-  os_status status = event ? OS_SUCCESS : windows_last();
+  os_status status = event ? OS_SUCCESS : smem__windows_last();
   if (event) *held = true;
   return status.code == OS_NOT_FOUND ? OS_SUCCESS : status;
 }
@@ -168,13 +168,13 @@ static bool query_range(const struct windows_object *control, uint64_t offset,
   char prefix[WINDOWS_NAME_SIZE];
   struct range range = {control, offset, length, false};
   snprintf(prefix, sizeof prefix, "%.200s" LOCK_INFIX, control->name);
-  os_status status = windows_list(
+  os_status status = smem__windows_list(
       &(struct windows_search){L"Event", prefix, note_lock, &range});
   return status.code != OS_OK || range.held;
 }
 
-os_status os_lock_query(os_object object, uint64_t offset, uint64_t length,
-                        bool *held) {
+os_status smem__os_lock_query(os_object object, uint64_t offset,
+                              uint64_t length, bool *held) {
   struct windows_object *control = windows_object_of(object);
   os_status status = OS_SUCCESS;
   *held = false;

@@ -4,54 +4,58 @@
 
 #include <stdlib.h>
 
-uint64_t os_free_space(char *limit, size_t length) {
+uint64_t smem__os_free_space(char *limit, size_t length) {
   if (limit && length > 0) limit[0] = '\0';
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
   return GlobalMemoryStatusEx(&memory) ? memory.ullAvailPageFile : UINT64_MAX;
 }
 
-bool os_has_room(uint64_t size) { return size <= os_free_space(NULL, 0); }
+bool smem__os_has_room(uint64_t size) {
+  return size <= smem__os_free_space(NULL, 0);
+}
 
-/* Objects end with the processes that hold them, at the latest with the session. */
-os_status os_place(uint64_t place[2]) {
+/* Objects end with the processes that hold them, at the latest with the
+ * session. */
+os_status smem__os_place(uint64_t place[2]) {
   char host[MAX_COMPUTERNAME_LENGTH + 1] = "";
   DWORD length = sizeof host, session = 0;
   GetComputerNameA(host, &length);
   ProcessIdToSessionId(GetCurrentProcessId(), &session);
-  place[0] = windows_hash(host, strlen(host));
+  place[0] = smem__windows_hash(host, strlen(host));
   place[1] = session;
   return OS_SUCCESS;
 }
 
 /* Sections are charged to the page file, as all memory is. */
-void os_limits_get(os_limits *limits) {
+void smem__os_limits_get(os_limits *limits) {
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
-  *limits = (os_limits){UINT64_MAX, UINT64_MAX, os_free_space(NULL, 0), "",
-                        UINT64_MAX, UINT64_MAX, false};
+  *limits = (os_limits){UINT64_MAX, UINT64_MAX, smem__os_free_space(NULL, 0),
+                        "",         UINT64_MAX, UINT64_MAX,
+                        false};
   if (!GlobalMemoryStatusEx(&memory)) return;
   limits->capacity = memory.ullTotalPageFile;
   limits->used = memory.ullTotalPageFile - memory.ullAvailPageFile;
 }
 
 /* 100 ns units since 1601 */
-uint64_t windows_ticks(const FILETIME *time) {
+uint64_t smem__windows_ticks(const FILETIME *time) {
   return (uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime;
 }
 
-uint64_t os_page_size(void) {
+uint64_t smem__os_page_size(void) {
   SYSTEM_INFO system;
   GetSystemInfo(&system);
   return system.dwPageSize;
 }
 
-uint64_t os_wall_clock(void) {
+uint64_t smem__os_wall_clock(void) {
   const uint64_t unix_epoch = 116444736000000000u;
   FILETIME now;
   GetSystemTimePreciseAsFileTime(&now);
-  return (windows_ticks(&now) - unix_epoch) * 100;
+  return (smem__windows_ticks(&now) - unix_epoch) * 100;
 }
 
-uint64_t os_steady_clock(void) {
+uint64_t smem__os_steady_clock(void) {
   const uint64_t second = 1000000000u;
   LARGE_INTEGER now, frequency;
   QueryPerformanceCounter(&now);
@@ -62,18 +66,18 @@ uint64_t os_steady_clock(void) {
 }
 
 /* Rounded up: 0 would not sleep, and who waits for another wants to. */
-void os_sleep(uint64_t nanoseconds) {
+void smem__os_sleep(uint64_t nanoseconds) {
   const uint64_t millisecond = 1000000u;
   Sleep((DWORD)((nanoseconds + millisecond - 1) / millisecond));
 }
 
-uint64_t os_entropy(void) {
+uint64_t smem__os_entropy(void) {
   unsigned int low = 0, high = 0;
   rand_s(&low);
   rand_s(&high);
   return ((uint64_t)high << 32 | low) ^
-         (os_wall_clock() * 0x9E3779B97F4A7C15u) ^
-         ((uint64_t)GetCurrentProcessId() << 32) ^ os_steady_clock();
+         (smem__os_wall_clock() * 0x9E3779B97F4A7C15u) ^
+         ((uint64_t)GetCurrentProcessId() << 32) ^ smem__os_steady_clock();
 }
 
 #endif

@@ -2,43 +2,44 @@
 #include "windows_system.h"
 #ifdef OS_WINDOWS
 
-os_status os_object_map(os_object object, uint64_t size, os_access access,
-                        void **address) {
+os_status smem__os_object_map(os_object object, uint64_t size, os_access access,
+                              void **address) {
   static const DWORD rights[] = {[OS_READ_WRITE] = FILE_MAP_WRITE,
                                  [OS_READ_ONLY] = FILE_MAP_READ,
                                  [OS_COPY_ON_WRITE] = FILE_MAP_COPY};
   struct windows_window window = {0};
   *address = NULL;
-  os_status status = windows_window_open(windows_object_of(object), 0,
-                                         (size_t)size, rights[access], &window);
+  os_status status = smem__windows_window_open(
+      windows_object_of(object), 0, (size_t)size, rights[access], &window);
   if (status.code != OS_OK) return status;
-  if (!windows_enter_view(windows_object_of(object), window.base)) {
+  if (!smem__windows_enter_view(windows_object_of(object), window.base)) {
     UnmapViewOfFile(window.base);
-    return windows_no_memory;
+    return smem__windows_no_memory;
   }
   *address = window.base;
   return status;
 }
 
-void os_unmap(void *address, uint64_t size) {
+void smem__os_unmap(void *address, uint64_t size) {
   (void)size; /* views are unmapped whole */
   /* Out of the table first: another thread may get the same address next. */
-  windows_leave_view(address);
+  smem__windows_leave_view(address);
   UnmapViewOfFile(address);
 }
 
-os_status os_mappings(const char *prefix,
-                      bool (*visit)(uint64_t pid, const uint64_t identity[2],
-                                    void *context),
-                      void *context) {
+os_status smem__os_mappings(const char *prefix,
+                            bool (*visit)(uint64_t pid,
+                                          const uint64_t identity[2],
+                                          void *context),
+                            void *context) {
   (void)prefix;
   (void)visit;
   (void)context;
   return (os_status){OS_UNSUPPORTED, 0};
 }
 
-os_status os_mapping_written(const void *address, uint64_t size,
-                             bool *written) {
+os_status smem__os_mapping_written(const void *address, uint64_t size,
+                                   bool *written) {
   (void)address;
   (void)size;
   (void)written;

@@ -11,7 +11,7 @@
  * use area stands for it, as in Cygwin's file names. */
 #define BACKSLASH ((WCHAR)(0xF000 + '\\'))
 
-bool windows_to_wide(const char *name, struct windows_name *wide) {
+bool smem__windows_to_wide(const char *name, struct windows_name *wide) {
   enum { BEFORE = sizeof SESSION / sizeof(WCHAR) - 1 };
   wmemcpy(wide->text, SESSION, BEFORE);
   if (!MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name, -1,
@@ -23,8 +23,8 @@ bool windows_to_wide(const char *name, struct windows_name *wide) {
 }
 
 /* Of a name in a directory of kernel objects; false if it cannot be ours. */
-bool windows_from_wide(const UNICODE_STRING *wide,
-                       char name[WINDOWS_NAME_SIZE]) {
+bool smem__windows_from_wide(const UNICODE_STRING *wide,
+                             char name[WINDOWS_NAME_SIZE]) {
   WCHAR text[WINDOWS_NAME_SIZE];
   size_t length = wide->Length / sizeof(WCHAR);
   if (length >= WINDOWS_NAME_SIZE) return false;
@@ -35,7 +35,7 @@ bool windows_from_wide(const UNICODE_STRING *wide,
                              WINDOWS_NAME_SIZE, NULL, NULL) > 0;
 }
 
-void os_object_path(const char *name, char *buffer, size_t length) {
+void smem__os_object_path(const char *name, char *buffer, size_t length) {
   snprintf(buffer, length, "Local\\%s", name);
 }
 

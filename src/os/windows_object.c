@@ -6,15 +6,15 @@
  * exist, and this file holds one handle per opening as long as it is needed:
  *
  *   what this process has        needs the handle until
- *   an os_object                 os_object_close()
- *   os_object_keep()             os_object_remove() of its name
- *   os_object_map() -> address   os_unmap(), or os_object_remove() of its name:
- *                                the view stays and the name goes
+ *   an os_object                 smem__os_object_close()
+ *   smem__os_object_keep()             smem__os_object_remove() of its name
+ *   smem__os_object_map() -> address   smem__os_unmap(), or
+ * smem__os_object_remove() of its name: the view stays and the name goes
  *
  * Another process that holds a section, if only for the moment in which it
  * looks at it, keeps the name alive too, and nothing can take that from it:
- * after os_object_remove() the name may go on leading to the section until all
- * others have let go.
+ * after smem__os_object_remove() the name may go on leading to the section
+ * until all others have let go.
  *
  * A section is born full-size and filled with zeros, the page file space for it
  * charged. It is incomplete as long as its last 8 bytes are zero: those of the
@@ -24,26 +24,30 @@
  *   state        last 8 bytes   reached by
  *   absent            -         the last handle closed, also by a death
  *   incomplete        0         CreateFileMapping
- *   complete       checksum     os_object_publish()
+ *   complete       checksum     smem__os_object_publish()
  *
  * Sections have whole pages, and do not tell what was asked for: sizes are
- * multiples of os_page_size(). */
+ * multiples of smem__os_page_size(). */
 #include "windows_system.h"
 #ifdef OS_WINDOWS
 
-enum { FOOTER = 1024, WORDS = 2 * WINDOWS_LAST /* of the seal, and the last */ };
+enum {
+  FOOTER = 1024,
+  WORDS = 2 * WINDOWS_LAST /* of the seal, and the last */
+};
 
 /* user: what belongs to another cannot be opened. */
-void windows_fill_info(uint64_t size, os_info *info) {
+void smem__windows_fill_info(uint64_t size, os_info *info) {
   memset(info, 0, sizeof *info);
   info->size = size;
   info->resident = size; /* charged, if not in memory */
-  info->user = os_user();
+  info->user = smem__os_user();
 }
 
-os_status windows_window_open(const struct windows_object *object,
-                              uint64_t offset, size_t length, DWORD access,
-                              struct windows_window *window) {
+os_status smem__windows_window_open(const struct windows_object *object,
+                                    uint64_t offset, size_t length,
+                                    DWORD access,
+                                    struct windows_window *window) {
   enum { GRANULE = 64 * 1024 }; /* where a view may begin */
   uint64_t start = offset - offset % GRANULE;
   size_t before = (size_t)(offset - start);
@@ -51,31 +55,31 @@ os_status windows_window_open(const struct windows_object *object,
     return (os_status){OS_FAILED, 0};
   window->base = MapViewOfFile(object->section, access, (DWORD)(start >> 32),
                                (DWORD)(start & 0xFFFFFFFFu), before + length);
-  if (!window->base) return windows_last();
+  if (!window->base) return smem__windows_last();
   window->at = (char *)window->base + before;
   return OS_SUCCESS;
 }
 
-_Atomic uint64_t *windows_last_word(const struct windows_window *window,
-                                    size_t length) {
+_Atomic uint64_t *smem__windows_last_word(const struct windows_window *window,
+                                          size_t length) {
   return (_Atomic uint64_t *)(void *)(window->at + length - WINDOWS_LAST);
 }
 
 static _Atomic uint64_t *seal_word(const struct windows_window *window) {
-  return windows_last_word(window, FOOTER - WINDOWS_LAST);
+  return smem__windows_last_word(window, FOOTER - WINDOWS_LAST);
 }
 
 /* Is the footer there, and which one is it? */
 static os_status inspect_footer(const struct windows_object *object,
                                 os_info *info) {
   struct windows_window window = {0};
-  os_status status = windows_window_open(object, object->size - FOOTER, FOOTER,
-                                         FILE_MAP_READ, &window);
+  os_status status = smem__windows_window_open(object, object->size - FOOTER,
+                                               FOOTER, FILE_MAP_READ, &window);
   if (status.code != OS_OK) return status;
-  if (atomic_load_explicit(windows_last_word(&window, FOOTER),
+  if (atomic_load_explicit(smem__windows_last_word(&window, FOOTER),
                            memory_order_acquire)) {
     /* It is random. */
-    info->identity[0] = windows_hash(window.at, FOOTER - WORDS);
+    info->identity[0] = smem__windows_hash(window.at, FOOTER - WORDS);
     info->sealed = atomic_load(seal_word(&window)) != 0;
   } else {
     status.code = OS_INCOMPLETE;
@@ -86,83 +90,87 @@ static os_status inspect_footer(const struct windows_object *object,
 
 /* ---- objects ------------------------------------------------------------- */
 
-os_status windows_create_section(const char *name, uint64_t size,
-                                 HANDLE *section) {
+os_status smem__windows_create_section(const char *name, uint64_t size,
+                                       HANDLE *section) {
   struct windows_name wide;
-  windows_start();
-  if (!windows_to_wide(name, &wide)) return windows_last();
+  smem__windows_start();
+  if (!smem__windows_to_wide(name, &wide)) return smem__windows_last();
   SetLastError(0);
-  *section = CreateFileMappingW(
-      INVALID_HANDLE_VALUE, &windows_own.security, PAGE_READWRITE | SEC_COMMIT,
-      (DWORD)(size >> 32), (DWORD)(size & 0xFFFFFFFFu), wide.text);
+  *section =
+      CreateFileMappingW(INVALID_HANDLE_VALUE, &smem__windows_own.security,
+                         PAGE_READWRITE | SEC_COMMIT, (DWORD)(size >> 32),
+                         (DWORD)(size & 0xFFFFFFFFu), wide.text);
   /* Opened, not created, also counts as success: the error number tells. */
-  return *section ? (os_status){OS_OK, (int)GetLastError()} : windows_last();
+  return *section ? (os_status){OS_OK, (int)GetLastError()}
+                  : smem__windows_last();
 }
 
-os_status os_object_create(const char *name, uint64_t size, os_object *object) {
+os_status smem__os_object_create(const char *name, uint64_t size,
+                                 os_object *object) {
   struct windows_object *made;
   HANDLE section;
-  if (size == 0 || size % os_page_size() != 0)
-    return windows_status(ERROR_INVALID_PARAMETER);
+  if (size == 0 || size % smem__os_page_size() != 0)
+    return smem__windows_status(ERROR_INVALID_PARAMETER);
   /* Beyond all bounds a size is an invalid parameter, not a lack of space. */
-  if (size > ((uint64_t)64 << 20) && size > os_free_space(NULL, 0))
-    return windows_status(ERROR_COMMITMENT_LIMIT);
-  os_status status = windows_create_section(name, size, &section);
+  if (size > ((uint64_t)64 << 20) && size > smem__os_free_space(NULL, 0))
+    return smem__windows_status(ERROR_COMMITMENT_LIMIT);
+  os_status status = smem__windows_create_section(name, size, &section);
   if (status.code == OS_NOT_REGULAR) status.code = OS_EXISTS;
   if (status.code != OS_OK) return status;
   if (status.number == ERROR_ALREADY_EXISTS) {
     CloseHandle(section);
-    return windows_status(ERROR_ALREADY_EXISTS);
+    return smem__windows_status(ERROR_ALREADY_EXISTS);
   }
-  status = windows_object_new(section, name, &made);
+  status = smem__windows_object_new(section, name, &made);
   if (status.code == OS_OK) *object = (os_object)made;
   return status;
 }
 
 /* The space was charged when it was created. */
-os_status os_object_reserve(os_object object, uint64_t size,
-                            os_interrupted interrupted) {
+os_status smem__os_object_reserve(os_object object, uint64_t size,
+                                  os_interrupted interrupted) {
   (void)object;
   (void)size;
   (void)interrupted;
   return OS_SUCCESS;
 }
 
-os_status os_object_publish(os_object object, uint64_t size, const void *tail,
-                            size_t length) {
+os_status smem__os_object_publish(os_object object, uint64_t size,
+                                  const void *tail, size_t length) {
   struct windows_window window = {0};
   uint64_t word;
   os_status status =
-      windows_window_open(windows_object_of(object), size - length, length,
-                          FILE_MAP_WRITE, &window);
+      smem__windows_window_open(windows_object_of(object), size - length,
+                                length, FILE_MAP_WRITE, &window);
   if (status.code != OS_OK) return status;
   memcpy(window.at, tail, length - WINDOWS_LAST);
   memcpy(&word, (const char *)tail + length - WINDOWS_LAST, WINDOWS_LAST);
   /* Who sees this word sees all the rest of the footer. */
-  atomic_store_explicit(windows_last_word(&window, length), word,
+  atomic_store_explicit(smem__windows_last_word(&window, length), word,
                         memory_order_release);
   UnmapViewOfFile(window.base);
   return status;
 }
 
-os_status windows_open_section(const char *name, bool writable,
-                               HANDLE *section) {
+os_status smem__windows_open_section(const char *name, bool writable,
+                                     HANDLE *section) {
   struct windows_name wide;
-  windows_start();
-  if (!windows_to_wide(name, &wide)) return windows_last();
+  smem__windows_start();
+  if (!smem__windows_to_wide(name, &wide)) return smem__windows_last();
   DWORD access = SECTION_QUERY | FILE_MAP_READ; /* the first: to ask its size */
   if (writable) access |= FILE_MAP_WRITE;
   *section = OpenFileMappingW(access, FALSE, wide.text);
-  return *section ? OS_SUCCESS : windows_last();
+  return *section ? OS_SUCCESS : smem__windows_last();
 }
 
-os_status os_object_open(const char *name, bool writable, os_object *object,
-                         os_info *info) {
+os_status smem__os_object_open(const char *name, bool writable,
+                               os_object *object, os_info *info) {
   struct windows_object *made;
   HANDLE section;
-  windows_fill_info(0, info);
-  os_status status = windows_open_section(name, writable, &section);
-  if (status.code == OS_OK) status = windows_object_new(section, name, &made);
+  smem__windows_fill_info(0, info);
+  os_status status = smem__windows_open_section(name, writable, &section);
+  if (status.code == OS_OK)
+    status = smem__windows_object_new(section, name, &made);
   if (status.code != OS_OK) return status;
   info->size = made->size;
   info->resident = made->size;
@@ -171,105 +179,108 @@ os_status os_object_open(const char *name, bool writable, os_object *object,
   if (status.code == OS_OK)
     *object = (os_object)made;
   else
-    windows_object_close(made);
+    smem__windows_object_close(made);
   return status;
 }
 
-os_status os_object_seal(const char *name, const uint64_t identity[2],
-                         bool sealed) {
+os_status smem__os_object_seal(const char *name, const uint64_t identity[2],
+                               bool sealed) {
   struct windows_window window = {0};
   struct windows_object *opened;
   os_info info;
   HANDLE section;
-  windows_fill_info(0, &info);
-  os_status status = windows_open_section(name, true, &section);
-  if (status.code == OS_OK) status = windows_object_new(section, name, &opened);
+  smem__windows_fill_info(0, &info);
+  os_status status = smem__windows_open_section(name, true, &section);
+  if (status.code == OS_OK)
+    status = smem__windows_object_new(section, name, &opened);
   if (status.code != OS_OK) return status;
   status = inspect_footer(opened, &info);
   if (status.code == OS_OK &&
       memcmp(identity, info.identity, sizeof info.identity) != 0)
-    status = windows_status(ERROR_FILE_NOT_FOUND);
+    status = smem__windows_status(ERROR_FILE_NOT_FOUND);
   if (status.code == OS_OK)
-    status = windows_window_open(opened, opened->size - FOOTER, FOOTER,
-                                 FILE_MAP_WRITE, &window);
+    status = smem__windows_window_open(opened, opened->size - FOOTER, FOOTER,
+                                       FILE_MAP_WRITE, &window);
   if (status.code == OS_OK) {
     atomic_store(seal_word(&window), sealed);
     UnmapViewOfFile(window.base);
   }
-  windows_object_close(opened);
+  smem__windows_object_close(opened);
   return status;
 }
 
-os_status os_object_stat(const char *name, os_info *info) {
+os_status smem__os_object_stat(const char *name, os_info *info) {
   os_object object;
-  os_status status = os_object_open(name, false, &object, info);
-  if (status.code == OS_OK) os_object_close(object);
+  os_status status = smem__os_object_open(name, false, &object, info);
+  if (status.code == OS_OK) smem__os_object_close(object);
   return status;
 }
 
-/* A dead creator leaves nothing: what is incomplete is being created, or somebody else
- * is just looking at what a dead one has left. And nothing has to be kept from others
- * while it is removed, for a name only goes with all who have the object. */
-os_status os_object_claim(const char *name, os_object *object, os_info *info) {
-  os_status status = os_object_open(name, false, object, info);
+/* A dead creator leaves nothing: what is incomplete is being created, or
+ * somebody else is just looking at what a dead one has left. And nothing has to
+ * be kept from others while it is removed, for a name only goes with all who
+ * have the object. */
+os_status smem__os_object_claim(const char *name, os_object *object,
+                                os_info *info) {
+  os_status status = smem__os_object_open(name, false, object, info);
   info->incomplete = status.code == OS_INCOMPLETE;
   if (info->incomplete) status.code = OS_BUSY;
   return status;
 }
 
-os_status os_object_read(os_object object, uint64_t offset, void *buffer,
-                         size_t length) {
+os_status smem__os_object_read(os_object object, uint64_t offset, void *buffer,
+                               size_t length) {
   struct windows_window window = {0};
   if (length == 0) return OS_SUCCESS;
-  os_status status = windows_window_open(windows_object_of(object), offset,
-                                         length, FILE_MAP_READ, &window);
+  os_status status = smem__windows_window_open(
+      windows_object_of(object), offset, length, FILE_MAP_READ, &window);
   if (status.code != OS_OK) return status;
   memcpy(buffer, window.at, length);
   UnmapViewOfFile(window.base);
   return status;
 }
 
-os_status os_object_write(os_object object, uint64_t offset, const void *buffer,
-                          size_t length) {
+os_status smem__os_object_write(os_object object, uint64_t offset,
+                                const void *buffer, size_t length) {
   struct windows_window window = {0};
   if (length == 0) return OS_SUCCESS;
-  os_status status = windows_window_open(windows_object_of(object), offset,
-                                         length, FILE_MAP_WRITE, &window);
+  os_status status = smem__windows_window_open(
+      windows_object_of(object), offset, length, FILE_MAP_WRITE, &window);
   if (status.code != OS_OK) return status;
   memcpy(window.at, buffer, length);
   UnmapViewOfFile(window.base);
   return status;
 }
 
-os_status os_object_remove(const char *name) {
+os_status smem__os_object_remove(const char *name) {
   HANDLE section;
-  if (windows_let_go(name)) return OS_SUCCESS;
-  os_status status = windows_open_section(name, false, &section);
+  if (smem__windows_let_go(name)) return OS_SUCCESS;
+  os_status status = smem__windows_open_section(name, false, &section);
   if (status.code == OS_OK) CloseHandle(section);
   return status;
 }
 
-os_status os_object_remove_own(const char *name) {
-  return os_object_remove(name);
+os_status smem__os_object_remove_own(const char *name) {
+  return smem__os_object_remove(name);
 }
 
 /* Objects are made under their names here. */
-os_status os_object_make(uint64_t size, os_interrupted interrupted,
-                         os_object *object) {
+os_status smem__os_object_make(uint64_t size, os_interrupted interrupted,
+                               os_object *object) {
   (void)size;
   (void)interrupted;
   (void)object;
   return (os_status){OS_UNSUPPORTED, 0};
 }
 
-os_status os_object_publish_sealed(os_object object, const char *name) {
+os_status smem__os_object_publish_sealed(os_object object, const char *name) {
   (void)object;
   (void)name;
   return (os_status){OS_UNSUPPORTED, 0};
 }
 
-os_status os_object_open_sealed(const char *name, os_object *object,
-                                os_info *info) {
+os_status smem__os_object_open_sealed(const char *name, os_object *object,
+                                      os_info *info) {
   (void)name;
   (void)object;
   (void)info;

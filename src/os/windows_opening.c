@@ -17,10 +17,11 @@ static os_status section_size(HANDLE section, uint64_t *size) {
     ULONG attributes;
     LARGE_INTEGER size;
   } basic = {NULL, 0, {{0, 0}}};
-  if (!windows_own.query_section) return windows_status(ERROR_PROC_NOT_FOUND);
+  if (!smem__windows_own.query_section)
+    return smem__windows_status(ERROR_PROC_NOT_FOUND);
   NTSTATUS status =
-      windows_own.query_section(section, 0, &basic, sizeof basic, NULL);
-  if (status < 0) return windows_status_nt(status);
+      smem__windows_own.query_section(section, 0, &basic, sizeof basic, NULL);
+  if (status < 0) return smem__windows_status_nt(status);
   *size = (uint64_t)basic.size.QuadPart;
   return OS_SUCCESS;
 }
@@ -36,7 +37,7 @@ static struct table mapped; /* by address: every view */
 static struct table named;  /* by name: every opening with a handle */
 
 static uint64_t hash_name(const char *name) {
-  return windows_hash(name, strlen(name));
+  return smem__windows_hash(name, strlen(name));
 }
 
 /* No two addresses have the same, for all steps can be undone. The last brings
@@ -120,11 +121,11 @@ static void settle(struct windows_object *object) {
 }
 
 /* The handle becomes the opening's, or is closed. */
-os_status windows_object_new(HANDLE section, const char *name,
-                             struct windows_object **object) {
+os_status smem__windows_object_new(HANDLE section, const char *name,
+                                   struct windows_object **object) {
   size_t length = strlen(name) + 1;
   struct windows_object *made = calloc(1, sizeof *made + length);
-  os_status status = windows_no_memory;
+  os_status status = smem__windows_no_memory;
   if (made) {
     memcpy(made->name, name, length);
     made->section = section;
@@ -134,7 +135,7 @@ os_status windows_object_new(HANDLE section, const char *name,
   if (status.code == OS_OK) {
     AcquireSRWLockExclusive(&table_guard);
     if (!table_insert(&named, entry_new(made, hash_name(name))))
-      status = windows_no_memory;
+      status = smem__windows_no_memory;
     ReleaseSRWLockExclusive(&table_guard);
   }
   if (status.code == OS_OK) {
@@ -146,7 +147,8 @@ os_status windows_object_new(HANDLE section, const char *name,
   return status;
 }
 
-bool windows_enter_view(struct windows_object *object, const void *address) {
+bool smem__windows_enter_view(struct windows_object *object,
+                              const void *address) {
   AcquireSRWLockExclusive(&table_guard);
   bool done = table_insert(&mapped, entry_new(object, hash_address(address)));
   if (done) object->views++;
@@ -154,7 +156,7 @@ bool windows_enter_view(struct windows_object *object, const void *address) {
   return done;
 }
 
-void windows_leave_view(const void *address) {
+void smem__windows_leave_view(const void *address) {
   AcquireSRWLockExclusive(&table_guard);
   struct windows_object *object =
       table_take(&mapped, hash_address(address), NULL, NULL);
@@ -165,7 +167,7 @@ void windows_leave_view(const void *address) {
   ReleaseSRWLockExclusive(&table_guard);
 }
 
-void windows_object_close(struct windows_object *object) {
+void smem__windows_object_close(struct windows_object *object) {
   if (object->view) UnmapViewOfFile(object->view);
   object->view = NULL;
   AcquireSRWLockExclusive(&table_guard);
@@ -175,7 +177,7 @@ void windows_object_close(struct windows_object *object) {
 }
 
 /* Let go of all that this process has of that name. False: nothing. */
-bool windows_let_go(const char *name) {
+bool smem__windows_let_go(const char *name) {
   uint64_t value = hash_name(name);
   bool found = false;
   AcquireSRWLockExclusive(&table_guard);
@@ -190,7 +192,7 @@ bool windows_let_go(const char *name) {
   return found;
 }
 
-os_status os_object_keep(const char *name, os_object object) {
+os_status smem__os_object_keep(const char *name, os_object object) {
   struct windows_object *keep = windows_object_of(object);
   (void)name; /* the one that it was opened by */
   AcquireSRWLockExclusive(&table_guard);

@@ -12,16 +12,16 @@ enum { PID_SPACE = 1 };
 static bool start_of(HANDLE process, uint64_t *start) {
   FILETIME created, ended, kernel, user;
   if (!GetProcessTimes(process, &created, &ended, &kernel, &user)) return false;
-  *start = windows_ticks(&created);
+  *start = smem__windows_ticks(&created);
   return true;
 }
 
-void os_process_self(os_process *self) {
+void smem__os_process_self(os_process *self) {
   *self = (os_process){GetCurrentProcessId(), 0, PID_SPACE};
   if (!start_of(GetCurrentProcess(), &self->start)) self->start = 0;
 }
 
-os_life os_process_life(const os_process *process) {
+os_life smem__os_process_life(const os_process *process) {
   uint64_t start;
   os_life life = OS_LIFE_UNKNOWN;
   if (process->start == 0 || process->pid_space != PID_SPACE) return life;
@@ -38,7 +38,7 @@ os_life os_process_life(const os_process *process) {
   return life;
 }
 
-void os_process_command(uint64_t pid, char *buffer, size_t length) {
+void smem__os_process_command(uint64_t pid, char *buffer, size_t length) {
   WCHAR path[MAX_PATH + 1];
   DWORD room = MAX_PATH;
   HANDLE handle =
@@ -47,50 +47,52 @@ void os_process_command(uint64_t pid, char *buffer, size_t length) {
   if (!handle) return;
   if (QueryFullProcessImageNameW(handle, 0, path, &room)) {
     const WCHAR *name = wcsrchr(path, L'\\');
-    windows_to_utf8(name ? name + 1 : path, buffer, length);
+    smem__windows_to_utf8(name ? name + 1 : path, buffer, length);
   }
   CloseHandle(handle);
 }
 
-uint64_t os_user(void) { return 0; } /* names lead to one's own only */
+uint64_t smem__os_user(void) { return 0; } /* names lead to one's own only */
 
-void os_user_name(uint64_t user, char *buffer, size_t length) {
+void smem__os_user_name(uint64_t user, char *buffer, size_t length) {
   WCHAR name[257];
   DWORD room = sizeof name / sizeof *name;
   (void)user;
   if (GetUserNameW(name, &room))
-    windows_to_utf8(name, buffer, length);
+    smem__windows_to_utf8(name, buffer, length);
   else
     snprintf(buffer, length, "unknown");
 }
 
-void os_default_namespace(char buffer[17]) {
-  windows_start();
-  memcpy(buffer, windows_own.space, sizeof windows_own.space);
+void smem__os_default_namespace(char buffer[17]) {
+  smem__windows_start();
+  memcpy(buffer, smem__windows_own.space, sizeof smem__windows_own.space);
 }
 
-void *os_allocate(size_t length) { return calloc(1, length); }
-void os_release(void *memory) { free(memory); }
+void *smem__os_allocate(size_t length) { return calloc(1, length); }
+void smem__os_release(void *memory) { free(memory); }
 
 typedef char mutex_fits[sizeof(SRWLOCK) <= sizeof(os_mutex) ? 1 : -1];
 
-void os_mutex_init(os_mutex *mutex) { InitializeSRWLock((SRWLOCK *)mutex); }
-void os_mutex_lock(os_mutex *mutex) {
+void smem__os_mutex_init(os_mutex *mutex) {
+  InitializeSRWLock((SRWLOCK *)mutex);
+}
+void smem__os_mutex_lock(os_mutex *mutex) {
   AcquireSRWLockExclusive((SRWLOCK *)mutex);
 }
-void os_mutex_unlock(os_mutex *mutex) {
+void smem__os_mutex_unlock(os_mutex *mutex) {
   ReleaseSRWLockExclusive((SRWLOCK *)mutex);
 }
 
 /* There is no fork(). */
-void os_at_fork(void (*before)(void), void (*in_parent)(void),
-                void (*in_child)(void)) {
+void smem__os_at_fork(void (*before)(void), void (*in_parent)(void),
+                      void (*in_child)(void)) {
   (void)before;
   (void)in_parent;
   (void)in_child;
 }
 
-bool os_pin_library(void (*function)(void)) {
+bool smem__os_pin_library(void (*function)(void)) {
   WCHAR *address;
   HMODULE library;
   memcpy(&address, &function, sizeof address);

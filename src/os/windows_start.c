@@ -1,5 +1,5 @@
-/* Windows: what is looked up once: functions that no import library promises, and
- * the user. */
+/* Windows: what is looked up once: functions that no import library promises,
+ * and the user. */
 #include "windows_system.h"
 #ifdef OS_WINDOWS
 
@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct windows_own windows_own;
+struct smem__windows_own smem__windows_own;
 
 static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
 
@@ -25,13 +25,15 @@ static void allow_only(PSID user) {
   ACL *list = calloc(1, length); /* as long as the process */
   if (list && InitializeAcl(list, length, ACL_REVISION) &&
       AddAccessAllowedAce(list, ACL_REVISION, GENERIC_ALL, user) &&
-      InitializeSecurityDescriptor(&windows_own.descriptor,
+      InitializeSecurityDescriptor(&smem__windows_own.descriptor,
                                    SECURITY_DESCRIPTOR_REVISION) &&
-      SetSecurityDescriptorDacl(&windows_own.descriptor, TRUE, list, FALSE))
-    windows_own.security.lpSecurityDescriptor = &windows_own.descriptor;
+      SetSecurityDescriptorDacl(&smem__windows_own.descriptor, TRUE, list,
+                                FALSE))
+    smem__windows_own.security.lpSecurityDescriptor =
+        &smem__windows_own.descriptor;
 }
 
-uint64_t windows_hash(const void *data, size_t length) {
+uint64_t smem__windows_hash(const void *data, size_t length) {
   const unsigned char *at = data;
   uint64_t value = 0xCBF29CE484222325u;
   for (size_t i = 0; i < length; i++) value = (value ^ at[i]) * 0x100000001B3u;
@@ -45,12 +47,12 @@ static void ask_user(void) {
   } token;
   DWORD length;
   HANDLE handle;
-  snprintf(windows_own.space, sizeof windows_own.space, "user");
+  snprintf(smem__windows_own.space, sizeof smem__windows_own.space, "user");
   if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &handle)) return;
   if (GetTokenInformation(handle, TokenUser, &token, sizeof token, &length)) {
     PSID user = token.user.User.Sid;
-    snprintf(windows_own.space, sizeof windows_own.space, "%016" PRIx64,
-             windows_hash(user, GetLengthSid(user)));
+    snprintf(smem__windows_own.space, sizeof smem__windows_own.space,
+             "%016" PRIx64, smem__windows_hash(user, GetLengthSid(user)));
     allow_only(user);
   }
   CloseHandle(handle);
@@ -62,15 +64,17 @@ static BOOL CALLBACK look_up(INIT_ONCE *control, void *parameter,
   (void)parameter;
   (void)context;
   HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
-  find(ntdll, "NtQuerySection", &windows_own.query_section);
-  find(ntdll, "NtOpenDirectoryObject", &windows_own.open_directory);
-  find(ntdll, "NtQueryDirectoryObject", &windows_own.query_directory);
-  find(ntdll, "RtlNtStatusToDosError", &windows_own.dos_error);
-  windows_own.security.nLength = sizeof windows_own.security;
+  find(ntdll, "NtQuerySection", &smem__windows_own.query_section);
+  find(ntdll, "NtOpenDirectoryObject", &smem__windows_own.open_directory);
+  find(ntdll, "NtQueryDirectoryObject", &smem__windows_own.query_directory);
+  find(ntdll, "RtlNtStatusToDosError", &smem__windows_own.dos_error);
+  smem__windows_own.security.nLength = sizeof smem__windows_own.security;
   ask_user();
   return TRUE;
 }
 
-void windows_start(void) { InitOnceExecuteOnce(&once, look_up, NULL, NULL); }
+void smem__windows_start(void) {
+  InitOnceExecuteOnce(&once, look_up, NULL, NULL);
+}
 
 #endif

@@ -23,13 +23,13 @@
 /* ---- errors -------------------------------------------------------------- */
 
 /* GetLastError() -> os_status. */
-os_status windows_status(DWORD number);
-os_status windows_last(void);
-os_status windows_status_nt(NTSTATUS status);
-extern const os_status windows_no_memory;
+os_status smem__windows_status(DWORD number);
+os_status smem__windows_last(void);
+os_status smem__windows_status_nt(NTSTATUS status);
+extern const os_status smem__windows_no_memory;
 
 /* "" if it cannot be, or does not fit. */
-void windows_to_utf8(const WCHAR *text, char *buffer, size_t length);
+void smem__windows_to_utf8(const WCHAR *text, char *buffer, size_t length);
 
 /* ---- what is looked up once ---------------------------------------------- */
 
@@ -41,7 +41,7 @@ typedef NTSTATUS(NTAPI *query_directory_fn)(HANDLE, void *, ULONG, BOOLEAN,
                                             BOOLEAN, ULONG *, ULONG *);
 typedef ULONG(NTAPI *dos_error_fn)(NTSTATUS);
 
-struct windows_own {
+struct smem__windows_own {
   query_section_fn query_section;
   open_directory_fn open_directory;
   query_directory_fn query_directory;
@@ -50,13 +50,14 @@ struct windows_own {
   SECURITY_DESCRIPTOR descriptor;
   char space[17];
 };
-extern struct windows_own windows_own; /* after windows_start() */
-void windows_start(void);
+extern struct smem__windows_own
+    smem__windows_own; /* after smem__windows_start() */
+void smem__windows_start(void);
 
-uint64_t windows_hash(const void *data, size_t length);
+uint64_t smem__windows_hash(const void *data, size_t length);
 
 /* 100 ns units since 1601 */
-uint64_t windows_ticks(const FILETIME *time);
+uint64_t smem__windows_ticks(const FILETIME *time);
 
 /* ---- names --------------------------------------------------------------- */
 
@@ -66,11 +67,11 @@ struct windows_name {
   WCHAR text[WINDOWS_NAME_SIZE];
 };
 
-bool windows_to_wide(const char *name, struct windows_name *wide);
+bool smem__windows_to_wide(const char *name, struct windows_name *wide);
 
 /* Of a name in a directory of kernel objects; false if it cannot be ours. */
-bool windows_from_wide(const UNICODE_STRING *wide,
-                       char name[WINDOWS_NAME_SIZE]);
+bool smem__windows_from_wide(const UNICODE_STRING *wide,
+                             char name[WINDOWS_NAME_SIZE]);
 
 /* ---- openings ------------------------------------------------------------ */
 
@@ -96,25 +97,26 @@ static inline struct windows_object *windows_object_of(os_object object) {
 }
 
 /* The handle becomes the opening's, or is closed. */
-os_status windows_object_new(HANDLE section, const char *name,
-                             struct windows_object **object);
-void windows_object_close(struct windows_object *object);
+os_status smem__windows_object_new(HANDLE section, const char *name,
+                                   struct windows_object **object);
+void smem__windows_object_close(struct windows_object *object);
 
 /* A view keeps the object's handle. False: no memory. */
-bool windows_enter_view(struct windows_object *object, const void *address);
-void windows_leave_view(const void *address);
+bool smem__windows_enter_view(struct windows_object *object,
+                              const void *address);
+void smem__windows_leave_view(const void *address);
 
 /* Let go of all that this process has of that name. False: nothing. */
-bool windows_let_go(const char *name);
+bool smem__windows_let_go(const char *name);
 
 /* ---- sections and parts of them ------------------------------------------ */
 
 /* Create, or open if it exists: then the status has ERROR_ALREADY_EXISTS. */
-os_status windows_create_section(const char *name, uint64_t size,
-                                 HANDLE *section);
-os_status windows_open_section(const char *name, bool writable,
-                               HANDLE *section);
-void windows_fill_info(uint64_t size, os_info *info);
+os_status smem__windows_create_section(const char *name, uint64_t size,
+                                       HANDLE *section);
+os_status smem__windows_open_section(const char *name, bool writable,
+                                     HANDLE *section);
+void smem__windows_fill_info(uint64_t size, os_info *info);
 
 enum { WINDOWS_LAST = 8 }; /* bytes of the word that is written last */
 
@@ -123,11 +125,12 @@ struct windows_window {
   char *at; /* the bytes asked for */
 };
 
-os_status windows_window_open(const struct windows_object *object,
-                              uint64_t offset, size_t length, DWORD access,
-                              struct windows_window *window);
-_Atomic uint64_t *windows_last_word(const struct windows_window *window,
-                                    size_t length);
+os_status smem__windows_window_open(const struct windows_object *object,
+                                    uint64_t offset, size_t length,
+                                    DWORD access,
+                                    struct windows_window *window);
+_Atomic uint64_t *smem__windows_last_word(const struct windows_window *window,
+                                          size_t length);
 
 /* ---- listing ------------------------------------------------------------- */
 
@@ -139,7 +142,7 @@ struct windows_search {
   bool (*visit)(const char *name, void *context);
   void *context;
 };
-os_status windows_list(const struct windows_search *search);
+os_status smem__windows_list(const struct windows_search *search);
 
 #endif
 #endif

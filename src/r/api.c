@@ -8,10 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- what both sides must agree on --------------------------------------------------- */
+/* ---- what both sides must agree on --------------------------------------- */
 
 #define X(name, kind, advice)                                                  \
-  _Static_assert((int)SHAREDMEMORY_##name == (int)SMEM_##name, "codes differ");
+  _Static_assert((int)SHAREDMEMORY_##name == (int)SMEM_##name, "codes "        \
+                                                               "differ");
 SMEM_ERRORS(X)
 #undef X
 _Static_assert(SHAREDMEMORY_ID_SIZE == SMEM_ID_MAX + 1, "sizes differ");
@@ -26,8 +27,9 @@ _Static_assert((int)SHAREDMEMORY_UNTIL_FREED == (int)SMEM_UNTIL_FREED &&
                "lifetimes differ");
 _Static_assert((int)SHAREDMEMORY_COMPLEX + 1 == (int)R_TYPES, "types differ");
 
-/* Structs of clients may be shorter (older) than ours: copy what both have. `size`,
- * the first member of either, stays. False: the client has not set its own. */
+/* Structs of clients may be shorter (older) than ours: copy what both have.
+ * `size`, the first member of either, stays. False: the client has not set its
+ * own. */
 static bool copy_struct(void *to, const void *from, size_t theirs,
                         size_t ours) {
   const size_t head = sizeof(size_t);
@@ -37,12 +39,12 @@ static bool copy_struct(void *to, const void *from, size_t theirs,
   return true;
 }
 
-/* ---- errors ------------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------- */
 
 static int report(smem_code code, const smem_error *error,
                   sharedmemory_error *to) {
-  /* The jump of an interrupt was stopped on its way through the core. Here it ends:
-   * the client is told by the code. */
+  /* The jump of an interrupt was stopped on its way through the core. Here it
+   * ends: the client is told by the code. */
   r_interrupt_forget();
   if (code == SMEM_OK || !to) return code;
   char message[2048];
@@ -83,7 +85,7 @@ static bool is_good(const char *op, const char *id, sharedmemory_error *error) {
   return false;
 }
 
-/* ---- segments ------------------------------------------------------------------------- */
+/* ---- segments ------------------------------------------------------------ */
 
 static int api_allocate(const sharedmemory_request *from,
                         char id[SHAREDMEMORY_ID_SIZE],
@@ -92,8 +94,7 @@ static int api_allocate(const sharedmemory_request *from,
   sharedmemory_request asked = SHAREDMEMORY_REQUEST_INIT;
   smem_error failure;
   begin();
-  if (!from || !id)
-    return refuse(SMEM_ARGUMENT, op, "", no_pointer, error);
+  if (!from || !id) return refuse(SMEM_ARGUMENT, op, "", no_pointer, error);
   if (!copy_struct(&asked, from, from->size, sizeof asked))
     return refuse(SMEM_ARGUMENT, op, "", no_size, error);
   if (asked.bytes < 1 || asked.bytes > SMEM_MAX_NUMBER)
@@ -155,8 +156,7 @@ static int api_exists(const char *id, int *exists, sharedmemory_error *error) {
   smem_error failure;
   bool found = false;
   if (!is_good("find", id, error)) return SMEM_ARGUMENT;
-  if (!exists)
-    return refuse(SMEM_ARGUMENT, "find", id, no_pointer, error);
+  if (!exists) return refuse(SMEM_ARGUMENT, "find", id, no_pointer, error);
   smem_code code = smem_exists(id, &found, &failure);
   if (code == SMEM_OK) *exists = found;
   return report(code, &failure, error);
@@ -196,8 +196,7 @@ static int api_info(const char *id, sharedmemory_info *info,
   char path[300];
   size_t none = 0;
   if (!is_good("inspect", id, error)) return SMEM_ARGUMENT;
-  if (!info)
-    return refuse(SMEM_ARGUMENT, "inspect", id, no_pointer, error);
+  if (!info) return refuse(SMEM_ARGUMENT, "inspect", id, no_pointer, error);
   if (info->size < sizeof info->size)
     return refuse(SMEM_ARGUMENT, "inspect", id, no_size, error);
   smem_code code = smem_inspect(id, NULL, &none, path, sizeof path, fill_info,
@@ -210,8 +209,7 @@ static int api_last_index(uint64_t *index, sharedmemory_error *error) {
   smem_error failure;
   uint64_t last = 0;
   begin();
-  if (!index)
-    return refuse(SMEM_ARGUMENT, "count", "", no_pointer, error);
+  if (!index) return refuse(SMEM_ARGUMENT, "count", "", no_pointer, error);
   smem_code code = smem_last_index(&last, &failure);
   if (code == SMEM_OK) *index = last;
   return report(code, &failure, error);
@@ -233,7 +231,7 @@ static int api_seal(const char *id, sharedmemory_error *error) {
   return report(smem_seal(&id, 1, &failure), &failure, error);
 }
 
-/* ---- views --------------------------------------------------------------------------- */
+/* ---- views --------------------------------------------------------------- */
 
 struct making {
   const smem_reference *reference;
@@ -251,7 +249,7 @@ static SEXP make_view(void *data) {
 
 /* SMEM_OK if there is such a range of elements. */
 static int check_range(const smem_handle *handle, const smem_reference *range,
-                     int type, sharedmemory_error *error) {
+                       int type, sharedmemory_error *error) {
   char why[200];
   if (type < 0 || type >= R_TYPES)
     return refuse(SMEM_ARGUMENT, "view", range->id, "there is no such type",
@@ -262,11 +260,12 @@ static int check_range(const smem_handle *handle, const smem_reference *range,
                   "the offset must be a multiple of the size of an element",
                   error);
   if (r_is_inside(range, &r_types[type], capacity)) return SMEM_OK;
-  snprintf(why, sizeof why,
-           "%llu elements of type %s at offset %llu were asked for, the segment "
-           "has %llu bytes", (unsigned long long)range->length,
-           r_types[type].name, (unsigned long long)range->offset,
-           (unsigned long long)capacity);
+  snprintf(
+      why, sizeof why,
+      "%llu elements of type %s at offset %llu were asked for, the segment "
+      "has %llu bytes",
+      (unsigned long long)range->length, r_types[type].name,
+      (unsigned long long)range->offset, (unsigned long long)capacity);
   return refuse(SMEM_BOUNDS, "view", range->id, why, error);
 }
 
@@ -301,16 +300,23 @@ static const char *api_kind(int code) {
   return smem_error_kind((smem_code)code);
 }
 
-static const sharedmemory_api api = {
-    .size = sizeof api,          .version = SHAREDMEMORY_API_VERSION,
-    .allocate = api_allocate,    .map = api_map,
-    .unmap = api_unmap,          .address = api_address,
-    .capacity = api_capacity,    .requested = api_requested,
-    .free = api_free,            .exists = api_exists,
-    .size_of = api_size_of,      .info = api_info,
-    .last_index = api_last_index, .fill = api_fill,
-    .seal = api_seal,            .view = api_view,
-    .kind = api_kind};
+static const sharedmemory_api api = {.size = sizeof api,
+                                     .version = SHAREDMEMORY_API_VERSION,
+                                     .allocate = api_allocate,
+                                     .map = api_map,
+                                     .unmap = api_unmap,
+                                     .address = api_address,
+                                     .capacity = api_capacity,
+                                     .requested = api_requested,
+                                     .free = api_free,
+                                     .exists = api_exists,
+                                     .size_of = api_size_of,
+                                     .info = api_info,
+                                     .last_index = api_last_index,
+                                     .fill = api_fill,
+                                     .seal = api_seal,
+                                     .view = api_view,
+                                     .kind = api_kind};
 
 static const sharedmemory_api *get_api(void) { return &api; }
 

@@ -37,9 +37,10 @@ static SEXP id_of_number(const char *op, const char *argument, SEXP x,
   char text[SMEM_NUMBER_SIZE];
   if (ISNAN(value)) r_fail_argument(op, "", "%s is NA", place(argument, x, i));
   if (!(value >= 0 && value <= largest) || value != floor(value))
-    r_fail_argument(op, "", "%s is %s; a number used as an id must be whole, "
-                    "from 0 to 2^53", place(argument, x, i),
-                    number_text(value));
+    r_fail_argument(op, "",
+                    "%s is %s; a number used as an id must be whole, "
+                    "from 0 to 2^53",
+                    place(argument, x, i), number_text(value));
   smem_id_of_number((uint64_t)value, text);
   return Rf_mkChar(text);
 }
@@ -49,7 +50,8 @@ static bool is_ascii(const char *text) {
   return !*text;
 }
 
-/* The 64-bit integers of bit64 look like doubles of entirely different values. */
+/* The 64-bit integers of bit64 look like doubles of entirely different values.
+ */
 static bool is_disguised(SEXP x) { return Rf_inherits(x, "integer64"); }
 
 /* The same string in UTF-8: itself if it is in it already. */
@@ -65,12 +67,17 @@ static SEXP id_of_string(const char *op, const char *argument, SEXP x,
   text = Rf_translateCharUTF8(string);
   /* In a locale without such characters R writes <e9> for them. */
   if (is_ascii(text) && !is_ascii(CHAR(string)))
-    r_fail_argument(op, "", "%s has characters that this locale does not know; "
-                    "mark it with Encoding()", place(argument, x, i));
+    r_fail_argument(op, "",
+                    "%s has characters that this locale does not know; "
+                    "mark it with Encoding()",
+                    place(argument, x, i));
   if (!smem_id_is_valid(text, strlen(text), &why))
-    r_fail_argument(op, "", "%s %s; an id is 1 to 200 bytes of text without "
-                    "control characters, and without \"/\" (but for the first of "
-                    "another program's name)", place(argument, x, i), why);
+    r_fail_argument(
+        op, "",
+        "%s %s; an id is 1 to 200 bytes of text without "
+        "control characters, and without \"/\" (but for the first of "
+        "another program's name)",
+        place(argument, x, i), why);
   return text == CHAR(string) ? string : Rf_mkCharCE(text, CE_UTF8);
 }
 
@@ -87,14 +94,17 @@ static SEXP id_at(const char *op, const char *argument, SEXP x, R_xlen_t i,
    * code behind it would be the id of somebody else's segment. */
   SEXP levels = Rf_getAttrib(x, R_LevelsSymbol);
   int level = INTEGER(x)[i];
-  bool known = TYPEOF(levels) == STRSXP && level >= 1 && level <= Rf_length(levels);
+  bool known =
+      TYPEOF(levels) == STRSXP && level >= 1 && level <= Rf_length(levels);
   return id_of_string(op, argument, x, i,
                       known ? STRING_ELT(levels, level - 1) : NA_STRING, empty);
 }
 
 static void fail_disguised(const char *op, const char *argument) {
-  r_fail_argument(op, "", "`%s` is of class integer64; convert it with "
-                  "as.numeric()", argument);
+  r_fail_argument(op, "",
+                  "`%s` is of class integer64; convert it with "
+                  "as.numeric()",
+                  argument);
 }
 
 /* Why `x` cannot hold ids. */
@@ -102,8 +112,10 @@ static void fail_ids(const char *op, const char *argument, SEXP x) {
   for (R_xlen_t i = 0; TYPEOF(x) == LGLSXP && i < XLENGTH(x); i++)
     if (LOGICAL(x)[i] == NA_LOGICAL)
       r_fail_argument(op, "", "%s is NA", place(argument, x, i));
-  r_fail_argument(op, "", "`%s` must be a character vector (or numbers), not of "
-                  "type %s", argument, Rf_type2char(TYPEOF(x)));
+  r_fail_argument(op, "",
+                  "`%s` must be a character vector (or numbers), not of "
+                  "type %s",
+                  argument, Rf_type2char(TYPEOF(x)));
 }
 
 SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
@@ -137,16 +149,18 @@ uint64_t r_size(const char *op, SEXP x, R_xlen_t i) {
     value = REAL(x)[i];
   if (ISNAN(value)) r_fail_argument(op, "", "%s is NA", place("size", x, i));
   if (value < 1 || value > largest || value != floor(value))
-    r_fail_argument(op, "", "%s is %s; a size must be a whole number of bytes, "
-                    "from 1 to 2^53", place("size", x, i), number_text(value));
+    r_fail_argument(op, "",
+                    "%s is %s; a size must be a whole number of bytes, "
+                    "from 1 to 2^53",
+                    place("size", x, i), number_text(value));
   return (uint64_t)value;
 }
 
 void r_sizes_check(const char *op, SEXP x) {
   if (is_disguised(x)) fail_disguised(op, "size");
   if ((TYPEOF(x) != INTSXP && TYPEOF(x) != REALSXP) || Rf_isFactor(x)) {
-    bool na = TYPEOF(x) == LGLSXP && XLENGTH(x) == 1 &&
-              LOGICAL(x)[0] == NA_LOGICAL;
+    bool na =
+        TYPEOF(x) == LGLSXP && XLENGTH(x) == 1 && LOGICAL(x)[0] == NA_LOGICAL;
     if (na) r_fail_argument(op, "", "`size` is NA");
     r_fail_argument(op, "", "`size` must be numeric (bytes), not of type %s",
                     Rf_isFactor(x) ? "factor" : Rf_type2char(TYPEOF(x)));
@@ -160,8 +174,8 @@ bool r_flag(const char *op, const char *argument, SEXP x) {
   return LOGICAL(x)[0] != 0;
 }
 
-/* Which of the names `x` is; all of them, in order, are the default of the argument:
- * the first counts. -1: none. */
+/* Which of the names `x` is; all of them, in order, are the default of the
+ * argument: the first counts. -1: none. */
 static int choice(SEXP x, const char *const names[], int count) {
   if (TYPEOF(x) != STRSXP) return -1;
   bool all = XLENGTH(x) == count;
@@ -187,7 +201,8 @@ smem_lifetime r_object_lifetime(const char *op, SEXP x) {
                                             SMEM_UNTIL_FREED};
   int which = choice(x, names, 3);
   if (which < 0)
-    r_fail_argument(op, "", "`lifetime` must be \"object\", \"process\" or "
+    r_fail_argument(op, "",
+                    "`lifetime` must be \"object\", \"process\" or "
                     "\"freed\"");
   return lifetimes[which];
 }

@@ -120,9 +120,9 @@ static int64_t product(SEXP dim) {
 
 /* ---- travelling ---------------------------------------------------------- */
 
-/* The bytes of a reference are an ALTREP vector, for nothing else makes R load this
- * package where an array arrives: an external pointer with a class does not, and without
- * the package it has no methods. */
+/* The bytes of a reference are an ALTREP vector, for nothing else makes R load
+ * this package where an array arrives: an external pointer with a class does
+ * not, and without the package it has no methods. */
 static R_altrep_class_t bytes_class;
 
 static R_xlen_t bytes_length(SEXP x) { return XLENGTH(R_altrep_data1(x)); }
@@ -138,7 +138,8 @@ static SEXP bytes_state(SEXP x) { return R_altrep_data1(x); }
 /* Never an error: what is wrong is told at the first use of the array. */
 static SEXP bytes_from_state(SEXP class, SEXP state) {
   (void)class;
-  if (TYPEOF(state) != RAWSXP || ALTREP(state)) return Rf_allocVector(RAWSXP, 0);
+  if (TYPEOF(state) != RAWSXP || ALTREP(state))
+    return Rf_allocVector(RAWSXP, 0);
   return R_new_altrep(bytes_class, state, R_NilValue);
 }
 

@@ -41,8 +41,10 @@ SEXP r_write(SEXP id, SEXP x, SEXP offset) {
   id = PROTECT(r_id(op, id));
   int index = r_type_of(x);
   if (index < 0)
-    r_fail_argument(op, CHAR(id), "`x` must be raw, logical, integer, double or "
-                    "complex, not of type %s", Rf_type2char(TYPEOF(x)));
+    r_fail_argument(op, CHAR(id),
+                    "`x` must be raw, logical, integer, double or "
+                    "complex, not of type %s",
+                    Rf_type2char(TYPEOF(x)));
   const struct r_type *type = &r_types[index];
   int64_t at = r_whole(op, "offset", offset, 0);
   if (at < 0) { /* the core, which counts without signs, cannot say it */

@@ -1,7 +1,7 @@
-/* Entry points of .Call: the life of a segment. Others are in bytes.c, view.c and
- * report.c. */
-#include "glue.h"
+/* Entry points of .Call: the life of a segment. Others are in bytes.c, view.c
+ * and report.c. */
 #include "../core/object/object.h"
+#include "glue.h"
 
 #include <string.h>
 
@@ -29,7 +29,8 @@ static R_xlen_t common_length(SEXP size, SEXP name) {
   if (sizes == 1) return names;
   r_fail_argument("allocate", "",
                   "`size` has %.0f elements and `name` has %.0f; lengths must "
-                  "be equal, or one of them 1", (double)sizes, (double)names);
+                  "be equal, or one of them 1",
+                  (double)sizes, (double)names);
 }
 
 struct result {
@@ -46,8 +47,9 @@ static SEXP fill_ids(void *data) {
     char number[SMEM_NUMBER_SIZE];
     const smem_request *request = &result->requests[i];
     if (!request->name) smem_id_of_number(request->number, number);
-    SET_STRING_ELT(result->ids, i,
-                   Rf_mkCharCE(request->name ? request->name : number, CE_UTF8));
+    SET_STRING_ELT(
+        result->ids, i,
+        Rf_mkCharCE(request->name ? request->name : number, CE_UTF8));
   }
   result->done = true;
   return result->ids;
@@ -65,8 +67,8 @@ static bool option_is(const char *name, bool value) {
          LOGICAL(option)[0] == value;
 }
 
-/* With options(sharedmemory.trace = TRUE): the R call that allocates, as text in
- * memory that R frees after this .Call. Otherwise NULL. */
+/* With options(sharedmemory.trace = TRUE): the R call that allocates, as text
+ * in memory that R frees after this .Call. Otherwise NULL. */
 const char *r_current_call(void) {
   if (!option_is("sharedmemory.trace", true)) return NULL;
   SEXP call = PROTECT(r_package_call("trace_of_call", R_NilValue));
@@ -77,8 +79,9 @@ const char *r_current_call(void) {
   return copied;
 }
 
-/* Once per process, before its first segment: remove what crashes have left, for
- * a few milliseconds. Errors will come up again in the allocation itself. */
+/* Once per process, before its first segment: remove what crashes have left,
+ * for a few milliseconds. Errors will come up again in the allocation itself.
+ */
 void r_reclaim_once(void) {
   static bool done;
   smem_error error;
@@ -135,7 +138,8 @@ static bool look_for_interrupt(R_xlen_t i) {
   return i % LOOK_EVERY == LOOK_EVERY - 1 && r_interrupted();
 }
 
-/* What r_map() has done so far. `fresh[i]`: it made this access of element i. */
+/* What r_map() has done so far. `fresh[i]`: it made this access of element i.
+ */
 struct mapped {
   SEXP ids;
   smem_access access;
@@ -193,8 +197,8 @@ SEXP r_unmap(SEXP id) {
   return R_NilValue;
 }
 
-/* What is freed cannot be brought back: so first see that all of them can be, and
- * do not listen to interrupts half-way. */
+/* What is freed cannot be brought back: so first see that all of them can be,
+ * and do not listen to interrupts half-way. */
 static void free_several(SEXP ids, R_xlen_t n) {
   smem_error error;
   bool *exists = (bool *)R_alloc((size_t)n, sizeof(bool));
@@ -206,8 +210,8 @@ static void free_several(SEXP ids, R_xlen_t n) {
   }
   for (R_xlen_t i = 0; i < n; i++) {
     smem_detached detached;
-    smem_code code = smem_free_seen(CHAR(STRING_ELT(ids, i)), exists[i],
-                                    &detached, &error);
+    smem_code code =
+        smem_free_seen(CHAR(STRING_ELT(ids, i)), exists[i], &detached, &error);
     r_pointer_clear(&detached);
     r_check_element(code, &error, i, n);
   }

@@ -19,12 +19,13 @@ void r_condition_start(SEXP environment) {
   is_main_thread = true;
 }
 
-/* ---- interrupts -------------------------------------------------------------------
+/* ---- interrupts -------------------------------------------------------------
  *
  * R_CheckUserInterrupt() leaves by a jump, over the core's frames and whatever
- * they would have cleaned up. So it is called where R lets us stop the jump; the
- * core then sees an ordinary answer, cleans up and returns, and r_check() lets
- * the jump go on. Handlers and on.exit() code see the original interrupt. */
+ * they would have cleaned up. So it is called where R lets us stop the jump;
+ * the core then sees an ordinary answer, cleans up and returns, and r_check()
+ * lets the jump go on. Handlers and on.exit() code see the original interrupt.
+ */
 
 static SEXP check_interrupt(void *nothing) {
   (void)nothing;
@@ -64,7 +65,7 @@ SEXP r_package_call(const char *function, SEXP arguments) {
   return value;
 }
 
-/* ---- conditions ------------------------------------------------------------------ */
+/* ---- conditions ---------------------------------------------------------- */
 
 static SEXP utf8_string(const char *text) {
   return Rf_ScalarString(Rf_mkCharCE(text, CE_UTF8));
@@ -77,12 +78,12 @@ static void throw_condition(const smem_error *error) {
   SEXP arguments = PROTECT(Rf_allocList(6)), at = arguments;
   SETCAR(at, utf8_string(smem_error_kind(error->code)));
   SETCAR(at = CDR(at), utf8_string(message));
-  SETCAR(at = CDR(at), error->id[0] ? utf8_string(error->id)
-                                    : Rf_ScalarString(NA_STRING));
+  SETCAR(at = CDR(at),
+         error->id[0] ? utf8_string(error->id) : Rf_ScalarString(NA_STRING));
   SETCAR(at = CDR(at), utf8_string(error->op));
   SETCAR(at = CDR(at), Rf_ScalarInteger(error->number));
-  SETCAR(CDR(at), Rf_ScalarReal(error->element ? (double)error->element
-                                               : NA_REAL));
+  SETCAR(CDR(at),
+         Rf_ScalarReal(error->element ? (double)error->element : NA_REAL));
   SEXP call = PROTECT(Rf_lcons(Rf_install("throw_condition"), arguments));
   Rf_eval(call, package);
   UNPROTECT(2);

@@ -1,17 +1,17 @@
 /* Between R and the core: SEXP in, arguments checked, core called, errors out.
- * On R's main thread, unless a function says otherwise. The functions of api.c, but
- * view(), run on any. */
+ * On R's main thread, unless a function says otherwise. The functions of api.c,
+ * but view(), run on any. */
 #ifndef SHAREDMEMORY_R_GLUE_H
 #define SHAREDMEMORY_R_GLUE_H
 
 #define R_NO_REMAP
 #include <R.h>
-#include <Rinternals.h>
 #include <R_ext/Rdynload.h>
+#include <Rinternals.h>
 
 #include "../core/smem.h"
 
-/* ---- condition.c ------------------------------------------------------------ */
+/* ---- condition.c --------------------------------------------------------- */
 
 /* Remember the package's namespace, where the R side of conditions is. */
 void r_condition_start(SEXP environment);
@@ -28,11 +28,12 @@ bool r_interrupted(void);
 /* Has r_interrupted() met one that r_check() has yet to go on with? */
 bool r_interrupt_waits(void);
 
-/* Take no notice of it: the caller has told of it in another way. On any thread. */
+/* Take no notice of it: the caller has told of it in another way. On any
+ * thread. */
 void r_interrupt_forget(void);
 
-/* Call `run`; false if R wanted to jump out of it, for an error or an interrupt. On
- * R's main thread. */
+/* Call `run`; false if R wanted to jump out of it, for an error or an
+ * interrupt. On R's main thread. */
 bool r_without_jump(SEXP (*run)(void *), void *data);
 
 /* Throw the error of a core call as an R condition, or go on with an interrupt
@@ -57,7 +58,7 @@ void r_fail_argument(const char *op, const char *id, const char *format, ...)
 #endif
     ;
 
-/* ---- argument.c --------------------------------------------------------------- */
+/* ---- argument.c ---------------------------------------------------------- */
 
 /* The ids as a character vector in UTF-8, each of them valid. Numbers are
  * written out, factors give their labels. The caller protects. `empty`: may an
@@ -85,27 +86,29 @@ int64_t r_whole(const char *op, const char *argument, SEXP x,
 /* The same, not negative; NULL: 0. */
 int64_t r_count(const char *op, const char *argument, SEXP x);
 
-/* ---- pointer.c ------------------------------------------------------------------ */
+/* ---- pointer.c ----------------------------------------------------------- */
 
 /* Make sure that the next r_pointer() need not allocate. */
 void r_pointer_prepare(void);
 
-/* The external pointer of a mapping, tagged with the id; always the same one. */
+/* The external pointer of a mapping, tagged with the id; always the same one.
+ */
 SEXP r_pointer(smem_mapping *mapping, smem_access access, SEXP id);
 
 /* Set the pointers of what is no longer mapped to NULL. */
 void r_pointer_clear(smem_detached *detached);
 
-/* Tell the core what the environment says. On R's thread, which alone may read it: R
- * changes it there, and getenv() on another thread would read freed memory. */
+/* Tell the core what the environment says. On R's thread, which alone may read
+ * it: R changes it there, and getenv() on another thread would read freed
+ * memory. */
 void r_environment(void);
 
-/* What each entry point begins with: r_environment(), and r_pointer_clear() for what
- * other packages have freed since the last call, perhaps on other threads, where R's
- * objects cannot be touched. */
+/* What each entry point begins with: r_environment(), and r_pointer_clear() for
+ * what other packages have freed since the last call, perhaps on other threads,
+ * where R's objects cannot be touched. */
 void r_pointer_collect(void);
 
-/* ---- vector.c: vectors whose elements are plain bytes ------------------------- */
+/* ---- vector.c: vectors whose elements are plain bytes -------------------- */
 
 struct r_type {
   const char *name;
@@ -122,24 +125,26 @@ int r_type_of(SEXP x);
 /* A whole number: integer while it fits, else double. */
 SEXP r_number(uint64_t value);
 
-/* The memory of a vector of one of the types, to fill a new one, and to read. */
+/* The memory of a vector of one of the types, to fill a new one, and to read.
+ */
 void *r_vector_bytes(SEXP x);
 const void *r_vector_bytes_read(SEXP x);
 
-/* How many elements of the type, at `offset` (bytes, may be negative): `count`, or
- * if the argument `asked` is NULL as many as there are in the `requested` bytes.
- * Throws SMEM_BOUNDS if the segment has not so many. */
+/* How many elements of the type, at `offset` (bytes, may be negative): `count`,
+ * or if the argument `asked` is NULL as many as there are in the `requested`
+ * bytes. Throws SMEM_BOUNDS if the segment has not so many. */
 int64_t r_fit(const char *op, const char *id, const struct r_type *type,
               SEXP asked, int64_t count, int64_t offset, uint64_t capacity,
               uint64_t requested);
 
-/* Has the segment the elements that the reference names? It may come from anywhere. */
+/* Has the segment the elements that the reference names? It may come from
+ * anywhere. */
 bool r_is_inside(const smem_reference *reference, const struct r_type *type,
                  uint64_t capacity);
 
-/* The id by which R code can come to the segment; NA_STRING if that means another one
- * here. `full`: with the namespace, whatever it means. `handle` may be NULL. The caller
- * protects. */
+/* The id by which R code can come to the segment; NA_STRING if that means
+ * another one here. `full`: with the namespace, whatever it means. `handle` may
+ * be NULL. The caller protects. */
 SEXP r_id_of(const smem_reference *reference, const smem_handle *handle,
              bool full);
 
@@ -159,8 +164,8 @@ SEXP r_write(SEXP id, SEXP x, SEXP offset);
 void r_view_start(DllInfo *dll);
 SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP live);
 
-/* A view of what the reference leads to; its form is r_view_form(). Not protected.
- * May jump for want of memory. */
+/* A view of what the reference leads to; its form is r_view_form(). Not
+ * protected. May jump for want of memory. */
 uint8_t r_view_form(int type, bool live);
 SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
                          smem_error *error);
@@ -172,7 +177,7 @@ SEXP r_view_id(SEXP x, SEXP full);
 /* May a write to this segment change the elements of `x`? */
 bool r_view_shows(SEXP x, const char *id);
 
-/* ---- arrays; what these files share is in array.h ------------------------- */
+/* ---- arrays; what these files share is in array.h ------------------------ */
 
 /* array.c */
 void r_array_start(DllInfo *dll); /* as r_view_start() */
@@ -212,12 +217,12 @@ SEXP r_shared_id(SEXP x, SEXP full);
 
 /* ---- calls.c: the .Call entry points ------------------------------------- */
 
-/* With options(sharedmemory.trace = TRUE): the R call that allocates, as text in
- * memory that R frees after this .Call. Otherwise NULL. */
+/* With options(sharedmemory.trace = TRUE): the R call that allocates, as text
+ * in memory that R frees after this .Call. Otherwise NULL. */
 const char *r_current_call(void);
 
-/* Once per process, before its first segment: remove what crashes have left, for a
- * few milliseconds. */
+/* Once per process, before its first segment: remove what crashes have left,
+ * for a few milliseconds. */
 void r_reclaim_once(void);
 
 SEXP r_load(SEXP environment);

@@ -75,7 +75,7 @@ SEXP r_leaf_inside(SEXP x) {
   return search.found;
 }
 
-/* ---- sequences ------------------------------------------------------------- */
+/* ---- sequences ----------------------------------------------------------- */
 
 SEXP r_sequence(double first, double last) {
   SEXP from = PROTECT(Rf_ScalarReal(first)), to = PROTECT(Rf_ScalarReal(last));

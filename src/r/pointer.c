@@ -1,11 +1,11 @@
 /* External pointers: one per mapping and access, kept alive while it is mapped.
  *
  * R_ReleaseObject() searches all preserved objects; with 50,000 segments mapped
- * an unmap would take as long as thousands of system calls. So the pointers hang
- * in one preserved, doubly linked list of pairlist cells (CAR: the previous, CDR:
- * the next, TAG: the pointer), and a mapping remembers its cell. They have no
- * finalizers: a pointer that nobody holds any more must not unmap, the count
- * does. */
+ * an unmap would take as long as thousands of system calls. So the pointers
+ * hang in one preserved, doubly linked list of pairlist cells (CAR: the
+ * previous, CDR: the next, TAG: the pointer), and a mapping remembers its cell.
+ * They have no finalizers: a pointer that nobody holds any more must not unmap,
+ * the count does. */
 #include "glue.h"
 
 #include <stdlib.h>

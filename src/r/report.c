@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- arrays in C's memory ----------------------------------------------------- */
+/* ---- arrays in C's memory ------------------------------------------------ */
 
 struct array {
   void *data;
@@ -29,7 +29,7 @@ static void *add(struct array *array) {
   return (char *)array->data + array->used++ * array->size;
 }
 
-/* ---- rows ------------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------- */
 
 struct row {
   char id[SMEM_ID_MAX + 1], tag[64], trace[256], wrong[200];
@@ -109,7 +109,7 @@ static int compare_mappings(const void *a, const void *b) {
   return order != 0 ? order : (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-/* ---- columns ---------------------------------------------------------------------- */
+/* ---- columns ------------------------------------------------------------- */
 
 static SEXP utf8(const char *text) {
   if (!text[0]) return NA_STRING;
@@ -177,14 +177,31 @@ static SEXP fate_name(smem_fate fate) {
 }
 
 enum column {
-  ID, SIZE, RESIDENT, STATE, PID, COMMAND, CREATED, LIFETIME, IS_SEALED, KIND,
-  SENT, OPENED, CALL,
-  TAG_OF, WRONG, USER, MAPPED_BY, FATE, COLUMNS
+  ID,
+  SIZE,
+  RESIDENT,
+  STATE,
+  PID,
+  COMMAND,
+  CREATED,
+  LIFETIME,
+  IS_SEALED,
+  KIND,
+  SENT,
+  OPENED,
+  CALL,
+  TAG_OF,
+  WRONG,
+  USER,
+  MAPPED_BY,
+  FATE,
+  COLUMNS
 };
 
 static const char *const column_names[COLUMNS] = {
-    "Id",      "size",     "resident", "state", "pid",  "command", "created",
-    "lifetime", "sealed", "kind", "sent", "opened", "call", "tag", "wrong", "user", "mappedBy", "fate"};
+    "Id",      "size",     "resident", "state", "pid",      "command",
+    "created", "lifetime", "sealed",   "kind",  "sent",     "opened",
+    "call",    "tag",      "wrong",    "user",  "mappedBy", "fate"};
 
 static SEXPTYPE column_type(enum column column) {
   switch (column) {
@@ -192,11 +209,16 @@ static SEXPTYPE column_type(enum column column) {
   case RESIDENT:
   case SENT:
   case OPENED:
-  case CREATED:   return REALSXP;
-  case PID:       return INTSXP;
-  case IS_SEALED: return LGLSXP;
-  case MAPPED_BY: return VECSXP;
-  default:        return STRSXP;
+  case CREATED:
+    return REALSXP;
+  case PID:
+    return INTSXP;
+  case IS_SEALED:
+    return LGLSXP;
+  case MAPPED_BY:
+    return VECSXP;
+  default:
+    return STRSXP;
   }
 }
 
@@ -204,11 +226,12 @@ static SEXPTYPE column_type(enum column column) {
 static void fill_object(const smem_entry *entry, SEXP columns, R_xlen_t i) {
   bool object = entry->is_object;
   SET_STRING_ELT(VECTOR_ELT(columns, KIND), i,
-                 !is_complete(entry) ? NA_STRING
-                                     : Rf_mkChar(object ? "object" : "segment"));
+                 !is_complete(entry)
+                     ? NA_STRING
+                     : Rf_mkChar(object ? "object" : "segment"));
   REAL(VECTOR_ELT(columns, SENT))[i] = object ? (double)entry->sent : NA_REAL;
-  REAL(VECTOR_ELT(columns, OPENED))[i] =
-      object ? (double)entry->opened : NA_REAL;
+  REAL(VECTOR_ELT(columns, OPENED))
+  [i] = object ? (double)entry->opened : NA_REAL;
 }
 
 static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
@@ -218,22 +241,22 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   const struct row *row = (const struct row *)report->rows.data + i;
   const smem_entry *entry = &row->entry;
   bool complete = is_complete(entry);
-  bool owned = complete && entry->pid != 0; /* another program's object is not */
+  bool owned =
+      complete && entry->pid != 0; /* another program's object is not */
   SET_STRING_ELT(VECTOR_ELT(columns, ID), i, utf8(row->id));
-  REAL(VECTOR_ELT(columns, SIZE))[i] =
-      complete ? (double)entry->capacity : NA_REAL;
+  REAL(VECTOR_ELT(columns, SIZE))
+  [i] = complete ? (double)entry->capacity : NA_REAL;
   REAL(VECTOR_ELT(columns, RESIDENT))[i] = number_or_na(entry->resident);
   SET_STRING_ELT(VECTOR_ELT(columns, STATE), i,
-            Rf_mkChar(smem_state_name(entry->state)));
+                 Rf_mkChar(smem_state_name(entry->state)));
   INTEGER(VECTOR_ELT(columns, PID))[i] = owned ? (int)entry->pid : NA_INTEGER;
   SET_STRING_ELT(VECTOR_ELT(columns, COMMAND), i, command_of(report, entry));
-  REAL(VECTOR_ELT(columns, CREATED))[i] =
-      owned ? (double)entry->created / 1e9 : NA_REAL;
+  REAL(VECTOR_ELT(columns, CREATED))
+  [i] = owned ? (double)entry->created / 1e9 : NA_REAL;
   SET_STRING_ELT(VECTOR_ELT(columns, LIFETIME), i,
-            !owned ? NA_STRING
-                   : Rf_mkChar(lifetimes[entry->lifetime]));
-  LOGICAL(VECTOR_ELT(columns, IS_SEALED))[i] =
-      complete ? entry->sealed : NA_LOGICAL;
+                 !owned ? NA_STRING : Rf_mkChar(lifetimes[entry->lifetime]));
+  LOGICAL(VECTOR_ELT(columns, IS_SEALED))
+  [i] = complete ? entry->sealed : NA_LOGICAL;
   fill_object(entry, columns, i);
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
@@ -280,7 +303,8 @@ static struct report new_report(void) {
 }
 
 static void fail_no_memory(const char *op) {
-  smem_error error = {.code = SMEM_NO_MEMORY, .op = op,
+  smem_error error = {.code = SMEM_NO_MEMORY,
+                      .op = op,
                       .detail = "there is no memory for the table"};
   r_check(error.code, &error);
 }
@@ -301,7 +325,7 @@ static SEXP finish(struct report *report, const char *op, smem_code code,
   return R_ExecWithCleanup(make_columns, report, dispose, report);
 }
 
-/* ---- entry points -------------------------------------------------------------------- */
+/* ---- entry points -------------------------------------------------------- */
 
 static smem_code find_mappings(struct report *report, const char *id,
                                smem_error *error) {
@@ -345,14 +369,14 @@ SEXP r_inspect(SEXP id, SEXP n) {
   id = PROTECT(r_id(op, id));
   double asked = r_limit(op, "n", n, 256);
   if (!(asked >= 0 && asked <= INT32_MAX) || asked != (double)(int)asked)
-    r_fail_argument(op, "", "`n` must be a whole number of bytes, from 0 to "
+    r_fail_argument(op, "",
+                    "`n` must be a whole number of bytes, from 0 to "
                     "2^31-1");
   size_t length = (size_t)asked;
   SEXP bytes = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)length));
   struct report report = new_report();
-  smem_code code =
-      smem_inspect(CHAR(id), RAW(bytes), &length, path, sizeof path, inspect_row,
-                   &report, &error);
+  smem_code code = smem_inspect(CHAR(id), RAW(bytes), &length, path,
+                                sizeof path, inspect_row, &report, &error);
   if (code == SMEM_OK) code = find_mappings(&report, CHAR(id), &error);
   SEXP columns = PROTECT(finish(&report, op, code, &error));
   SEXP result = PROTECT(Rf_allocVector(VECSXP, 3));
@@ -389,7 +413,7 @@ static SEXP make_shares(void *data) {
     SET_STRING_ELT(VECTOR_ELT(columns, 0), i, Rf_mkChar(row->space));
     SET_STRING_ELT(VECTOR_ELT(columns, 1), i, utf8(user));
     SET_STRING_ELT(VECTOR_ELT(columns, 2), i,
-              Rf_mkChar(smem_state_name(row->share.state)));
+                   Rf_mkChar(smem_state_name(row->share.state)));
     REAL(VECTOR_ELT(columns, 3))[i] = (double)row->share.segments;
     REAL(VECTOR_ELT(columns, 4))[i] = (double)row->share.resident;
   }
@@ -410,12 +434,13 @@ SEXP r_status(void) {
   if (code != SMEM_OK || shares.out_of_memory) dispose_shares(&shares);
   r_check(code, &error);
   if (shares.out_of_memory) fail_no_memory("list");
-  SEXP columns = PROTECT(
-      R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
+  SEXP columns =
+      PROTECT(R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
   smem_limits_get(&limits);
-  const char *names[] = {"namespace", "capacity", "used",         "free",
-                         "free_by",   "shares",   "max_mappings", "mappings",
-                         "cleaned_at_logout", ""};
+  const char *names[] = {
+      "namespace",         "capacity", "used",         "free",
+      "free_by",           "shares",   "max_mappings", "mappings",
+      "cleaned_at_logout", ""};
   SEXP result = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(result, 0, Rf_mkString(space));
   SET_VECTOR_ELT(result, 1, Rf_ScalarReal(number_or_na(limits.capacity)));

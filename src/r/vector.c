@@ -19,16 +19,18 @@ int r_type_of(SEXP x) {
 int r_type_named(const char *op, const char *argument, SEXP x) {
   const char *name = "";
   if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING &&
-      Rf_getCharCE(STRING_ELT(x, 0)) != CE_BYTES) /* R does not translate those */
+      Rf_getCharCE(STRING_ELT(x, 0)) !=
+          CE_BYTES) /* R does not translate those */
     name = Rf_translateCharUTF8(STRING_ELT(x, 0));
   for (int i = 0; i < R_TYPES; i++)
     if (strcmp(name, r_types[i].name) == 0) return i;
   char shown[41];
   smem_copy_text(shown, sizeof shown, name);
-  r_fail_argument(op, "", "`%s` must be one of \"raw\", \"logical\", "
-                  "\"integer\", \"double\", \"complex\"%s%s%s", argument,
-                  name[0] ? ", not \"" : "", smem_is_utf8(name) ? shown : "?",
-                  name[0] ? "\"" : "");
+  r_fail_argument(op, "",
+                  "`%s` must be one of \"raw\", \"logical\", "
+                  "\"integer\", \"double\", \"complex\"%s%s%s",
+                  argument, name[0] ? ", not \"" : "",
+                  smem_is_utf8(name) ? shown : "?", name[0] ? "\"" : "");
 }
 
 SEXP r_number(uint64_t value) {
@@ -38,21 +40,31 @@ SEXP r_number(uint64_t value) {
 
 void *r_vector_bytes(SEXP x) {
   switch (TYPEOF(x)) {
-  case RAWSXP:  return RAW(x);
-  case LGLSXP:  return LOGICAL(x);
-  case INTSXP:  return INTEGER(x);
-  case REALSXP: return REAL(x);
-  default:      return COMPLEX(x);
+  case RAWSXP:
+    return RAW(x);
+  case LGLSXP:
+    return LOGICAL(x);
+  case INTSXP:
+    return INTEGER(x);
+  case REALSXP:
+    return REAL(x);
+  default:
+    return COMPLEX(x);
   }
 }
 
 const void *r_vector_bytes_read(SEXP x) {
   switch (TYPEOF(x)) {
-  case RAWSXP:  return RAW_RO(x);
-  case LGLSXP:  return LOGICAL_RO(x);
-  case INTSXP:  return INTEGER_RO(x);
-  case REALSXP: return REAL_RO(x);
-  default:      return COMPLEX_RO(x);
+  case RAWSXP:
+    return RAW_RO(x);
+  case LGLSXP:
+    return LOGICAL_RO(x);
+  case INTSXP:
+    return INTEGER_RO(x);
+  case REALSXP:
+    return REAL_RO(x);
+  default:
+    return COMPLEX_RO(x);
   }
 }
 
@@ -66,8 +78,8 @@ int64_t r_fit(const char *op, const char *id, const struct r_type *type,
   if (inside && (uint64_t)count <= room) return count;
   r_fail(SMEM_BOUNDS, op, id,
          "%.0f elements of type %s at offset %.0f (bytes) need bytes %.0f to "
-         "%.0f, the segment has %.0f", (double)count, type->name,
-         (double)offset, (double)offset,
+         "%.0f, the segment has %.0f",
+         (double)count, type->name, (double)offset, (double)offset,
          (double)offset + (double)count * (double)type->size, (double)end);
 }
 
@@ -91,8 +103,8 @@ SEXP r_id_of(const smem_reference *reference, const smem_handle *handle,
 
 /* ---- logical values ---------------------------------------------------------
  *
- * R hashes and indexes by the value of a logical: one that is not FALSE, TRUE or NA
- * makes unique() and table() write behind their memory. */
+ * R hashes and indexes by the value of a logical: one that is not FALSE, TRUE
+ * or NA makes unique() and table() write behind their memory. */
 
 static bool is_proper(int value) {
   return (unsigned)value <= 1 || value == NA_LOGICAL;

@@ -1,19 +1,20 @@
 /* Views: R vectors whose elements are a segment's bytes.
  *
- * Most of base R asks a vector for a writable pointer even where it only reads, and
- * writes into the operands of an expression where it believes that nobody refers to
- * them. So what may be written cannot be told from what must not be, and no vector
- * writes through to a segment: each view has a private mapping of its own. A write
- * copies the page and stays with this view; nothing else is ever copied. A shallow
- * duplicate, as made for an assignment, is a view with another fresh mapping. A view
- * is marked as not mutable, so that R duplicates it before it writes.
+ * Most of base R asks a vector for a writable pointer even where it only reads,
+ * and writes into the operands of an expression where it believes that nobody
+ * refers to them. So what may be written cannot be told from what must not be,
+ * and no vector writes through to a segment: each view has a private mapping of
+ * its own. A write copies the page and stays with this view; nothing else is
+ * ever copied. A shallow duplicate, as made for an assignment, is a view with
+ * another fresh mapping. A view is marked as not mutable, so that R duplicates
+ * it before it writes.
  *
- * Deep duplicates are made for results and scratch space (-x, sort(), median()), all
- * of which will be written: they are ordinary vectors.
+ * Deep duplicates are made for results and scratch space (-x, sort(),
+ * median()), all of which will be written: they are ordinary vectors.
  *
- * data2, which R looks up with less ado than data1, is an external pointer to a struct
- * view; data1 is the ordinary vector that took the place of the memory (the view is
- * detached), or R_NilValue. */
+ * data2, which R looks up with less ado than data1, is an external pointer to a
+ * struct view; data1 is the ordinary vector that took the place of the memory
+ * (the view is detached), or R_NilValue. */
 #include "glue.h"
 
 #include <R_ext/Altrep.h>
@@ -57,10 +58,10 @@ static char *first_byte(const struct view *view) {
   return (char *)view->handle->address + view->reference.offset;
 }
 
-/* ---- making ------------------------------------------------------------------------- */
+/* ---- making -------------------------------------------------------------- */
 
-/* The record stays: a finalizer of something that became unreachable together with
- * the view may still use that, which then opens it again. */
+/* The record stays: a finalizer of something that became unreachable together
+ * with the view may still use that, which then opens it again. */
 static void finalize(SEXP pointer) {
   struct view *view = R_ExternalPtrAddr(pointer);
   if (!view->handle) return;
@@ -70,8 +71,8 @@ static void finalize(SEXP pointer) {
   view->is_finalized = true;
 }
 
-/* An external pointer to a view that has nothing open yet. Its tag is the vector that
- * the record lies in. */
+/* An external pointer to a view that has nothing open yet. Its tag is the
+ * vector that the record lies in. */
 static SEXP new_pointer(const smem_reference *reference) {
   SEXP record = PROTECT(Rf_allocVector(RAWSXP, sizeof(struct view)));
   struct view *view = (struct view *)(void *)RAW(record);
@@ -85,8 +86,8 @@ static SEXP new_pointer(const smem_reference *reference) {
 
 static SEXP new_view(SEXP pointer) {
   struct view *view = R_ExternalPtrAddr(pointer);
-  SEXP x = R_new_altrep(classes[type_index(&view->reference)], R_NilValue,
-                        pointer);
+  SEXP x =
+      R_new_altrep(classes[type_index(&view->reference)], R_NilValue, pointer);
   MARK_NOT_MUTABLE(x);
   return x;
 }
@@ -118,8 +119,8 @@ static smem_code check_handle(const struct view *view, smem_error *error) {
 }
 
 static smem_code open_handle(struct view *view, smem_error *error) {
-  smem_code code = smem_open_reference(&view->reference, SMEM_PRIVATE,
-                                       &view->handle, error);
+  smem_code code =
+      smem_open_reference(&view->reference, SMEM_PRIVATE, &view->handle, error);
   error->op = "view";
   if (code == SMEM_OK) code = check_handle(view, error);
   if (code == SMEM_OK) return code;
@@ -161,7 +162,7 @@ SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
   return x;
 }
 
-/* ---- what R asks of a vector ---------------------------------------------------------- */
+/* ---- what R asks of a vector --------------------------------------------- */
 
 static R_xlen_t view_length(SEXP x) {
   return (R_xlen_t)view_of(x)->reference.length;
@@ -170,8 +171,8 @@ static R_xlen_t view_length(SEXP x) {
 /* See detach(). */
 static bool is_detached(SEXP x) { return R_altrep_data1(x) != R_NilValue; }
 
-/* What could not be opened when the reference came in may be there now: the memory,
- * or an error that says why there is none. */
+/* What could not be opened when the reference came in may be there now: the
+ * memory, or an error that says why there is none. */
 static char *prepare_now(SEXP x) {
   smem_error error;
   struct view *view = view_of(x);
@@ -181,14 +182,16 @@ static char *prepare_now(SEXP x) {
   return view->bytes;
 }
 
-/* Called for each x[i]: what seldom happens, and needs a large frame, is apart. */
+/* Called for each x[i]: what seldom happens, and needs a large frame, is apart.
+ */
 static char *bytes(SEXP x) {
   char *at = view_of(x)->bytes;
   return at ? at : prepare_now(x);
 }
 
-/* Where the system cannot map privately: an ordinary vector takes the place of the
- * memory. The mapping stays, for somebody may be reading from it already. */
+/* Where the system cannot map privately: an ordinary vector takes the place of
+ * the memory. The mapping stays, for somebody may be reading from it already.
+ */
 static void detach(SEXP x) {
   const char *from = bytes(x);
   SEXP copy = PROTECT(Rf_allocVector(TYPEOF(x), view_length(x)));
@@ -199,12 +202,13 @@ static void detach(SEXP x) {
   UNPROTECT(1);
 }
 
-/* From 64 elements on R sets attributes on a wrapper of its own around the view, which
- * duplicates what it wraps when it is first asked for a pointer. If nobody else refers
- * to that duplicate then, R takes every later reference for a mistake of its own, and
- * serialize() makes one: from then on all uses are errors. So a duplicate is referred
- * to by its own pointer until it gives out its memory. One that is made for an
- * assignment does so at once, and the next assignment does not duplicate it. */
+/* From 64 elements on R sets attributes on a wrapper of its own around the
+ * view, which duplicates what it wraps when it is first asked for a pointer. If
+ * nobody else refers to that duplicate then, R takes every later reference for
+ * a mistake of its own, and serialize() makes one: from then on all uses are
+ * errors. So a duplicate is referred to by its own pointer until it gives out
+ * its memory. One that is made for an assignment does so at once, and the next
+ * assignment does not duplicate it. */
 static void hold_duplicate(SEXP pointer, SEXP y) {
   R_SetExternalPtrProtected(pointer, y);
 }
@@ -271,13 +275,13 @@ static Rboolean view_inspect(SEXP x, int before, int deep, int vectors,
   (void)subtree;
   Rprintf(" view of shared memory '%s'%s%s\n", view->reference.id,
           is_live(view) ? ", live" : "",
-          is_detached(x)  ? ", detached"
+          is_detached(x) ? ", detached"
           : view->handle ? ""
                          : " (not there)");
   return TRUE;
 }
 
-/* ---- travelling ------------------------------------------------------------------------- */
+/* ---- travelling ---------------------------------------------------------- */
 
 /* NULL: by value, as when the values are nowhere else any more. */
 static SEXP view_state(SEXP x) {
@@ -296,7 +300,8 @@ static SEXP view_state(SEXP x) {
  * or elements would be read as what they are not. */
 static const char *wrong_state(SEXP class, SEXP state,
                                smem_reference *reference) {
-  if (TYPEOF(state) != RAWSXP) return "this is not a reference to shared memory";
+  if (TYPEOF(state) != RAWSXP)
+    return "this is not a reference to shared memory";
   const char *wrong =
       smem_reference_read(RAW(state), (size_t)XLENGTH(state), reference);
   if (wrong) return wrong;
@@ -309,8 +314,8 @@ static const char *wrong_state(SEXP class, SEXP state,
   return NULL;
 }
 
-/* If it cannot be opened, the first use will say why. That also looks at the values,
- * which would take long here. */
+/* If it cannot be opened, the first use will say why. That also looks at the
+ * values, which would take long here. */
 static SEXP view_from_state(SEXP class, SEXP state) {
   smem_reference reference;
   smem_error ignored;
@@ -325,7 +330,7 @@ static SEXP view_from_state(SEXP class, SEXP state) {
   return x;
 }
 
-/* ---- classes ---------------------------------------------------------------------------- */
+/* ---- classes ------------------------------------------------------------- */
 
 static void set_methods(R_altrep_class_t class) {
   R_set_altrep_Length_method(class, view_length);
@@ -354,7 +359,7 @@ void r_view_start(DllInfo *dll) {
   memcpy(classes, made, sizeof classes);
 }
 
-/* ---- for the user ----------------------------------------------------------------------- */
+/* ---- for the user -------------------------------------------------------- */
 
 struct opening {
   SEXP pointer, length;
@@ -368,10 +373,10 @@ static SEXP make_view(void *data) {
   smem_error error;
   r_check(check_handle(view, &error), &error); /* is it sealed? */
   view->reference.offset = (uint64_t)opening->offset;
-  view->reference.length = (uint64_t)r_fit(
-      "view", view->reference.id, type_of(view), opening->length,
-      opening->count, opening->offset, view->handle->capacity,
-      view->handle->requested);
+  view->reference.length =
+      (uint64_t)r_fit("view", view->reference.id, type_of(view),
+                      opening->length, opening->count, opening->offset,
+                      view->handle->capacity, view->handle->requested);
   r_check(prepare(view, &error), &error);
   SEXP x = new_view(opening->pointer);
   opening->done = true;
@@ -386,11 +391,14 @@ static void close_undone(void *data) {
 static void check_request(SEXP id, const struct r_type *type, int64_t offset,
                           bool live) {
   if (offset % (int64_t)type->size != 0)
-    r_fail_argument("view", CHAR(id), "`offset` is %.0f; for a view of type %s "
-                    "it must be a multiple of %d (readSharedMemory() takes any)",
-                    (double)offset, type->name, (int)type->size);
+    r_fail_argument(
+        "view", CHAR(id),
+        "`offset` is %.0f; for a view of type %s "
+        "it must be a multiple of %d (readSharedMemory() takes any)",
+        (double)offset, type->name, (int)type->size);
   if (live && type->type == LGLSXP)
-    r_fail_argument("view", CHAR(id), "a live view cannot be of type logical, "
+    r_fail_argument("view", CHAR(id),
+                    "a live view cannot be of type logical, "
                     "because a value other than FALSE, TRUE and NA would crash "
                     "R. Use sharedArray() with the type \"logical\", or "
                     "\"bool8\" for one byte each");

@@ -21,8 +21,8 @@ TEST(bytes_at_any_place) {
   CHECK_OK(allocate("a", SIZE));
   unsigned char *at = map("a");
   for (unsigned i = 0; i < 1000; i++) {
-    uint64_t offset = process_random() % SIZE;
-    uint64_t length = process_random() % (SIZE - offset + 1);
+    uint64_t offset = smem__process_random() % SIZE;
+    uint64_t length = smem__process_random() % (SIZE - offset + 1);
     fill(from, length, i);
     CHECK_OK(write_bytes("a", offset, from, length));
     CHECK(memcmp(at + offset, from, (size_t)length) == 0);
@@ -122,9 +122,10 @@ TEST(the_footer_is_out_of_reach) {
 /* ---- much ---------------------------------------------------------------- */
 
 TEST(bytes_in_several_chunks) {
-  const uint64_t size = 2 * CHUNK + MIB, lengths[] = {
-      CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, 2 * CHUNK + 1};
-  unsigned char *from = os_allocate(size), *to = os_allocate(size);
+  const uint64_t size = 2 * CHUNK + MIB,
+                 lengths[] = {CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK,
+                              2 * CHUNK + 1};
+  unsigned char *from = smem__os_allocate(size), *to = smem__os_allocate(size);
   CHECK(from && to);
   CHECK_OK(allocate("a", size));
   unsigned char *at = map("a");
@@ -136,8 +137,8 @@ TEST(bytes_in_several_chunks) {
     CHECK_OK(read_bytes("a", offset, to, lengths[i]));
     CHECK(memcmp(to, from, (size_t)lengths[i]) == 0);
   }
-  os_release(from);
-  os_release(to);
+  smem__os_release(from);
+  smem__os_release(to);
   CHECK_OK(free_id("a"));
 }
 
@@ -168,7 +169,7 @@ TEST(bytes_need_no_mapping) {
   CHECK_OK(write_bytes("a", 10, "abc", 4));
   CHECK_OK(read_bytes("a", 10, text, 4));
   CHECK(strcmp(text, "abc") == 0);
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
 #ifndef _WIN32
   size_t descriptors = count_descriptors(), mappings = count_mappings();
   for (int i = 0; i < 100; i++) {

@@ -47,7 +47,7 @@ static const uint64_t mib = 1000000, margin = 1 << 20;
 static uint64_t least(char limit[160]) {
   uint64_t bytes = UINT64_MAX;
   limit[0] = '\0';
-  linux_cgroup_least(root, &bytes, limit, 160);
+  smem__linux_cgroup_least(root, &bytes, limit, 160);
   return bytes;
 }
 

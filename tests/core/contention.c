@@ -111,7 +111,7 @@ TEST(processes_die_in_the_throng) {
   for (int i = 0; i < PROCESSES; i++) processes[i] = START(restless, "2500");
   for (uint64_t end = now_ms() + 2000; now_ms() < end;) {
     process_id victim = START(restless, "100000");
-    sleep_ms((unsigned)(process_random() % 30));
+    sleep_ms((unsigned)(smem__process_random() % 30));
     kill_process(victim);
     CHECK_EQUAL(KILLED + SIGKILL, finish(victim));
   }

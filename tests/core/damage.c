@@ -27,7 +27,7 @@ static void check_damaged(const char *id) {
   CHECK_CODE(SMEM_CORRUPT, allocate(id, PAYLOAD));
   CHECK_CODE(SMEM_CORRUPT, allocate_exclusive(id, PAYLOAD));
   CHECK_EQUAL(SMEM_DAMAGED, listed_state(id));
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
 }
 
 static void check_freed(const char *id) {
@@ -75,7 +75,7 @@ TEST(every_byte_of_the_footer) {
   }
   for (int round = 0; round < 100; round++) {
     for (int i = 0; i < FOOTER_SIZE; i++)
-      noise[i] = (unsigned char)(process_random() >> 32);
+      noise[i] = (unsigned char)(smem__process_random() >> 32);
     noise[FOOTER_SIZE - 1] |= 1; /* 0 at the end may mean "not finished yet" */
     write_at(segment_path("a"), TOTAL - FOOTER_SIZE, noise, sizeof noise);
     CHECK_CODE(SMEM_CORRUPT, find_id("a"));
@@ -102,7 +102,7 @@ TEST(lying_footers) {
     if (lie == 8) memset(bad.trace, 'a', sizeof bad.trace);
     if (lie == 9) bad.lifetime = 99;
     if (lie == 10) bad.owner.presence = UINT64_MAX; /* no byte to be locked */
-    footer_seal(&bad);
+    smem__footer_seal(&bad);
     write_at(segment_path("a"), TOTAL - FOOTER_SIZE, &bad, sizeof bad);
     check_damaged("a");
   }

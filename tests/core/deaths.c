@@ -1,5 +1,6 @@
-/* Creating, removing, joining and leaving while processes are killed: what was made is
- * there until it is removed, nothing half-made is seen, and nothing stays behind. */
+/* Creating, removing, joining and leaving while processes are killed: what was
+ * made is there until it is removed, nothing half-made is seen, and nothing
+ * stays behind. */
 #ifndef _WIN32
 
 #include "../harness/faults.h"
@@ -68,12 +69,13 @@ ROLE(onlooker) {
     const char *name = some_name();
     CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND) | CODE(REPLACED), try_map(name));
     CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND), find_id(name));
-    opening_clean(segment_path(name) + strlen("/dev/shm/"));
+    smem__opening_clean(segment_path(name) + strlen("/dev/shm/"));
     count_listed();
   }
 }
 
-/* Kill one of the first `workers` again and again, and put another in its place. */
+/* Kill one of the first `workers` again and again, and put another in its
+ * place. */
 static void kill_for_a_while(process_id *processes, int workers,
                              process_id (*start)(void)) {
   uint64_t end = now_ms() + LASTS;

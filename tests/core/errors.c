@@ -25,9 +25,10 @@ TEST(every_code_of_the_system_is_an_error_of_ours) {
   struct call call = {"find", "a", 0, &error, false};
   for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
     os_status status = {codes[i].code, 0};
-    CHECK_EQUAL(codes[i].expected, fail_os(&call, status, "it is so"));
+    CHECK_EQUAL(codes[i].expected, smem__fail_os(&call, status, "it is so"));
     if (codes[i].code != OS_DENIED && codes[i].code != OS_OK)
-      CHECK_EQUAL(codes[i].expected, fail_object(&call, status, "smem.x.a"));
+      CHECK_EQUAL(codes[i].expected,
+                  smem__fail_object(&call, status, "smem.x.a"));
   }
 }
 
@@ -44,7 +45,7 @@ TEST(every_number_of_the_system_has_a_code) {
                  {EINTR, OS_INTERRUPTED},     {EOPNOTSUPP, OS_UNSUPPORTED},
                  {ENOSYS, OS_UNSUPPORTED},    {EIO, OS_FAILED}};
   for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-    os_status status = posix_status(numbers[i].number);
+    os_status status = smem__posix_status(numbers[i].number);
     CHECK_EQUAL(numbers[i].code, status.code);
     CHECK_EQUAL(numbers[i].number, status.number);
   }

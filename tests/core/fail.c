@@ -108,8 +108,8 @@ static smem_code act_shares(void) { return smem_shares(add, NULL, &error); }
 
 static smem_handle *handle;
 
-/* Another process makes the segment and the reference: so nothing that is looked
- * up once per process is known here. */
+/* Another process makes the segment and the reference: so nothing that is
+ * looked up once per process is known here. */
 ROLE(maker_of_a_reference) {
   make_a();
   mail_reference("a");
@@ -126,7 +126,8 @@ static smem_code act_open_reference(void) {
   smem_reference reference = read_mail();
   return smem_open_reference(&reference, SMEM_READ_ONLY, &handle, &error);
 }
-/* What went wrong before must not make this reference one that leads nowhere. */
+/* What went wrong before must not make this reference one that leads nowhere.
+ */
 static void close_handle(void) {
   smem_reference mine, others = read_mail();
   smem_refer(handle, &mine);
@@ -175,9 +176,7 @@ static smem_code act_free_raw(void) { return free_id(raw_id("a")); }
 
 /* ---- lifetimes ----------------------------------------------------------- */
 
-static void make_own(void) {
-  CHECK_OK(allocate_for_process("a"));
-}
+static void make_own(void) { CHECK_OK(allocate_for_process("a")); }
 
 static const struct operation operations[] = {
     {"join", nothing, act_join, leave},

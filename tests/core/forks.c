@@ -32,7 +32,7 @@ ROLE(inherits) {
   smem_detached detached;
   smem_unmap("a", &detached); /* ours */
   smem_unmap("a", &detached); /* the parent's, in our copy */
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
 }
 
 TEST(a_child_inherits_the_mappings) {
@@ -41,7 +41,7 @@ TEST(a_child_inherits_the_mappings) {
   *at = 1;
   PLAY(inherits, "");
   CHECK_EQUAL(2, *at);
-  CHECK(mapping_any());
+  CHECK(smem__mapping_any());
   CHECK_OK(free_id("a"));
 }
 
@@ -175,7 +175,7 @@ TEST(an_inherited_number_may_come_back) {
 
 /* Past the handlers of pthread_atfork(). */
 TEST(a_child_that_forked_by_itself_frees_nothing) {
-#if !defined(__linux__) || defined(TEST_VALGRIND) || defined(TEST_ASAN) ||      \
+#if !defined(__linux__) || defined(TEST_VALGRIND) || defined(TEST_ASAN) ||     \
     defined(__SANITIZE_THREAD__)
   test_skip("only on Linux, and not under tools that replace fork()");
 #else

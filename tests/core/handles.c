@@ -47,7 +47,7 @@ TEST(handles_outlive_the_segment) {
   smem_handle *one = open_handle("a", SMEM_READ_WRITE);
   smem_handle *two = open_handle("a", SMEM_READ_ONLY);
   CHECK(one->address != two->address);
-  CHECK(!mapping_any()); /* and an unmap does not concern them */
+  CHECK(!smem__mapping_any()); /* and an unmap does not concern them */
   smem_unmap("a", &detached);
   *map("a") = 0;
   smem_unmap("a", &detached);
@@ -124,11 +124,11 @@ TEST(a_read_only_handle_is_read_only) {
 
 ROLE(writes_at_each_page) {
   unsigned char *at = map("a");
-  for (uint64_t i = 0; i < 16; i++) at[i * os_page_size()] = 9;
+  for (uint64_t i = 0; i < 16; i++) at[i * smem__os_page_size()] = 9;
 }
 
 TEST(private_writes_stay_private) {
-  const uint64_t page = os_page_size();
+  const uint64_t page = smem__os_page_size();
   CHECK_OK(allocate("a", 16 * page));
   unsigned char *all = map("a");
   smem_handle *one = open_private("a"), *two = open_private("a");
@@ -167,13 +167,14 @@ TEST(private_writes_after_the_free) {
 static unsigned read_all(const smem_handle *handle) {
   const volatile unsigned char *at = handle->address;
   unsigned sum = 0;
-  for (uint64_t i = 0; i < handle->capacity; i += os_page_size()) sum += at[i];
+  for (uint64_t i = 0; i < handle->capacity; i += smem__os_page_size())
+    sum += at[i];
   return sum + at[handle->capacity - 1];
 }
 
 /* 2048 pages are looked up at once. */
 TEST(written_is_what_was_written) {
-  const uint64_t page = os_page_size(), pages = 3 * 2048 + 5;
+  const uint64_t page = smem__os_page_size(), pages = 3 * 2048 + 5;
   const uint64_t places[] = {0,           1,           2047 * page,
                              2048 * page, 4096 * page, (pages - 1) * page};
   CHECK_OK(allocate("a", (pages - 1) * page + 100));
@@ -278,8 +279,7 @@ TEST(handles_leave_nothing) {
   smem_close(open_handle("a", SMEM_PRIVATE)); /* what is looked up once */
   size_t descriptors = count_descriptors(), mappings = count_mappings();
   for (int round = 0; round < 20; round++) {
-    for (int i = 0; i < 30; i++)
-      handles[i] = open_handle("a", accesses[i % 3]);
+    for (int i = 0; i < 30; i++) handles[i] = open_handle("a", accesses[i % 3]);
     CHECK_EQUAL(descriptors, count_descriptors());
     CHECK_EQUAL(mappings + 30, count_mappings());
     for (int i = 0; i < 30; i++) smem_handle_is_written(handles[i]);

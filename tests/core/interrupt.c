@@ -28,7 +28,7 @@ TEST(a_gibibyte_in_a_storm_of_signals) {
 #ifdef SHAREDMEMORY_OS_PORTABLE
   size >>= 2; /* posix_fallocate() starts each chunk anew */
 #endif
-  if (os_free_space(NULL, 0) < 2 * size) test_skip("needs 2 GiB");
+  if (smem__os_free_space(NULL, 0) < 2 * size) test_skip("needs 2 GiB");
   storm(0, 1000);
   CHECK_OK(allocate("a", size));
   for (int i = 0; i < ROUNDS(2000); i++) {
@@ -83,7 +83,7 @@ static bool impatient(void) { return ++asked > patience; }
 
 TEST(a_large_allocation_is_interrupted) {
   const uint64_t size = (uint64_t)512 << 20;
-  if (os_free_space(NULL, 0) < 2 * size) test_skip("needs 1 GiB");
+  if (smem__os_free_space(NULL, 0) < 2 * size) test_skip("needs 1 GiB");
   smem_start(impatient);
   for (patience = 0; patience < 4; patience++) {
     asked = 0;
@@ -220,8 +220,8 @@ ROLE(holder_of_all_presences) {
   os_info info;
   os_object control;
   const char *name = strrchr(control_path(), '/') + 1;
-  CHECK(os_control_open(name, &control, &info).code == OS_OK);
-  CHECK(os_lock(control, LOCK_PRESENCE, LOCK_PRESENCES).code == OS_OK);
+  CHECK(smem__os_control_open(name, &control, &info).code == OS_OK);
+  CHECK(smem__os_lock(control, LOCK_PRESENCE, LOCK_PRESENCES).code == OS_OK);
   raise_flag(0);
   pause();
 }
@@ -275,10 +275,10 @@ TEST(any_timeout) {
 TEST(seconds_of_patience) {
   const char *bad[] = {"-1", "0", "nan", "1e7", "soon", ""};
   set_variable("SHAREDMEMORY_TIMEOUT", "0.25");
-  CHECK_EQUAL(250000000, process_timeout());
+  CHECK_EQUAL(250000000, smem__process_timeout());
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     set_variable("SHAREDMEMORY_TIMEOUT", bad[i]);
-    CHECK_EQUAL(5000000000u, process_timeout());
+    CHECK_EQUAL(5000000000u, smem__process_timeout());
   }
 }
 

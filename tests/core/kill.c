@@ -23,9 +23,7 @@ static void allocate_unnamed(void) { allocate_number(5000); }
 static void join(void) { CHECK_OK(smem_join(&error)); }
 static void free_a(void) { CHECK_OK(free_id("a")); }
 static void leave(void) { CHECK_OK(smem_leave(&error)); }
-static void allocate_own(void) {
-  CHECK_OK(allocate_for_process("a"));
-}
+static void allocate_own(void) { CHECK_OK(allocate_for_process("a")); }
 static void allocate_over_incomplete(void) {
   plant_incomplete("a");
   allocate_a();
@@ -162,8 +160,8 @@ ROLE(slow_creator) {
   *map(slow_id()) = 77;
 }
 
-/* Whoever meets it meanwhile is told so soon, or is not concerned: only who wants to
- * create it has to do with its creator. */
+/* Whoever meets it meanwhile is told so soon, or is not concerned: only who
+ * wants to create it has to do with its creator. */
 enum { ALLOCATE, EXISTS, MAP };
 ROLE(observer) {
   uint64_t before = now_ms();
@@ -176,7 +174,8 @@ ROLE(observer) {
   else
     code = try_map(slow_id());
   CHECK_AMONG(what == ALLOCATE ? CODE(OK) | CODE(BUSY)
-                               : CODE(OK) | CODE(NOT_FOUND), code);
+                               : CODE(OK) | CODE(NOT_FOUND),
+              code);
   CHECK(now_ms() - before < 5000 * TEST_SLOWNESS);
   if (code == SMEM_BUSY) atomic_fetch_add(&shared->number[what], 1);
 }

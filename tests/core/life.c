@@ -82,7 +82,7 @@ TEST(maps_are_counted) {
   *(char *)first->address[SMEM_READ_WRITE] = 1;
   smem_unmap("a", &detached);
   CHECK(detached.attached[SMEM_READ_WRITE] == &mine);
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   CHECK_OK(free_id("a"));
 }
 
@@ -139,7 +139,7 @@ TEST(free_reports_what_was_attached) {
   mapping->attached[SMEM_READ_WRITE] = &mine;
   CHECK_OK(smem_free("a", &detached, &error));
   CHECK(detached.attached[SMEM_READ_WRITE] == &mine);
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   CHECK_OK(smem_free("a", &detached, &error));
   CHECK(!detached.attached[SMEM_READ_WRITE]);
 }
@@ -158,7 +158,7 @@ TEST(free_of_what_was_seen) {
   CHECK_OK(allocate("a", 1));
   map("a");
   CHECK_OK(smem_free_seen("a", false, &detached, &error));
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   CHECK_OK(find_id("a"));
   CHECK_OK(free_id("a"));
 }
@@ -190,7 +190,7 @@ TEST(unmap_all) {
   }
   smem_unmap_all(count_gone);
   CHECK_EQUAL(COUNT, gone_count);
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   smem_unmap_all(count_gone);
   CHECK_OK(try_map("1")); /* the table works again */
   for (unsigned i = 1; i <= COUNT; i++) CHECK_OK(free_id(number_id(i)));

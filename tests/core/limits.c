@@ -70,7 +70,7 @@ TEST(no_descriptor_left) {
  * count one each. */
 static char *use_up_mappings(size_t *pages, size_t spare) {
   if (sizeof(void *) < 8) test_skip("there the address space is used up first");
-  const size_t most = (size_t)1 << 20, page = (size_t)os_page_size();
+  const size_t most = (size_t)1 << 20, page = (size_t)smem__os_page_size();
   char *at = mmap(NULL, most * page, PROT_NONE,
                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   size_t i = 0;
@@ -118,7 +118,7 @@ TEST_FOR(too_many_mappings, 60) {
   smem_unmap("2", &detached);
   smem_unmap("3", &detached);
   CHECK_OK(smem_map(number_id(mapped), SMEM_READ_WRITE, &mapping, &error));
-  CHECK(munmap(used, pages * (size_t)os_page_size()) == 0);
+  CHECK(munmap(used, pages * (size_t)smem__os_page_size()) == 0);
   for (unsigned i = 1; i <= SPARE; i++) CHECK_OK(try_map(number_id(i)));
   for (unsigned i = 1; i <= SPARE; i++) CHECK_OK(free_id(number_id(i)));
 }
@@ -154,7 +154,7 @@ TEST_FOR(too_many_handles, 60) {
 #endif
   smem_close(handles[--count]);
   CHECK_OK(try_open("a", SMEM_READ_WRITE));
-  CHECK(munmap(used, pages * (size_t)os_page_size()) == 0);
+  CHECK(munmap(used, pages * (size_t)smem__os_page_size()) == 0);
   CHECK_EQUAL(count + 1, count_mappings()); /* and the control object's */
   while (count > 0) smem_close(handles[--count]);
   CHECK_OK(free_id("a"));

@@ -17,7 +17,7 @@ TEST(many_are_mapped) {
     smem_unmap(number_id((uint64_t)i), &detached);
     CHECK_OK(free_id(number_id((uint64_t)i)));
   }
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
 }
 
 TEST(a_mapping_is_taken_back) {
@@ -35,7 +35,7 @@ TEST(a_mapping_is_taken_back) {
   CHECK(mapping->address[SMEM_READ_ONLY] != NULL);
   smem_undo_map("a", SMEM_READ_ONLY, true, &detached); /* the last one */
   CHECK(detached.attached[SMEM_READ_ONLY] == &detached);
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   smem_undo_map("a", SMEM_READ_ONLY, true, &detached); /* of nothing */
   CHECK_OK(free_id("a"));
 }

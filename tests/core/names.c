@@ -85,20 +85,33 @@ TEST(invalid_ids) {
 /* Names of other programs' objects: one level, none of ours. */
 TEST(raw_ids) {
   static char long_id[SMEM_ID_MAX + 2];
-  const char *good[] = {"/a",     "/ ",    "/...", "/.a",   "/a.b",
-                        "/psm_1", "/sme",  "/1",   "/Smem", "/ smem",
-                        "/sem.x", "/%s",   "/\\",  "/na\xC3\xAFve"};
+  const char *good[] = {"/a",     "/ ",   "/...", "/.a",          "/a.b",
+                        "/psm_1", "/sme", "/1",   "/Smem",        "/ smem",
+                        "/sem.x", "/%s",  "/\\",  "/na\xC3\xAFve"};
   const struct {
     const char *id;
     size_t length;
   } bad[] = {
-      {"/", 1},       {"/.", 2},          {"/..", 3},
-      {"//", 2},      {"//a", 3},         {"/a/", 3},
-      {"/a/b", 4},    {"/../a", 5},       {"/smem", 5},
-      {"/smem.", 6},  {"/smem.1000.a", 12}, {"/smem-control.1000", 18},
-      {"/smemory", 8}, {"/a\n", 3},        {"/\x7F", 2},
-      {"/\xC2\x80", 3}, {"/\xFF", 2},     {"/a\xC3", 3},
-      {"/a\0b", 4},   {"/\0", 2},
+      {"/", 1},
+      {"/.", 2},
+      {"/..", 3},
+      {"//", 2},
+      {"//a", 3},
+      {"/a/", 3},
+      {"/a/b", 4},
+      {"/../a", 5},
+      {"/smem", 5},
+      {"/smem.", 6},
+      {"/smem.1000.a", 12},
+      {"/smem-control.1000", 18},
+      {"/smemory", 8},
+      {"/a\n", 3},
+      {"/\x7F", 2},
+      {"/\xC2\x80", 3},
+      {"/\xFF", 2},
+      {"/a\xC3", 3},
+      {"/a\0b", 4},
+      {"/\0", 2},
   };
   for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
     CHECK(smem_id_is_raw(good[i]));
@@ -287,7 +300,7 @@ TEST(replaced_elsewhere) {
   CHECK_CODE(SMEM_REPLACED, smem_map("a", SMEM_READ_ONLY, &mapping, &error));
   CHECK_EQUAL(1, *at);
   smem_unmap("a", &detached); /* the failures were not counted */
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   CHECK_EQUAL(2, *map("a"));
   CHECK_OK(free_id("a"));
 }

@@ -18,7 +18,7 @@ static void check_no_namespace(bool joined) {
   smem_mapping *mapping;
   smem_handle *handle;
   smem_request request = {.size = 1};
-  namespace_forget();
+  smem__namespace_forget();
   CHECK_CODE(SMEM_ARGUMENT, smem_namespace(space, &error));
   CHECK(smem_is_utf8(message()));
   CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
@@ -70,7 +70,7 @@ TEST(a_namespace_that_is_none) {
   smem_unmap("a", &detached);
   smem_reclaim_some(1);
   set_variable("SHAREDMEMORY_NAMESPACE", space);
-  namespace_forget();
+  smem__namespace_forget();
   clean_namespace();
   free(space);
 }
@@ -84,7 +84,7 @@ TEST(the_namespace_of_a_user) {
       set_variable("SHAREDMEMORY_NAMESPACE", unset[i]);
     else
       set_variable("SHAREDMEMORY_NAMESPACE", NULL);
-    namespace_forget();
+    smem__namespace_forget();
     CHECK_OK(smem_namespace(space, &error));
     CHECK(strcmp(space, expected) == 0);
   }
@@ -93,13 +93,13 @@ TEST(the_namespace_of_a_user) {
 TEST(names_taken_apart) {
   struct space space;
   const char *id;
-  CHECK(name_split("smem.1000.a.b", &space, &id));
+  CHECK(smem__name_split("smem.1000.a.b", &space, &id));
   CHECK(strcmp(space.text, "1000") == 0 && strcmp(id, "a.b") == 0);
-  CHECK(!name_split("other.1000.a", &space, &id));
-  CHECK(!name_split("smem.1000", &space, &id));
-  CHECK(!name_split("smem..a", &space, &id));
-  CHECK(!name_split("smem.12345678901234567.a", &space, &id));
-  CHECK(!name_split("smem.a b.a", &space, &id));
+  CHECK(!smem__name_split("other.1000.a", &space, &id));
+  CHECK(!smem__name_split("smem.1000", &space, &id));
+  CHECK(!smem__name_split("smem..a", &space, &id));
+  CHECK(!smem__name_split("smem.12345678901234567.a", &space, &id));
+  CHECK(!smem__name_split("smem.a b.a", &space, &id));
 }
 
 #else

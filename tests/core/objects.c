@@ -67,11 +67,12 @@ ROLE(creator_at_work) {
   struct name name;
   struct opening opening;
   struct call call = {"allocate", argument, 0, &error, false};
-  CHECK_OK(name_of_segment(&call, &name));
-  CHECK(opening_create(&opening, name.text, os_page_size()).code == OS_OK);
+  CHECK_OK(smem__name_of_segment(&call, &name));
+  CHECK(smem__opening_create(&opening, name.text, smem__os_page_size()).code ==
+        OS_OK);
   raise_flag(0);
   await_flag(1, 1);
-  opening_close(&opening);
+  smem__opening_close(&opening);
 }
 
 process_id start_creator(const char *id) {
@@ -101,10 +102,10 @@ bool presence_is_held(const struct footer *footer) {
   os_object control;
   bool held;
   const char *name = strrchr(control_path(), '/') + 1;
-  CHECK(os_control_open(name, &control, &info).code == OS_OK);
+  CHECK(smem__os_control_open(name, &control, &info).code == OS_OK);
   uint64_t byte = LOCK_PRESENCE + footer->owner.presence;
-  CHECK(os_lock_query(control, byte, 1, &held).code == OS_OK);
-  os_object_close(control);
+  CHECK(smem__os_lock_query(control, byte, 1, &held).code == OS_OK);
+  smem__os_object_close(control);
   return held;
 }
 

@@ -165,10 +165,10 @@ static struct dirent *end_in_an_error(DIR *directory) {
 
 ROLE(leaver) {
   CHECK_OK(smem_join(&error));
-  read_entry = os_sys.readdir;
-  os_sys.readdir = end_in_an_error;
+  read_entry = smem__os_sys.readdir;
+  smem__os_sys.readdir = end_in_an_error;
   smem_stop();
-  os_sys.readdir = read_entry;
+  smem__os_sys.readdir = read_entry;
 }
 
 ROLE(maker) { CHECK_OK(allocate("a", 1)); }
@@ -180,8 +180,8 @@ TEST(an_error_at_the_end_of_the_directory) {
   PLAY(maker, "");
   PLAY(leaver, "");
   CHECK(path_exists(control_path()));
-  read_entry = os_sys.readdir;
-  os_sys.readdir = end_in_an_error;
+  read_entry = smem__os_sys.readdir;
+  smem__os_sys.readdir = end_in_an_error;
   for (entries_left = 0; entries_left < 2; entries_left++) {
     int before = entries_left;
     CHECK_CODE(SMEM_SYSTEM, smem_list(count_entry, &count, &error));
@@ -191,10 +191,10 @@ TEST(an_error_at_the_end_of_the_directory) {
     CHECK_CODE(SMEM_SYSTEM,
                smem_reclaim(false, true, ignore_fate, NULL, &error));
     entries_left = before;
-    CHECK(os_mappings("smem.", NULL, identity).code == OS_FAILED);
+    CHECK(smem__os_mappings("smem.", NULL, identity).code == OS_FAILED);
     entries_left = before;
   }
-  os_sys.readdir = read_entry;
+  smem__os_sys.readdir = read_entry;
   CHECK_EQUAL(1, count_listed());
   CHECK_OK(free_id("a"));
   CHECK_OK(smem_join(&error));
@@ -214,15 +214,15 @@ static ssize_t read_nothing(int fd, void *to, size_t length, off_t offset) {
 TEST(calls_that_copy_nothing) {
   char byte;
   CHECK_OK(allocate("a", 1));
-  ssize_t (*really)(int, const void *, size_t, off_t) = os_sys.pwrite;
-  os_sys.pwrite = write_nothing;
+  ssize_t (*really)(int, const void *, size_t, off_t) = smem__os_sys.pwrite;
+  smem__os_sys.pwrite = write_nothing;
   CHECK_CODE(SMEM_SYSTEM, write_bytes("a", 0, "x", 1));
   CHECK_CODE(SMEM_SYSTEM, allocate("b", 1));
-  os_sys.pwrite = really;
+  smem__os_sys.pwrite = really;
   CHECK(!path_exists(segment_path("b")));
-  os_sys.pread = read_nothing;
+  smem__os_sys.pread = read_nothing;
   CHECK_CODE(SMEM_SYSTEM, read_bytes("a", 0, &byte, 1));
-  os_sys.pread = pread;
+  smem__os_sys.pread = pread;
   CHECK_OK(free_id("a"));
 }
 

@@ -34,7 +34,7 @@ ROLE(looper) {
   do {
     CHECK_OK(smem_join(&error));
     check_joined();
-    if (process_random() % 4 == 0) {
+    if (smem__process_random() % 4 == 0) {
       uint64_t number = allocate_number(1);
       CHECK(owner_lives(number_id(number)));
       CHECK_OK(free_id(number_id(number)));
@@ -59,7 +59,7 @@ TEST(some_die_while_joining_and_leaving) {
   for (int i = 0; i < LOOPERS; i++) loopers[i] = START(looper, "2500");
   for (uint64_t end = now_ms() + 2000; now_ms() < end;) {
     victim = START(looper, "10000");
-    sleep_ms((unsigned)(process_random() % 20));
+    sleep_ms((unsigned)(smem__process_random() % 20));
     kill_process(victim);
     CHECK_EQUAL(KILLED + SIGKILL, finish(victim));
   }

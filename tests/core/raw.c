@@ -78,7 +78,7 @@ static void live_with(const char *id, uint64_t size) {
   CHECK_OK(can_free_id(id));
   CHECK_OK(free_id(id));
   CHECK(!path_exists(raw_path("a")));
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   CHECK_CODE(SMEM_NOT_FOUND, find_id(id));
   CHECK_OK(free_id(id));
 }
@@ -192,7 +192,7 @@ TEST(raw_and_replaced) {
   CHECK_CODE(SMEM_REPLACED, smem_map(id, SMEM_READ_ONLY, &mapping, &error));
   CHECK(is_counting(at, 5000));
   smem_unmap(id, &detached);
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   CHECK_OK(smem_map(id, SMEM_READ_WRITE, &mapping, &error));
   CHECK_EQUAL(100, mapping->capacity);
   PLAY(removes, id);
@@ -203,7 +203,7 @@ TEST(raw_and_replaced) {
 /* The second access is mapped when it has another size than at the first. What
  * lies behind the first mapping is not ours: nobody may unmap it. */
 TEST(raw_and_grown) {
-  const size_t page = (size_t)os_page_size();
+  const size_t page = (size_t)smem__os_page_size();
   const char *id = raw_id("a");
   smem_mapping *mapping;
   for (uint64_t size = page - 10; size <= page; size += 10) {
@@ -238,7 +238,7 @@ TEST(raw_and_shrunk) {
     CHECK_CODE(SMEM_BOUNDS, write_bytes(id, sizes[i], "x", 1));
     CHECK_EQUAL(sizes[i], stat_of(raw_path("a")).st_size);
     smem_unmap(id, &detached); /* the failure was not counted */
-    CHECK(!mapping_any());
+    CHECK(!smem__mapping_any());
     CHECK_CODE(i == 0 ? SMEM_BOUNDS : SMEM_OK, try_map(id));
     CHECK_OK(free_id(id));
   }
@@ -404,9 +404,8 @@ TEST(raw_objects_are_inspected) {
   char id[64], bytes[16], path[300];
   size_t length = sizeof bytes;
   snprintf(id, sizeof id, "%s", raw_id("a"));
-  CHECK_CODE(SMEM_NOT_FOUND,
-             smem_inspect(id, bytes, &length, path, sizeof path,
-                          check_inspected, id, &error));
+  CHECK_CODE(SMEM_NOT_FOUND, smem_inspect(id, bytes, &length, path, sizeof path,
+                                          check_inspected, id, &error));
   make_raw(id, 5000);
   for (int joined = 0; joined < 2; joined++) {
     CHECK_OK(smem_inspect(id, bytes, &length, path, sizeof path,
@@ -446,8 +445,7 @@ ROLE(owner_of_a_closed_one) {
     CHECK_CODE(SMEM_PERMISSION, try_map(raw_id("a")));
     CHECK_CODE(SMEM_PERMISSION, try_open(raw_id("a"), SMEM_PRIVATE));
     CHECK_CODE(SMEM_PERMISSION, read_bytes(raw_id("a"), 0, &byte, 1));
-    CHECK_CODE(SMEM_PERMISSION,
-               write_bytes(raw_id("a"), 0, "x", 1));
+    CHECK_CODE(SMEM_PERMISSION, write_bytes(raw_id("a"), 0, "x", 1));
     CHECK_EQUAL(modes[i], stat_of(raw_path("a")).st_mode & 07777);
     CHECK(unlink(raw_path("a")) == 0);
   }

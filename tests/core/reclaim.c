@@ -54,7 +54,7 @@ TEST(what_cannot_be_proved_is_unknown) {
   struct footer footer;
   read_footer_of("freed", &footer);
   footer.owner.pid_space = nobody_knows;
-  footer_seal(&footer);
+  smem__footer_seal(&footer);
   write_at(segment_path("freed"), (long)footer.total - FOOTER_SIZE, &footer,
            sizeof footer);
   CHECK_EQUAL(SMEM_UNKNOWN, listed_state("freed"));
@@ -72,12 +72,12 @@ TEST(a_reused_pid_is_another_process) {
   footer.owner.token++; /* not this process, */
   footer.owner.control_generation++;
   footer.owner.pid_start--; /* but one before it with the same pid */
-  footer_seal(&footer);
+  smem__footer_seal(&footer);
   write_at(segment_path("a"), (long)footer.total - FOOTER_SIZE, &footer,
            sizeof footer);
   CHECK_EQUAL(SMEM_ORPHAN, listed_state("a"));
   footer.owner.pid_start++;
-  footer_seal(&footer);
+  smem__footer_seal(&footer);
   write_at(segment_path("a"), (long)footer.total - FOOTER_SIZE, &footer,
            sizeof footer);
   CHECK_EQUAL(SMEM_LIVE, listed_state("a"));
@@ -165,15 +165,14 @@ TEST(several_reclaim_at_once) {
   CHECK_OK(smem_leave(&error));
 }
 
-/* With no time at all each call does nothing, or a little, and goes on where the
- * last one stopped. */
+/* With no time at all each call does nothing, or a little, and goes on where
+ * the last one stopped. */
 TEST(reclaim_in_small_steps) {
   enum { PATIENCE = 100000 };
   CHECK_OK(smem_join(&error));
   FINISH(START(owner_of_many, ""));
   int calls = 0;
-  while (count_listed() > 0 && calls++ < PATIENCE)
-    smem_reclaim_some(20 * 1000);
+  while (count_listed() > 0 && calls++ < PATIENCE) smem_reclaim_some(20 * 1000);
   CHECK_EQUAL(0, count_listed());
   CHECK_OK(smem_leave(&error));
 }
@@ -348,7 +347,7 @@ static void make_successor(void) {
   CHECK_OK(allocate("b", 1));
   read_footer_of("b", &footer);
   strcpy(footer.id, "a");
-  footer_seal(&footer);
+  smem__footer_seal(&footer);
   write_at(segment_path("b"), stat_of(segment_path("b")).st_size - FOOTER_SIZE,
            &footer, sizeof footer);
 }
@@ -364,13 +363,14 @@ static void replace(const char *place) {
   os_object held;
   os_info info;
   (void)place;
-  CHECK_OK(name_of_segment(&call, &name));
-  if (os_object_claim(name.text, &held, &info).code != OS_OK) return;
+  CHECK_OK(smem__name_of_segment(&call, &name));
+  if (smem__os_object_claim(name.text, &held, &info).code != OS_OK) return;
   rename(segment_path("b"), segment_path("a"));
-  os_object_close(held);
+  smem__os_object_close(held);
 }
 
-/* Between any two looks of a reclaim the orphan is freed, or has a successor. */
+/* Between any two looks of a reclaim the orphan is freed, or has a successor.
+ */
 static void change_while_reclaiming(void (*change)(const char *place)) {
   bool changed = true;
   CHECK_OK(smem_join(&error));

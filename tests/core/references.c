@@ -5,14 +5,18 @@ enum { CHECKSUM = 48, TEXT = 56 }; /* where they are */
 
 static void set_text(char *text, const char *letters, size_t length) {
   for (size_t i = 0; i < length; i++)
-    text[i] = letters[process_random() % strlen(letters)];
+    text[i] = letters[smem__process_random() % strlen(letters)];
   text[length] = '\0';
 }
 
 static smem_reference some_reference(size_t space, size_t id) {
-  smem_reference reference = {
-      {process_random(), process_random()}, process_random(), process_random(),
-      process_random(), (uint8_t)process_random(), "", ""};
+  smem_reference reference = {{smem__process_random(), smem__process_random()},
+                              smem__process_random(),
+                              smem__process_random(),
+                              smem__process_random(),
+                              (uint8_t)smem__process_random(),
+                              "",
+                              ""};
   set_text(reference.space, "abcXYZ019_-", space);
   set_text(reference.id, "abc XYZ.019\\%", id);
   return reference;
@@ -78,10 +82,10 @@ TEST(the_bytes_of_a_reference) {
   const smem_reference reference = {
       {1, 0x0807060504030201u}, 3, 4, 0xFFFFFFFFFFFFFFFEu, 6, "ns", "id"};
   const unsigned char expected[TEXT] = {
-      'S', 'M', 'R', 'F', 1, 6, 2, 2, 1, 0, 0,    0,    0,    0,    0,
-      0,   1,   2,   3,   4, 5, 6, 7, 8, 3, 0,    0,    0,    0,    0,
-      0,   0,   4,   0,   0, 0, 0, 0, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF, 0xFF,
-      0xFF, 0xFF, 0xFF};
+      'S', 'M', 'R', 'F', 1,    6,    2,    2,    1,    0,    0,    0,
+      0,   0,   0,   0,   1,    2,    3,    4,    5,    6,    7,    8,
+      3,   0,   0,   0,   0,    0,    0,    0,    4,    0,    0,    0,
+      0,   0,   0,   0,   0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
   unsigned char bytes[SMEM_REFERENCE_SIZE];
   CHECK_EQUAL(TEXT + 4, smem_reference_write(&reference, bytes));
   CHECK(memcmp(bytes, expected, CHECKSUM) == 0);
@@ -142,15 +146,29 @@ TEST(forged_references) {
   const struct {
     const char *space, *id;
     size_t of_id;
-  } bad[] = {
-      {"", "a", 1},         {"s", "", 0},           {"", "", 0},
-      {"a.b", "a", 1},      {"a/b", "a", 1},        {"..", "a", 1},
-      {"a b", "a", 1},      {"na\xC3\xAF", "a", 1}, {"s", "a/b", 3},
-      {"s", "../a", 4},     {"s", "a\n", 2},        {"s", "\xFF", 1},
-      {"s", "a\xC3", 2},    {"s", "a\0b", 3},       {"s", "\0", 1},
-      {"s", "a\0", 2},      {"s", "/raw", 4},       {"", "/", 1},
-      {"", "/..", 3},       {"", "/a/b", 4},        {"", "/../a", 5},
-      {"", "/smem.s.a", 9}, {"", "/smem-control.s", 15}};
+  } bad[] = {{"", "a", 1},
+             {"s", "", 0},
+             {"", "", 0},
+             {"a.b", "a", 1},
+             {"a/b", "a", 1},
+             {"..", "a", 1},
+             {"a b", "a", 1},
+             {"na\xC3\xAF", "a", 1},
+             {"s", "a/b", 3},
+             {"s", "../a", 4},
+             {"s", "a\n", 2},
+             {"s", "\xFF", 1},
+             {"s", "a\xC3", 2},
+             {"s", "a\0b", 3},
+             {"s", "\0", 1},
+             {"s", "a\0", 2},
+             {"s", "/raw", 4},
+             {"", "/", 1},
+             {"", "/..", 3},
+             {"", "/a/b", 4},
+             {"", "/../a", 5},
+             {"", "/smem.s.a", 9},
+             {"", "/smem-control.s", 15}};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
     check_refused(bytes, forge(bytes, bad[i].space, strlen(bad[i].space),
                                bad[i].id, bad[i].of_id));
@@ -167,8 +185,8 @@ TEST(references_with_long_texts) {
   for (size_t space = 0; space <= 255; space++)
     for (size_t id = 0; id <= 255; id += 5) {
       size_t length = forge(bytes, letters, space, letters, id);
-      bool is_good = space >= 1 && space <= NAMESPACE_MAX && id >= 1 &&
-                     id <= SMEM_ID_MAX;
+      bool is_good =
+          space >= 1 && space <= NAMESPACE_MAX && id >= 1 && id <= SMEM_ID_MAX;
       CHECK_EQUAL(is_good, !read_copy(bytes, length, &reference));
     }
 }
@@ -177,9 +195,9 @@ TEST(random_bytes_as_references) {
   unsigned char bytes[TEXT + 2 * 255];
   smem_reference reference;
   for (int round = 0; round < ROUNDS(100000); round++) {
-    size_t length = process_random() % sizeof bytes;
+    size_t length = smem__process_random() % sizeof bytes;
     for (size_t i = 0; i < length; i += 8) {
-      uint64_t word = process_random();
+      uint64_t word = smem__process_random();
       memcpy(bytes + i, &word, length - i < 8 ? length - i : 8);
     }
     check_refused(bytes, length);
@@ -273,8 +291,8 @@ static void check_elsewhere(smem_reference reference) {
     for (int i = 0; i < 2; i++) {
       smem_reference moved = reference;
       moved.place[i] ^= UINT64_C(1) << bit;
-      CHECK_CODE(SMEM_ELSEWHERE, smem_open_reference(&moved, SMEM_READ_ONLY,
-                                                     &handle, &error));
+      CHECK_CODE(SMEM_ELSEWHERE,
+                 smem_open_reference(&moved, SMEM_READ_ONLY, &handle, &error));
     }
   CHECK(strstr(message(), "readSharedMemory") != NULL);
 }

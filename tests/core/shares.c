@@ -14,7 +14,7 @@ struct shares {
 static void add_share(const smem_share *share, void *context) {
   struct shares *shares = context;
   if (strcmp(share->space, shares->space) != 0) return;
-  CHECK(share->user == os_user());
+  CHECK(share->user == smem__os_user());
   shares->segments[share->state] += share->segments;
   shares->all += share->segments;
   shares->resident += share->resident;

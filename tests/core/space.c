@@ -65,7 +65,8 @@ TEST(no_room_for_the_control_object) {
 TEST(closed_to_us) {
   uint64_t index;
   bool exists;
-  skip_if_portable("names are listed, and control objects are, elsewhere there");
+  skip_if_portable(
+      "names are listed, and control objects are, elsewhere there");
   mount_own(0, "mode=0700");
   CHECK(setresgid(65534, 65534, 65534) == 0);
   CHECK(setresuid(65534, 65534, 65534) == 0);

@@ -24,7 +24,8 @@ void test_among(const char *file, int line, const char *text, smem_code code,
   test_among(__FILE__, __LINE__, #call, call, mask)
 #define CODE(name) (UINT32_C(1) << SMEM_##name)
 
-/* Tell the core of the environment, as its client does; and that of a change. */
+/* Tell the core of the environment, as its client does; and that of a change.
+ */
 void tell_environment(void);
 void set_variable(const char *name, const char *value); /* NULL: unset */
 

@@ -45,7 +45,7 @@ static void *live_alone(void *number) {
 TEST(threads_with_their_own_segments) {
   run_threads(live_alone);
   CHECK_EQUAL(0, count_listed());
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
 }
 
 /* ---- all with the same --------------------------------------------------- */
@@ -72,7 +72,7 @@ TEST(threads_that_map_the_same) {
     smem_unmap(number_id(i), &detached);
   }
   run_threads(read_common);
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   for (unsigned i = 1; i <= 3; i++) CHECK_OK(free_id(number_id(i)));
 }
 
@@ -100,13 +100,12 @@ static void *contend(void *number) {
 TEST(threads_that_contend_for_a_name) {
   run_threads(contend);
   CHECK_OK(free_id("common"));
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
 }
 
 /* ---- handles ------------------------------------------------------------- */
 
-static const uint32_t vanished =
-    CODE(OK) | CODE(NOT_FOUND) | CODE(REPLACED);
+static const uint32_t vanished = CODE(OK) | CODE(NOT_FOUND) | CODE(REPLACED);
 
 /* Duplicate it by a reference; each has what it opened, whatever becomes of the
  * name meanwhile. All bytes of a segment that can be seen are 0 or 1. */
@@ -253,8 +252,8 @@ TEST(a_segment_keeps_the_presence_of_who_leaves_meanwhile) {
 }
 
 static bool is_joined(void) {
-  struct control *control = control_reference();
-  if (control) control_release(control);
+  struct control *control = smem__control_reference();
+  if (control) smem__control_release(control);
   return control != NULL;
 }
 
@@ -310,7 +309,7 @@ static void map_and_collect(const char *id) {
   mapping->attached[SMEM_READ_WRITE] = at;
   memset(at, 7, 100);
   CHECK_EQUAL(7, at[99]);
-  if (process_random() % 2) return;
+  if (smem__process_random() % 2) return;
   smem_unmap(id, &detached);
   collected += detached.attached[SMEM_READ_WRITE] != NULL;
 }
@@ -330,7 +329,7 @@ TEST(what_threads_free_stays_until_it_is_collected) {
   /* Each mapping was told of once. */
   CHECK(attached > 0);
   CHECK_EQUAL(attached, collected);
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
 }
 
 /* ---- fork ---------------------------------------------------------------- */
@@ -345,7 +344,7 @@ static void *go_on(void *number) {
   return NULL;
 }
 
-/* ---- the environment ------------------------------------------------------- */
+/* ---- the environment ----------------------------------------------------- */
 
 static atomic_bool done_allocating;
 
@@ -363,8 +362,8 @@ static void *allocate_and_free(void *nothing) {
   return nothing;
 }
 
-/* R's thread sets variables, which moves and frees what the environment is in, while
- * others are at work: they must not look there. */
+/* R's thread sets variables, which moves and frees what the environment is in,
+ * while others are at work: they must not look there. */
 TEST(the_environment_changes_while_threads_allocate) {
   pthread_t thread;
   char name[40], value[200];

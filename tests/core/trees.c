@@ -99,7 +99,7 @@ static void check_object(const smem_handle *handle) {
                         handle->generation));
   CHECK_EQUAL(NODES, tree.nodes);
   CHECK(!smem_tree_node(&tree, 1, &node));
-  CHECK_EQUAL(0, node.where % os_page_size()); /* pages of its own */
+  CHECK_EQUAL(0, node.where % smem__os_page_size()); /* pages of its own */
   CHECK(memcmp(tree.bytes + node.where, values, sizeof values) == 0);
   CHECK(!smem_tree_node(&tree, 2, &node));
   CHECK(!smem_tree_strings(&tree, &node, &strings));

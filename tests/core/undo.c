@@ -5,7 +5,8 @@ TEST(what_was_created_is_taken_back) {
   smem_request requests[] = {{10, "old", 0}, {10, "new", 0}, {10, NULL, 0}};
   CHECK_OK(allocate("old", 5000));
   CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, false, &error));
-  CHECK(requests[0].made == 0 && requests[1].made != 0 && requests[2].made != 0);
+  CHECK(requests[0].made == 0 && requests[1].made != 0 &&
+        requests[2].made != 0);
   CHECK_EQUAL(3, count_listed());
   smem_undo_allocate(requests, 3);
   CHECK_EQUAL(1, count_listed());

@@ -163,7 +163,7 @@ TEST(another_programs_object) {
   await_flag(0, 1);
   CHECK_OK(find_id(id));
   CHECK_OK(smem_size(id, &size, &error));
-  CHECK(size >= 5000 && size < 5000 + os_page_size());
+  CHECK(size >= 5000 && size < 5000 + smem__os_page_size());
   CHECK_OK(read_bytes(id, 0, text, 21));
   CHECK(strcmp(text, "from another program") == 0);
   CHECK_CODE(SMEM_BOUNDS, read_bytes(id, size, text, 1));
@@ -176,7 +176,7 @@ TEST(another_programs_object) {
   CHECK_CODE(SMEM_ARGUMENT, allocate(id, 1));
   CHECK_EQUAL(0, count_listed());
   CHECK_OK(free_id(id)); /* gives up our mapping; the object is in his hands */
-  CHECK(!mapping_any());
+  CHECK(!smem__mapping_any());
   CHECK_OK(find_id(id));
   raise_flag(1);
   FINISH(other);
@@ -262,8 +262,9 @@ ROLE(half_maker) {
   struct name name = {""};
   struct call call = {"allocate", "a", 0, &error, false};
   struct opening opening;
-  CHECK_OK(name_of_segment(&call, &name));
-  CHECK(opening_create(&opening, name.text, os_page_size()).code == OS_OK);
+  CHECK_OK(smem__name_of_segment(&call, &name));
+  CHECK(smem__opening_create(&opening, name.text, smem__os_page_size()).code ==
+        OS_OK);
   raise_flag(0);
   await_flag(1, 1);
 }

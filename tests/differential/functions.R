@@ -90,9 +90,14 @@ only_plain <- c("besselI", "besselJ", "besselK", "besselY", "nextn", "dwilcox",
 # R 4.2 reads the first element of a matrix of none, whatever lies there.
 without_none <- "chol2inv"
 
+# R 4.2 compares the only element of a sorted ALTREP vector with what lies on the stack:
+# `anyDuplicated(sort(x))`, here of the cutpoints, is then true by chance.
+without_one <- "symnum"
+
 cases_for <- function(name, cases) {
   if (name %in% only_plain) cases <- Filter(function(c) c$elements == "plain", cases)
   if (name %in% without_none) cases <- Filter(function(c) c$n > 0, cases)
+  if (name %in% without_one) cases <- Filter(function(c) c$n != 1, cases)
   cases
 }
 

@@ -1,6 +1,6 @@
-/* A segment's footer: by itself, and at the end of a file through all that looks
- * at segments. Whatever it says, everybody says the same of it, and what it is
- * taken for can be used.
+/* A segment's footer: by itself, and at the end of a file through all that
+ * looks at segments. Whatever it says, everybody says the same of it, and what
+ * it is taken for can be used.
  *
  * Input: how to place it, then the footer, of which what is missing is zero. */
 #include "fuzz.h"
@@ -78,8 +78,8 @@ void target(const uint8_t *data, size_t size) {
   take(&input, &footer, sizeof footer);
   size_t total = how & LONG ? 2 * PAGE : PAGE;
   if (how & SIZED) footer.total = total;
-  if (how & SEALED) footer_seal(&footer);
-  bool good = !footer_check(&footer, "a", total) && !(how & CUT);
+  if (how & SEALED) smem__footer_seal(&footer);
+  bool good = !smem__footer_check(&footer, "a", total) && !(how & CUT);
   /* The bit CUT: a file that is not of whole pages. */
   plant("", ".a", total + !!(how & CUT), total - FOOTER_SIZE, &footer,
         sizeof footer);

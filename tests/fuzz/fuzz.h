@@ -1,8 +1,8 @@
 /* What the fuzz targets have in common.
  *
  * A target is a function of some bytes that uses the core as a client would. It
- * fails by a crash, by what a sanitizer finds, by a CHECK(), by a descriptor, an
- * object or memory that is left, or by taking for ever. */
+ * fails by a crash, by what a sanitizer finds, by a CHECK(), by a descriptor,
+ * an object or memory that is left, or by taking for ever. */
 #ifndef SHAREDMEMORY_TESTS_FUZZ_H
 #define SHAREDMEMORY_TESTS_FUZZ_H
 

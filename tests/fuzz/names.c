@@ -52,7 +52,7 @@ static void try_id(char *id, size_t size) {
   CHECK(valid == !why);
   if (!valid) return;
   CHECK(strlen(id) == size && size <= SMEM_ID_MAX && smem_is_utf8(id));
-  CHECK(name_of_segment(&call, &name) == SMEM_OK);
+  CHECK(smem__name_of_segment(&call, &name) == SMEM_OK);
   CHECK(smem_id_is_raw(id) != os_is_own_name(name.text));
   if (smem_id_is_raw(id))
     look(id);
@@ -64,23 +64,23 @@ static void split(const char *text) {
   struct space space;
   struct name name;
   const char *id;
-  if (!name_split(text, &space, &id)) return;
-  CHECK(name_is_space(space.text));
+  if (!smem__name_split(text, &space, &id)) return;
+  CHECK(smem__name_is_space(space.text));
   if (strlen(id) > SMEM_ID_MAX) return;
-  name_of_segment_in(space.text, id, &name);
+  smem__name_of_segment_in(space.text, id, &name);
   CHECK(strcmp(name.text, text) == 0);
 }
 
 static void try_space(const char *text) {
   char told[SMEM_NAMESPACE_SIZE];
   smem_environment(text, NULL, NULL);
-  namespace_forget();
+  smem__namespace_forget();
   smem_code code = smem_namespace(told, &error);
   check_error(code);
-  CHECK(text[0] == '\0' || (code == SMEM_OK) == name_is_space(text));
+  CHECK(text[0] == '\0' || (code == SMEM_OK) == smem__name_is_space(text));
   CHECK(code != SMEM_OK || text[0] == '\0' || strcmp(told, text) == 0);
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"), NULL, NULL);
-  namespace_forget();
+  smem__namespace_forget();
 }
 
 void target(const uint8_t *data, size_t size) {

@@ -50,14 +50,14 @@ void target(const uint8_t *data, size_t size) {
     return;
   }
   /* In memory of its own size, so that reading behind it is noticed. */
-  uint8_t *bytes = os_allocate(size);
+  uint8_t *bytes = smem__os_allocate(size);
   memcpy(bytes, data, size);
   memcpy(&header, data, sizeof header);
-  header.magic = object_magic;
+  header.magic = smem__object_magic;
   header.order = OBJECT_ORDER;
   header.major = OBJECT_MAJOR;
   header.generation = 1;
-  header.checksum = header_checksum(&header);
+  header.checksum = smem__header_checksum(&header);
   memcpy(bytes, &header, sizeof header);
   CHECK(smem_tree_is_there(bytes, size));
   if (!smem_tree_open(&tree, bytes, size, 1)) {
@@ -65,5 +65,5 @@ void target(const uint8_t *data, size_t size) {
     CHECK(smem_tree_node(&tree, tree.nodes, &(smem_node){0}) != NULL);
     if (!smem_tree_blob(&tree, &blob, &length)) touch(blob, length);
   }
-  os_release(bytes);
+  smem__os_release(bytes);
 }

@@ -1,5 +1,5 @@
-/* References: bytes from anywhere are refused, or mean one thing, and are opened
- * or refused then.
+/* References: bytes from anywhere are refused, or mean one thing, and are
+ * opened or refused then.
  *
  * Input: how to make it up, then the bytes. */
 #include "fuzz.h"
@@ -8,8 +8,8 @@ enum { SEALED = 1, HERE = 2, LARGEST = 600 };
 
 /* Of reference.c, whose checks behind the checksum would never be reached. */
 static void seal(uint8_t *bytes, size_t size) {
-  uint64_t hash =
-      hash_more(hash_more(HASH_NOTHING, bytes, 48), bytes + 56, size - 56);
+  uint64_t hash = smem__hash_more(smem__hash_more(HASH_NOTHING, bytes, 48),
+                                  bytes + 56, size - 56);
   for (int i = 0; i < 8; i++) bytes[48 + i] = (uint8_t)(hash >> 8 * i);
 }
 
@@ -26,7 +26,7 @@ static void check_seal(void) {
 static void make_up(uint8_t *bytes, size_t size, uint8_t how) {
   uint64_t place[2];
   if (size < 56) return;
-  os_place(place);
+  smem__os_place(place);
   memcpy(bytes, "SMRF\1", 5);
   if (how & HERE)
     for (int i = 0; i < 16; i++)
@@ -59,13 +59,13 @@ void target(const uint8_t *data, size_t size) {
   size = take(&input, bytes, sizeof bytes);
   if (how & SEALED) make_up(bytes, size, how);
   /* In memory of its own size, so that reading behind it is noticed. */
-  uint8_t *exact = os_allocate(size ? size : 1);
+  uint8_t *exact = smem__os_allocate(size ? size : 1);
   memcpy(exact, bytes, size);
   const char *wrong = smem_reference_read(exact, size, &reference);
-  os_release(exact);
+  smem__os_release(exact);
   if (wrong) return;
   CHECK(smem_reference_write(&reference, back) == size);
   CHECK(memcmp(back, bytes, size) == 0);
-  os_place(place);
+  smem__os_place(place);
   use(&reference, memcmp(place, reference.place, sizeof place) == 0);
 }

@@ -103,20 +103,20 @@ static const struct os_syscalls faulty = {
 };
 
 void fault_arm(fault what, unsigned long at) {
-  if (!real.open) real = os_sys;
+  if (!real.open) real = smem__os_sys;
   struck = "";
   armed = what;
   atomic_store(&left, at);
-  os_sys = faulty;
+  smem__os_sys = faulty;
   /* A system may not have all of them. */
 #define X(result, name, parameters, arguments)                                 \
-  if (!real.name) os_sys.name = NULL;
+  if (!real.name) smem__os_sys.name = NULL;
   OS_SYSCALLS(X)
 #undef X
 }
 
 bool fault_disarm(void) {
-  if (real.open) os_sys = real;
+  if (real.open) smem__os_sys = real;
   armed = FAULT_NONE;
   return atomic_load(&left) == 0;
 }

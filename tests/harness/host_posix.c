@@ -137,8 +137,7 @@ static bool is_ours(const char *name) {
   snprintf(record, sizeof record, "smem-names.%s", space);
   snprintf(raw, sizeof raw, "raw.%s.", space);
   return strncmp(name, prefix, strlen(prefix)) == 0 ||
-         strncmp(name, raw, strlen(raw)) == 0 ||
-         strcmp(name, control) == 0 ||
+         strncmp(name, raw, strlen(raw)) == 0 || strcmp(name, control) == 0 ||
          strncmp(name, record, strlen(record)) == 0;
 }
 

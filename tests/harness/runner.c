@@ -78,10 +78,10 @@ void await_flag(int flag, int value) {
 }
 
 void sleep_ms(unsigned milliseconds) {
-  os_sleep((uint64_t)milliseconds * 1000000u);
+  smem__os_sleep((uint64_t)milliseconds * 1000000u);
 }
 
-uint64_t now_ms(void) { return os_steady_clock() / 1000000u; }
+uint64_t now_ms(void) { return smem__os_steady_clock() / 1000000u; }
 
 /* ---- main ---------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@ void check_status(const char *file, int line, const char *text,
                   os_status status, os_code expected) {
   char why[200];
   if (status.code == expected) return;
-  os_error_text(status.number, why, sizeof why);
+  smem__os_error_text(status.number, why, sizeof why);
   test_fail(file, line, "%s: code %d, not %d, number %d (%s)", text,
             (int)status.code, (int)expected, status.number, why);
 }
@@ -42,41 +42,42 @@ static uint64_t process_of_test;
  * object. */
 void remove_control(void) {
   os_object control;
-  if (os_control_create(control_name(), &control).code == OS_OK)
-    os_object_close(control);
-  os_control_remove(control_name());
+  if (smem__os_control_create(control_name(), &control).code == OS_OK)
+    smem__os_object_close(control);
+  smem__os_control_remove(control_name());
 }
 
 static void clean_up(void) {
   os_process self;
-  os_process_self(&self);
+  smem__os_process_self(&self);
   if (self.pid == process_of_test) remove_control();
 }
 
 void suite_start(void) {
   os_process self;
-  os_process_self(&self);
+  smem__os_process_self(&self);
   process_of_test = self.pid;
   atexit(clean_up);
 }
 
 /* ---- objects ------------------------------------------------------------- */
 
-uint64_t object_size(void) { return 2 * os_page_size(); }
+uint64_t object_size(void) { return 2 * smem__os_page_size(); }
 
 os_object make_incomplete(const char *name) {
   os_object object;
-  CHECK_DONE(os_object_create(name, object_size(), &object));
-  CHECK_DONE(os_object_reserve(object, object_size(), NULL));
+  CHECK_DONE(smem__os_object_create(name, object_size(), &object));
+  CHECK_DONE(smem__os_object_reserve(object, object_size(), NULL));
   return object;
 }
 
 /* No two tails are alike, as no two footers are. */
 void publish(os_object object) {
   uint64_t tail[TAIL / sizeof(uint64_t)];
-  for (size_t i = 0; i < TAIL / sizeof *tail; i++) tail[i] = os_entropy() | 1;
+  for (size_t i = 0; i < TAIL / sizeof *tail; i++)
+    tail[i] = smem__os_entropy() | 1;
   tail[TAIL / sizeof *tail - 2] = 0; /* where a seal may stand */
-  CHECK_DONE(os_object_publish(object, object_size(), tail, TAIL));
+  CHECK_DONE(smem__os_object_publish(object, object_size(), tail, TAIL));
 }
 
 os_object make(const char *name) {
@@ -88,13 +89,13 @@ os_object make(const char *name) {
 os_object open_object(const char *name, bool writable) {
   os_object object;
   os_info info;
-  CHECK_DONE(os_object_open(name, writable, &object, &info));
+  CHECK_DONE(smem__os_object_open(name, writable, &object, &info));
   return object;
 }
 
 unsigned char *map_object(os_object object, os_access access) {
   void *address;
-  CHECK_DONE(os_object_map(object, object_size(), access, &address));
+  CHECK_DONE(smem__os_object_map(object, object_size(), access, &address));
   return address;
 }
 
@@ -102,25 +103,25 @@ os_object open_control(void) {
   static const char page[4096];
   os_object control;
   os_info info;
-  os_status status = os_control_open(control_name(), &control, &info);
+  os_status status = smem__os_control_open(control_name(), &control, &info);
   if (status.code == OS_OK) return control;
   CHECK_STATUS(OS_NOT_FOUND, status);
-  CHECK_DONE(os_control_create(control_name(), &control));
-  CHECK_DONE(os_control_publish(control, page, sizeof page));
+  CHECK_DONE(smem__os_control_create(control_name(), &control));
+  CHECK_DONE(smem__os_control_publish(control, page, sizeof page));
   return control;
 }
 
 os_code look(const char *name) {
   os_object object;
   os_info info;
-  os_status status = os_object_open(name, false, &object, &info);
-  if (status.code == OS_OK) os_object_close(object);
+  os_status status = smem__os_object_open(name, false, &object, &info);
+  if (status.code == OS_OK) smem__os_object_close(object);
   return status.code;
 }
 
 os_info info_of(const char *name) {
   os_info info;
-  CHECK_DONE(os_object_stat(name, &info));
+  CHECK_DONE(smem__os_object_stat(name, &info));
   return info;
 }
 

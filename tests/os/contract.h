@@ -29,7 +29,7 @@ enum { OUTLIVES = 0 };
 enum { OUTLIVES = 1 };
 #endif
 
-enum { TAIL = 1024 }; /* bytes that os_object_publish() writes */
+enum { TAIL = 1024 }; /* bytes that smem__os_object_publish() writes */
 
 /* Names in this test's namespace; some results stay good. */
 const char *own_name(const char *word);

@@ -1,135 +1,139 @@
 /* The control object and its locks. */
 #include "contract.h"
 
-/* ---- os_control_open, os_control_stat ------------------------------------ */
+/* ---- smem__os_control_open, smem__os_control_stat ------------------------ */
 
-CONTRACT(os_control_open, finds_what_was_created) {
+CONTRACT(smem__os_control_open, finds_what_was_created) {
   os_object control, other;
   os_info info;
-  CHECK_STATUS(OS_NOT_FOUND, os_control_open(control_name(), &control, &info));
-  CHECK_DONE(os_control_create(control_name(), &control));
-  CHECK_DONE(os_control_open(control_name(), &other, &info));
+  CHECK_STATUS(OS_NOT_FOUND,
+               smem__os_control_open(control_name(), &control, &info));
+  CHECK_DONE(smem__os_control_create(control_name(), &control));
+  CHECK_DONE(smem__os_control_open(control_name(), &other, &info));
   CHECK_EQUAL(0, info.size); /* not complete yet */
-  CHECK_EQUAL(os_user(), info.user);
-  os_object_close(other);
-  os_object_close(control);
+  CHECK_EQUAL(smem__os_user(), info.user);
+  smem__os_object_close(other);
+  smem__os_object_close(control);
 }
 
 ROLE(opens_it_as_another) {
   os_object control;
   os_info info;
   become_another_user();
-  os_status status = os_control_open(control_name(), &control, &info);
+  os_status status = smem__os_control_open(control_name(), &control, &info);
   if (status.code != OS_OK) CHECK_STATUS(OS_DENIED, status);
   CHECK_EQUAL(0, info.user); /* as if it were whose it is */
 }
 
-CONTRACT(os_control_open, tells_whose_it_is) {
+CONTRACT(smem__os_control_open, tells_whose_it_is) {
   need_another_user();
   os_object control = open_control();
   PLAY(opens_it_as_another, "");
-  os_object_close(control);
+  smem__os_object_close(control);
 }
 
-CONTRACT(os_control_stat, follows_the_object) {
+CONTRACT(smem__os_control_stat, follows_the_object) {
   os_object control = open_control(), other = open_control();
   os_info info, same;
-  CHECK_DONE(os_control_stat(control, &info));
-  CHECK_DONE(os_control_stat(other, &same));
+  CHECK_DONE(smem__os_control_stat(control, &info));
+  CHECK_DONE(smem__os_control_stat(other, &same));
   CHECK_EQUAL(4096, info.size);
   CHECK_EQUAL(info.identity[0], same.identity[0]);
   CHECK_EQUAL(info.identity[1], same.identity[1]);
   CHECK(!info.unlinked);
-  CHECK_DONE(os_control_remove(control_name()));
-  CHECK_DONE(os_control_stat(control, &info));
+  CHECK_DONE(smem__os_control_remove(control_name()));
+  CHECK_DONE(smem__os_control_stat(control, &info));
   CHECK_EQUAL(OUTLIVES, info.unlinked);
-  os_object_close(control);
-  os_object_close(other);
+  smem__os_object_close(control);
+  smem__os_object_close(other);
 }
 
-/* ---- os_control_create, os_control_claim, os_control_publish -------------- */
+/* ---- smem__os_control_create, smem__os_control_claim,
+ * smem__os_control_publish  */
 
-CONTRACT(os_control_create, refuses_a_name_that_is_taken) {
+CONTRACT(smem__os_control_create, refuses_a_name_that_is_taken) {
   os_object control, other;
-  CHECK_DONE(os_control_create(control_name(), &control));
-  CHECK_STATUS(OS_EXISTS, os_control_create(control_name(), &other));
-  os_object_close(control);
+  CHECK_DONE(smem__os_control_create(control_name(), &control));
+  CHECK_STATUS(OS_EXISTS, smem__os_control_create(control_name(), &other));
+  smem__os_object_close(control);
 }
 
 ROLE(begins_a_control_object) {
   os_object control;
-  CHECK_DONE(os_control_create(control_name(), &control));
+  CHECK_DONE(smem__os_control_create(control_name(), &control));
   raise_flag(0);
   await_flag(1, 1);
 }
 
-CONTRACT(os_control_claim, tells_what_a_dead_creator_left) {
+CONTRACT(smem__os_control_claim, tells_what_a_dead_creator_left) {
   os_object control;
   os_info info;
   process_id creator = START(begins_a_control_object, "");
   await_flag(0, 1);
-  CHECK_STATUS(OS_BUSY, os_control_claim(control_name(), &control, &info));
+  CHECK_STATUS(OS_BUSY,
+               smem__os_control_claim(control_name(), &control, &info));
   CHECK(info.incomplete);
   kill_process(creator);
   finish(creator);
-  os_status status = os_control_claim(control_name(), &control, &info);
+  os_status status = smem__os_control_claim(control_name(), &control, &info);
   CHECK_EQUAL(OUTLIVES ? OS_OK : OS_NOT_FOUND, status.code);
   if (!OUTLIVES) return;
   CHECK(info.incomplete);
-  os_object_close(control);
+  smem__os_object_close(control);
 }
 
 ROLE(writes_into_the_control_object) {
   os_object control = open_control();
   void *address;
-  CHECK_DONE(os_object_map(control, 4096, OS_READ_WRITE, &address));
+  CHECK_DONE(smem__os_object_map(control, 4096, OS_READ_WRITE, &address));
   CHECK_EQUAL(1, ((char *)address)[0]);
   CHECK_EQUAL(2, ((char *)address)[4095]);
   ((char *)address)[4095] = 3;
-  os_unmap(address, 4096);
-  os_object_close(control);
+  smem__os_unmap(address, 4096);
+  smem__os_object_close(control);
 }
 
-CONTRACT(os_control_publish, gives_contents_that_all_share) {
+CONTRACT(smem__os_control_publish, gives_contents_that_all_share) {
   char page[4096] = {1};
   os_object control, other;
   os_info info;
   void *address;
   page[4095] = 2;
-  CHECK_DONE(os_control_create(control_name(), &control));
-  CHECK_DONE(os_control_publish(control, page, sizeof page));
-  CHECK_DONE(os_control_stat(control, &info));
+  CHECK_DONE(smem__os_control_create(control_name(), &control));
+  CHECK_DONE(smem__os_control_publish(control, page, sizeof page));
+  CHECK_DONE(smem__os_control_stat(control, &info));
   CHECK_EQUAL(4096, info.size);
-  CHECK_DONE(os_object_map(control, 4096, OS_READ_WRITE, &address));
+  CHECK_DONE(smem__os_object_map(control, 4096, OS_READ_WRITE, &address));
   PLAY(writes_into_the_control_object, "");
   CHECK_EQUAL(3, ((char *)address)[4095]);
   /* Its creator holds it no longer, and has it open still. */
-  CHECK_DONE(os_control_claim(control_name(), &other, &info));
+  CHECK_DONE(smem__os_control_claim(control_name(), &other, &info));
   CHECK(!info.incomplete);
-  os_object_close(other);
-  os_unmap(address, 4096);
-  os_object_close(control);
+  smem__os_object_close(other);
+  smem__os_unmap(address, 4096);
+  smem__os_object_close(control);
 }
 
-/* ---- os_control_remove --------------------------------------------------- */
+/* ---- smem__os_control_remove --------------------------------------------- */
 
-CONTRACT(os_control_remove, takes_the_name) {
+CONTRACT(smem__os_control_remove, takes_the_name) {
   os_object control = open_control(), other;
   os_info info;
-  CHECK_DONE(os_control_remove(control_name()));
-  os_object_close(control);
+  CHECK_DONE(smem__os_control_remove(control_name()));
+  smem__os_object_close(control);
   CHECK_STATUS(OS_NOT_FOUND,
-               os_control_open(control_name(), &other, &info));
-  if (OUTLIVES) CHECK_STATUS(OS_NOT_FOUND, os_control_remove(control_name()));
+               smem__os_control_open(control_name(), &other, &info));
+  if (OUTLIVES)
+    CHECK_STATUS(OS_NOT_FOUND, smem__os_control_remove(control_name()));
 }
 
-/* ---- os_lock ------------------------------------------------------------- */
+/* ---- smem__os_lock ------------------------------------------------------- */
 
 static os_code lock_once(uint64_t offset, uint64_t length) {
   os_object control = open_control();
-  os_status status = os_lock(control, offset, length);
-  if (status.code == OS_OK) os_unlock(control, offset, length);
-  os_object_close(control);
+  os_status status = smem__os_lock(control, offset, length);
+  if (status.code == OS_OK) smem__os_unlock(control, offset, length);
+  smem__os_object_close(control);
   return status.code;
 }
 
@@ -141,56 +145,56 @@ ROLE(finds_the_middle_locked) {
   CHECK_EQUAL(OS_OK, lock_once(20, 10));
 }
 
-CONTRACT(os_lock, excludes_other_openings) {
+CONTRACT(smem__os_lock, excludes_other_openings) {
   os_object control = open_control();
-  CHECK_DONE(os_lock(control, 10, 10));
-  CHECK_DONE(os_lock(control, 10, 10)); /* it has them already */
+  CHECK_DONE(smem__os_lock(control, 10, 10));
+  CHECK_DONE(smem__os_lock(control, 10, 10)); /* it has them already */
   PLAY(finds_the_middle_locked, "");
   CHECK_EQUAL(OS_BUSY, lock_once(10, 1)); /* another opening of our own */
-  os_unlock(control, 10, 10);
+  smem__os_unlock(control, 10, 10);
   CHECK_EQUAL(OS_OK, lock_once(10, 10));
-  os_object_close(control);
+  smem__os_object_close(control);
 }
 
-CONTRACT(os_lock, reaches_behind_the_end) {
+CONTRACT(smem__os_lock, reaches_behind_the_end) {
   os_object control = open_control();
   const uint64_t far = UINT64_C(1) << 60;
-  CHECK_DONE(os_lock(control, far, 3));
+  CHECK_DONE(smem__os_lock(control, far, 3));
   CHECK_EQUAL(OS_BUSY, lock_once(far + 2, 1));
   CHECK_EQUAL(OS_OK, lock_once(far + 3, 1));
-  os_object_close(control);
+  smem__os_object_close(control);
   CHECK_EQUAL(OS_OK, lock_once(far, 3)); /* it went with the opening */
 }
 
 /* One byte of many is taken: none of them is kept. */
-CONTRACT(os_lock, takes_all_or_nothing) {
+CONTRACT(smem__os_lock, takes_all_or_nothing) {
   os_object a = open_control(), b = open_control(), c = open_control();
-  CHECK_DONE(os_lock(a, 5, 1));
-  CHECK_STATUS(OS_BUSY, os_lock(b, 0, 10));
-  CHECK_DONE(os_lock(c, 0, 5));
-  CHECK_DONE(os_lock(c, 6, 4));
-  os_object_close(a);
-  os_object_close(b);
-  os_object_close(c);
+  CHECK_DONE(smem__os_lock(a, 5, 1));
+  CHECK_STATUS(OS_BUSY, smem__os_lock(b, 0, 10));
+  CHECK_DONE(smem__os_lock(c, 0, 5));
+  CHECK_DONE(smem__os_lock(c, 6, 4));
+  smem__os_object_close(a);
+  smem__os_object_close(b);
+  smem__os_object_close(c);
 }
 
 ROLE(holds_a_lock) {
   os_object control = open_control();
-  CHECK_DONE(os_lock(control, 7, 1));
+  CHECK_DONE(smem__os_lock(control, 7, 1));
   raise_flag(0);
   await_flag(1, 1);
-  os_object_close(control);
+  smem__os_object_close(control);
 }
 
-CONTRACT(os_lock, goes_with_a_process_that_is_killed) {
+CONTRACT(smem__os_lock, goes_with_a_process_that_is_killed) {
   os_object control = open_control();
   process_id holder = START(holds_a_lock, "");
   await_flag(0, 1);
-  CHECK_STATUS(OS_BUSY, os_lock(control, 7, 1));
+  CHECK_STATUS(OS_BUSY, smem__os_lock(control, 7, 1));
   kill_process(holder);
   finish(holder);
-  CHECK_DONE(os_lock(control, 7, 1));
-  os_object_close(control);
+  CHECK_DONE(smem__os_lock(control, 7, 1));
+  smem__os_object_close(control);
 }
 
 enum { TURNS = 200 };
@@ -199,55 +203,55 @@ enum { TURNS = 200 };
 ROLE(counts_under_the_lock) {
   os_object control = open_control();
   for (int i = 0; i < ROUNDS(TURNS);) {
-    if (os_lock(control, 0, 1).code != OS_OK) {
-      os_sleep(1000);
+    if (smem__os_lock(control, 0, 1).code != OS_OK) {
+      smem__os_sleep(1000);
       continue;
     }
     uint64_t value = shared->number[0];
-    if (i % 16 == 0) os_sleep(1000);
+    if (i % 16 == 0) smem__os_sleep(1000);
     shared->number[0] = value + 1;
-    os_unlock(control, 0, 1);
+    smem__os_unlock(control, 0, 1);
     i++;
   }
-  os_object_close(control);
+  smem__os_object_close(control);
 }
 
-CONTRACT(os_lock, is_held_by_one_at_a_time) {
+CONTRACT(smem__os_lock, is_held_by_one_at_a_time) {
   os_object control = open_control();
   process_id counters[3];
   for (int i = 0; i < 3; i++) counters[i] = START(counts_under_the_lock, "");
   for (int i = 0; i < 3; i++) FINISH(counters[i]);
   CHECK_EQUAL(3 * ROUNDS(TURNS), shared->number[0]);
-  os_object_close(control);
+  smem__os_object_close(control);
 }
 
-/* ---- os_unlock ----------------------------------------------------------- */
+/* ---- smem__os_unlock ----------------------------------------------------- */
 
-CONTRACT(os_unlock, gives_up_the_part_that_is_named) {
+CONTRACT(smem__os_unlock, gives_up_the_part_that_is_named) {
   os_object control = open_control();
-  CHECK_DONE(os_lock(control, 0, 10));
-  os_unlock(control, 3, 2);
+  CHECK_DONE(smem__os_lock(control, 0, 10));
+  smem__os_unlock(control, 3, 2);
   CHECK_EQUAL(OS_BUSY, lock_once(2, 1));
   CHECK_EQUAL(OS_OK, lock_once(3, 2));
   CHECK_EQUAL(OS_BUSY, lock_once(5, 1));
-  os_unlock(control, 0, 100);
+  smem__os_unlock(control, 0, 100);
   CHECK_EQUAL(OS_OK, lock_once(0, 10));
-  os_unlock(control, 50, 1); /* nothing there */
-  os_object_close(control);
+  smem__os_unlock(control, 50, 1); /* nothing there */
+  smem__os_object_close(control);
 }
 
-/* ---- os_lock_query ------------------------------------------------------- */
+/* ---- smem__os_lock_query ------------------------------------------------- */
 
 static bool is_held(os_object control, uint64_t offset, uint64_t length) {
   bool held = false;
-  CHECK_DONE(os_lock_query(control, offset, length, &held));
+  CHECK_DONE(smem__os_lock_query(control, offset, length, &held));
   return held;
 }
 
-CONTRACT(os_lock_query, tells_of_others_and_not_of_oneself) {
+CONTRACT(smem__os_lock_query, tells_of_others_and_not_of_oneself) {
   os_object control = open_control();
   CHECK(!is_held(control, 0, 10) && !is_held(control, 0, 1000));
-  CHECK_DONE(os_lock(control, 3, 1));
+  CHECK_DONE(smem__os_lock(control, 3, 1));
   CHECK(!is_held(control, 3, 1) && !is_held(control, 0, 1000));
   process_id holder = START(holds_a_lock, "");
   await_flag(0, 1);
@@ -258,5 +262,5 @@ CONTRACT(os_lock_query, tells_of_others_and_not_of_oneself) {
   raise_flag(1);
   FINISH(holder);
   CHECK(!is_held(control, 7, 1) && !is_held(control, 0, 1000));
-  os_object_close(control);
+  smem__os_object_close(control);
 }

@@ -5,15 +5,15 @@
 
 /* ---- errors -------------------------------------------------------------- */
 
-CONTRACT(os_error_text, always_ends) {
+CONTRACT(smem__os_error_text, always_ends) {
   char text[200];
   const int numbers[] = {1, 2, 12, 123456};
   for (int i = 0; i < 4; i++) {
     memset(text, 'x', sizeof text);
-    os_error_text(numbers[i], text, sizeof text);
+    smem__os_error_text(numbers[i], text, sizeof text);
     CHECK(memchr(text, '\0', sizeof text) != NULL && strlen(text) > 0);
     memset(text, 'x', sizeof text);
-    os_error_text(numbers[i], text, 5);
+    smem__os_error_text(numbers[i], text, 5);
     CHECK(memchr(text, '\0', 5) != NULL && text[5] == 'x');
   }
 }
@@ -22,40 +22,40 @@ CONTRACT(os_error_text, always_ends) {
 
 static const uint64_t second = 1000000000u;
 
-CONTRACT(os_wall_clock, is_the_time_of_day) {
-  uint64_t system = (uint64_t)time(NULL), ours = os_wall_clock() / second;
+CONTRACT(smem__os_wall_clock, is_the_time_of_day) {
+  uint64_t system = (uint64_t)time(NULL), ours = smem__os_wall_clock() / second;
   CHECK(ours + 60 > system && ours < system + 60);
 }
 
-CONTRACT(os_steady_clock, never_goes_back) {
-  uint64_t last = os_steady_clock();
+CONTRACT(smem__os_steady_clock, never_goes_back) {
+  uint64_t last = smem__os_steady_clock();
   for (int i = 0; i < 10000; i++) {
-    uint64_t now = os_steady_clock();
+    uint64_t now = smem__os_steady_clock();
     CHECK(now >= last);
     last = now;
   }
 }
 
 /* The two clocks may differ a little, and one may be coarse. */
-CONTRACT(os_sleep, takes_the_time) {
-  const uint64_t start = os_steady_clock(), time = second / 10;
-  os_sleep(time);
-  CHECK(os_steady_clock() - start >= time / 10 * 9);
-  os_sleep(0);
+CONTRACT(smem__os_sleep, takes_the_time) {
+  const uint64_t start = smem__os_steady_clock(), time = second / 10;
+  smem__os_sleep(time);
+  CHECK(smem__os_steady_clock() - start >= time / 10 * 9);
+  smem__os_sleep(0);
 }
 
 /* ---- pages, chance ------------------------------------------------------- */
 
-CONTRACT(os_page_size, is_a_power_of_two) {
-  uint64_t size = os_page_size();
+CONTRACT(smem__os_page_size, is_a_power_of_two) {
+  uint64_t size = smem__os_page_size();
   CHECK(size >= 4096 && (size & (size - 1)) == 0);
-  CHECK_EQUAL(size, os_page_size());
+  CHECK_EQUAL(size, smem__os_page_size());
 }
 
-CONTRACT(os_entropy, differs_each_time) {
+CONTRACT(smem__os_entropy, differs_each_time) {
   uint64_t numbers[100];
   for (int i = 0; i < 100; i++) {
-    numbers[i] = os_entropy();
+    numbers[i] = smem__os_entropy();
     for (int j = 0; j < i; j++) CHECK(numbers[i] != numbers[j]);
   }
 }
@@ -64,38 +64,38 @@ CONTRACT(os_entropy, differs_each_time) {
 
 ROLE(is_in_the_same_place) {
   uint64_t place[2];
-  CHECK_DONE(os_place(place));
+  CHECK_DONE(smem__os_place(place));
   CHECK_EQUAL(shared->number[0], place[0]);
   CHECK_EQUAL(shared->number[1], place[1]);
 }
 
-CONTRACT(os_place, is_the_same_for_all) {
+CONTRACT(smem__os_place, is_the_same_for_all) {
   uint64_t place[2];
-  CHECK_DONE(os_place(place));
+  CHECK_DONE(smem__os_place(place));
   shared->number[0] = place[0];
   shared->number[1] = place[1];
   is_in_the_same_place("");
   PLAY(is_in_the_same_place, "");
 }
 
-CONTRACT(os_free_space, is_room_for_an_object) {
-  CHECK(os_free_space(NULL, 0) > 0);
+CONTRACT(smem__os_free_space, is_room_for_an_object) {
+  CHECK(smem__os_free_space(NULL, 0) > 0);
   os_object object = make(own_name("a"));
-  CHECK_DONE(os_object_remove(own_name("a")));
-  os_object_close(object);
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
+  smem__os_object_close(object);
 }
 
-CONTRACT(os_has_room, is_of_as_much_as_is_free) {
-  CHECK(os_has_room(0));
-  CHECK(os_has_room(1));
-  uint64_t room = os_free_space(NULL, 0);
-  if (room < UINT64_MAX / 2) CHECK(!os_has_room(2 * room));
+CONTRACT(smem__os_has_room, is_of_as_much_as_is_free) {
+  CHECK(smem__os_has_room(0));
+  CHECK(smem__os_has_room(1));
+  uint64_t room = smem__os_free_space(NULL, 0);
+  if (room < UINT64_MAX / 2) CHECK(!smem__os_has_room(2 * room));
 }
 
-CONTRACT(os_limits_get, fills_all_of_it) {
+CONTRACT(smem__os_limits_get, fills_all_of_it) {
   os_limits limits;
   memset(&limits, 0, sizeof limits);
-  os_limits_get(&limits);
+  smem__os_limits_get(&limits);
   CHECK(limits.capacity > 0 && limits.free > 0 && limits.max_mappings > 0);
   CHECK(limits.used <= limits.capacity);
   CHECK(limits.mappings == UINT64_MAX || limits.max_mappings == UINT64_MAX ||

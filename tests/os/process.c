@@ -7,11 +7,11 @@
 #include <windows.h>
 #endif
 
-/* ---- os_process_self, os_process_life ------------------------------------ */
+/* ---- smem__os_process_self, smem__os_process_life ------------------------ */
 
 ROLE(tells_who_it_is) {
   os_process self;
-  os_process_self(&self);
+  smem__os_process_self(&self);
   shared->number[0] = self.pid;
   shared->number[1] = self.start;
   shared->number[2] = self.pid_space;
@@ -24,10 +24,10 @@ static os_process other_process(void) {
   return (os_process){shared->number[0], shared->number[1], shared->number[2]};
 }
 
-CONTRACT(os_process_self, tells_processes_apart) {
+CONTRACT(smem__os_process_self, tells_processes_apart) {
   os_process self, again;
-  os_process_self(&self);
-  os_process_self(&again);
+  smem__os_process_self(&self);
+  smem__os_process_self(&again);
   CHECK(self.pid == again.pid && self.start == again.start &&
         self.pid_space == again.pid_space);
   CHECK(self.pid != 0);
@@ -40,111 +40,113 @@ CONTRACT(os_process_self, tells_processes_apart) {
 }
 
 /* Where the system tells no start, nothing is known of any process. */
-CONTRACT(os_process_life, knows_the_living_from_the_dead) {
+CONTRACT(smem__os_process_life, knows_the_living_from_the_dead) {
   process_id id = START(tells_who_it_is, "");
   os_process other = other_process();
   bool told = other.start != 0 && other.pid_space != 0;
-  CHECK_EQUAL(told ? OS_ALIVE : OS_LIFE_UNKNOWN, os_process_life(&other));
+  CHECK_EQUAL(told ? OS_ALIVE : OS_LIFE_UNKNOWN, smem__os_process_life(&other));
   kill_process(id);
 #ifdef OS_POSIX
-  for (int i = 0; told && os_process_life(&other) == OS_ALIVE; i++)
+  for (int i = 0; told && smem__os_process_life(&other) == OS_ALIVE; i++)
     sleep_ms(1); /* dead before its parent has asked */
 #endif
   finish(id);
-  CHECK_EQUAL(told ? OS_DEAD : OS_LIFE_UNKNOWN, os_process_life(&other));
+  CHECK_EQUAL(told ? OS_DEAD : OS_LIFE_UNKNOWN, smem__os_process_life(&other));
 }
 
-CONTRACT(os_process_life, proves_nothing_of_another) {
+CONTRACT(smem__os_process_life, proves_nothing_of_another) {
   os_process self;
-  os_process_self(&self);
+  smem__os_process_self(&self);
   os_process later = self, elsewhere = self, unknown = self;
   later.start++;
   elsewhere.pid_space += 12345;
   unknown.start = 0;
-  CHECK_EQUAL(self.start ? OS_ALIVE : OS_LIFE_UNKNOWN, os_process_life(&self));
-  CHECK_EQUAL(self.start ? OS_DEAD : OS_LIFE_UNKNOWN, os_process_life(&later));
-  CHECK_EQUAL(OS_LIFE_UNKNOWN, os_process_life(&elsewhere));
-  CHECK_EQUAL(OS_LIFE_UNKNOWN, os_process_life(&unknown));
+  CHECK_EQUAL(self.start ? OS_ALIVE : OS_LIFE_UNKNOWN,
+              smem__os_process_life(&self));
+  CHECK_EQUAL(self.start ? OS_DEAD : OS_LIFE_UNKNOWN,
+              smem__os_process_life(&later));
+  CHECK_EQUAL(OS_LIFE_UNKNOWN, smem__os_process_life(&elsewhere));
+  CHECK_EQUAL(OS_LIFE_UNKNOWN, smem__os_process_life(&unknown));
 }
 
-/* ---- os_process_command -------------------------------------------------- */
+/* ---- smem__os_process_command -------------------------------------------- */
 
-CONTRACT(os_process_command, tells_a_name_or_nothing) {
+CONTRACT(smem__os_process_command, tells_a_name_or_nothing) {
   char command[80];
   os_process self;
-  os_process_self(&self);
-  os_process_command(self.pid, command, sizeof command);
+  smem__os_process_self(&self);
+  smem__os_process_command(self.pid, command, sizeof command);
   CHECK(command[0] == '\0' || strstr(command, "os-tests") != NULL ||
         strstr(command, "memcheck") != NULL); /* valgrind's own */
 #if defined(OS_LINUX) || defined(OS_WINDOWS)
   CHECK(command[0] != '\0');
 #endif
   memset(command, 'x', sizeof command);
-  os_process_command(self.pid, command, 4);
+  smem__os_process_command(self.pid, command, 4);
   CHECK(memchr(command, '\0', 4) != NULL && command[4] == 'x');
-  os_process_command(999999999, command, sizeof command);
+  smem__os_process_command(999999999, command, sizeof command);
   CHECK(strcmp(command, "") == 0);
 }
 
 /* ---- users --------------------------------------------------------------- */
 
 ROLE(is_another_user) {
-  uint64_t before = os_user();
+  uint64_t before = smem__os_user();
   become_another_user();
-  CHECK(os_user() != before);
+  CHECK(smem__os_user() != before);
 }
 
-CONTRACT(os_user, is_the_one_at_work) {
-  CHECK_EQUAL(os_user(), os_user());
+CONTRACT(smem__os_user, is_the_one_at_work) {
+  CHECK_EQUAL(smem__os_user(), smem__os_user());
   need_another_user();
   PLAY(is_another_user, "");
 }
 
-CONTRACT(os_user_name, always_ends) {
+CONTRACT(smem__os_user_name, always_ends) {
   char name[100];
-  os_user_name(os_user(), name, sizeof name);
+  smem__os_user_name(smem__os_user(), name, sizeof name);
   CHECK(strlen(name) > 0);
-  os_user_name(3999999999u, name, sizeof name);
+  smem__os_user_name(3999999999u, name, sizeof name);
   CHECK(strlen(name) > 0);
   memset(name, 'x', sizeof name);
-  os_user_name(os_user(), name, 3);
+  smem__os_user_name(smem__os_user(), name, 3);
   CHECK(memchr(name, '\0', 3) != NULL && name[3] == 'x');
 }
 
-CONTRACT(os_default_namespace, is_fit_for_a_namespace) {
+CONTRACT(smem__os_default_namespace, is_fit_for_a_namespace) {
   const char *fit = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                     "0123456789_-";
   char a[17], b[17];
   memset(a, 'x', sizeof a);
-  os_default_namespace(a);
-  os_default_namespace(b);
+  smem__os_default_namespace(a);
+  smem__os_default_namespace(b);
   CHECK(memchr(a, '\0', sizeof a) != NULL && strcmp(a, b) == 0);
   CHECK(strlen(a) > 0 && strspn(a, fit) == strlen(a));
 }
 
 /* ---- memory -------------------------------------------------------------- */
 
-CONTRACT(os_allocate, gives_zeros_or_nothing) {
-  unsigned char *memory = os_allocate(100000);
+CONTRACT(smem__os_allocate, gives_zeros_or_nothing) {
+  unsigned char *memory = smem__os_allocate(100000);
   CHECK(memory != NULL);
   for (int i = 0; i < 100000; i++) CHECK(memory[i] == 0);
-  os_release(memory);
+  smem__os_release(memory);
 #ifdef OS_POSIX
   fault_arm(FAULT_ERROR, 1);
-  memory = os_allocate(100);
+  memory = smem__os_allocate(100);
   fault_disarm();
   CHECK(memory == NULL);
 #else
-  CHECK(os_allocate(SIZE_MAX / 2) == NULL);
+  CHECK(smem__os_allocate(SIZE_MAX / 2) == NULL);
 #endif
 }
 
-CONTRACT(os_release, takes_what_was_given_or_nothing) {
-  os_release(NULL);
+CONTRACT(smem__os_release, takes_what_was_given_or_nothing) {
+  smem__os_release(NULL);
   for (int i = 0; i < ROUNDS(2000); i++) {
-    void *memory = os_allocate(10 << 20);
+    void *memory = smem__os_allocate(10 << 20);
     CHECK(memory != NULL);
-    os_release(memory);
+    smem__os_release(memory);
   }
 }
 
@@ -155,44 +157,44 @@ static unsigned counted;
 
 static void count_up(void) {
   for (int i = 0; i < ROUNDS(20000); i++) {
-    os_mutex_lock(&mutex);
+    smem__os_mutex_lock(&mutex);
     counted++;
-    os_mutex_unlock(&mutex);
+    smem__os_mutex_unlock(&mutex);
   }
 }
 
-CONTRACT(os_mutex_lock, lets_one_thread_in) {
-  os_mutex_init(&mutex);
+CONTRACT(smem__os_mutex_lock, lets_one_thread_in) {
+  smem__os_mutex_init(&mutex);
   in_threads(count_up);
   CHECK_EQUAL(THREADS * ROUNDS(20000), counted);
 }
 
-CONTRACT(os_mutex_init, gives_an_open_one) {
+CONTRACT(smem__os_mutex_init, gives_an_open_one) {
   os_mutex first, second;
-  os_mutex_init(&first);
-  os_mutex_init(&second);
-  os_mutex_lock(&first);
-  os_mutex_lock(&second); /* one is not the other */
-  os_mutex_unlock(&second);
-  os_mutex_unlock(&first);
+  smem__os_mutex_init(&first);
+  smem__os_mutex_init(&second);
+  smem__os_mutex_lock(&first);
+  smem__os_mutex_lock(&second); /* one is not the other */
+  smem__os_mutex_unlock(&second);
+  smem__os_mutex_unlock(&first);
 }
 
 static atomic_bool inside;
 static void enter(void) {
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   atomic_store(&inside, true);
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
 }
 
-CONTRACT(os_mutex_unlock, lets_the_next_one_in) {
-  os_mutex_init(&mutex);
-  os_mutex_lock(&mutex);
-  os_mutex_unlock(&mutex);
+CONTRACT(smem__os_mutex_unlock, lets_the_next_one_in) {
+  smem__os_mutex_init(&mutex);
+  smem__os_mutex_lock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   in_threads(enter);
   CHECK(atomic_load(&inside));
 }
 
-/* ---- os_at_fork ---------------------------------------------------------- */
+/* ---- smem__os_at_fork ---------------------------------------------------- */
 
 static unsigned before, in_parent, in_child;
 static void note_before(void) { before++; }
@@ -207,8 +209,8 @@ ROLE(was_forked) {
 }
 #endif
 
-CONTRACT(os_at_fork, runs_the_three) {
-  os_at_fork(note_before, note_in_parent, note_in_child);
+CONTRACT(smem__os_at_fork, runs_the_three) {
+  smem__os_at_fork(note_before, note_in_parent, note_in_child);
   CHECK_EQUAL(0, before + in_parent + in_child);
 #ifdef OS_POSIX
   PLAY(was_forked, "");
@@ -218,19 +220,19 @@ CONTRACT(os_at_fork, runs_the_three) {
 #endif
 }
 
-/* ---- os_pin_library ------------------------------------------------------ */
+/* ---- smem__os_pin_library ------------------------------------------------ */
 
 /* The C library never goes, so that it can be had; nor does a program of one
  * piece, which is no library. */
-CONTRACT(os_pin_library, tells_whether_it_is_pinned) {
+CONTRACT(smem__os_pin_library, tells_whether_it_is_pinned) {
 #ifdef OS_POSIX
-  bool pinned = os_pin_library((void (*)(void))getpid);
+  bool pinned = smem__os_pin_library((void (*)(void))getpid);
 #ifdef __GLIBC__
   CHECK(pinned);
 #else
   (void)pinned;
 #endif
 #else
-  CHECK(os_pin_library((void (*)(void))GetCurrentProcessId));
+  CHECK(smem__os_pin_library((void (*)(void))GetCurrentProcessId));
 #endif
 }

@@ -1,7 +1,7 @@
 /* Objects are removed and listed; what names are and what they lead to. */
 #include "contract.h"
 
-/* ---- os_is_own_name, os_object_path -------------------------------------- */
+/* ---- os_is_own_name, smem__os_object_path -------------------------------- */
 
 CONTRACT(os_is_own_name, goes_by_the_prefix) {
   CHECK(os_is_own_name(own_name("a")) && os_is_own_name(control_name()));
@@ -10,24 +10,24 @@ CONTRACT(os_is_own_name, goes_by_the_prefix) {
         !os_is_own_name(""));
 }
 
-CONTRACT(os_object_path, tells_the_name_and_ends) {
+CONTRACT(smem__os_object_path, tells_the_name_and_ends) {
   char path[200];
   memset(path, 'x', sizeof path);
-  os_object_path("smem.0.a", path, sizeof path);
+  smem__os_object_path("smem.0.a", path, sizeof path);
   CHECK(strstr(path, "smem.0.a") != NULL);
   memset(path, 'x', sizeof path);
-  os_object_path("smem.0.a", path, 6);
+  smem__os_object_path("smem.0.a", path, 6);
   CHECK(strlen(path) < 6 && path[6] == 'x');
 }
 
-/* ---- os_object_remove ---------------------------------------------------- */
+/* ---- smem__os_object_remove ---------------------------------------------- */
 
-CONTRACT(os_object_remove, takes_the_name_and_leaves_mappings) {
+CONTRACT(smem__os_object_remove, takes_the_name_and_leaves_mappings) {
   os_object object = make(own_name("a"));
   unsigned char *at = map_object(object, OS_READ_WRITE);
   *at = 5;
-  os_object_close(object);
-  CHECK_DONE(os_object_remove(own_name("a")));
+  smem__os_object_close(object);
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
   CHECK_EQUAL(OS_NOT_FOUND, look(own_name("a")));
   CHECK_EQUAL(5, *at);
   os_object next = make(own_name("a"));
@@ -35,36 +35,36 @@ CONTRACT(os_object_remove, takes_the_name_and_leaves_mappings) {
   CHECK_EQUAL(0, *other);
   *other = 6;
   CHECK_EQUAL(5, *at);
-  CHECK_DONE(os_object_remove(own_name("a")));
-  os_object_close(next);
-  os_unmap(at, object_size());
-  os_unmap(other, object_size());
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
+  smem__os_object_close(next);
+  smem__os_unmap(at, object_size());
+  smem__os_unmap(other, object_size());
 }
 
-CONTRACT(os_object_remove, tells_what_is_not_there) {
-  CHECK_STATUS(OS_NOT_FOUND, os_object_remove(own_name("a")));
+CONTRACT(smem__os_object_remove, tells_what_is_not_there) {
+  CHECK_STATUS(OS_NOT_FOUND, smem__os_object_remove(own_name("a")));
   os_object object = make(own_name("a"));
-  CHECK_DONE(os_object_remove(own_name("a")));
-  os_object_close(object);
-  CHECK_STATUS(OS_NOT_FOUND, os_object_remove(own_name("a")));
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
+  smem__os_object_close(object);
+  CHECK_STATUS(OS_NOT_FOUND, smem__os_object_remove(own_name("a")));
 }
 
 ROLE(makes_it_as_another) {
   become_another_user();
-  os_object_close(make(own_name("a")));
+  smem__os_object_close(make(own_name("a")));
 }
 
 ROLE(removes_it_as_another) {
   become_another_user();
-  CHECK_DONE(os_object_remove(own_name("a")));
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
   remove_control(); /* and a record of names, which is that user's too */
 }
 
 /* An accident of root's must not end other people's work. */
-CONTRACT(os_object_remove, refuses_what_is_anothers_also_to_root) {
+CONTRACT(smem__os_object_remove, refuses_what_is_anothers_also_to_root) {
   need_another_user();
   PLAY(makes_it_as_another, "");
-  CHECK_STATUS(OS_DENIED, os_object_remove(own_name("a")));
+  CHECK_STATUS(OS_DENIED, smem__os_object_remove(own_name("a")));
   PLAY(removes_it_as_another, "");
   CHECK_EQUAL(OS_NOT_FOUND, look(own_name("a")));
 }
@@ -73,32 +73,32 @@ ROLE(holds_it) {
   os_object object = make(own_name("a"));
   raise_flag(0);
   await_flag(1, 1);
-  os_object_close(object);
+  smem__os_object_close(object);
 }
 
-CONTRACT(os_object_remove, of_what_another_process_has_open) {
+CONTRACT(smem__os_object_remove, of_what_another_process_has_open) {
   process_id other = START(holds_it, "");
   await_flag(0, 1);
-  CHECK_DONE(os_object_remove(own_name("a")));
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
   if (OUTLIVES) CHECK_EQUAL(OS_NOT_FOUND, look(own_name("a")));
   raise_flag(1);
   FINISH(other);
   CHECK_EQUAL(OS_NOT_FOUND, look(own_name("a")));
 }
 
-/* ---- os_object_remove_own ------------------------------------------------ */
+/* ---- smem__os_object_remove_own ------------------------------------------ */
 
-CONTRACT(os_object_remove_own, removes_what_is_ours) {
+CONTRACT(smem__os_object_remove_own, removes_what_is_ours) {
   os_object object = make(own_name("a"));
   os_info info = info_of(own_name("a"));
-  CHECK_EQUAL(os_user(), info.user);
-  CHECK_DONE(os_object_remove_own(own_name("a")));
-  os_object_close(object);
+  CHECK_EQUAL(smem__os_user(), info.user);
+  CHECK_DONE(smem__os_object_remove_own(own_name("a")));
+  smem__os_object_close(object);
   CHECK_EQUAL(OS_NOT_FOUND, look(own_name("a")));
-  CHECK_STATUS(OS_NOT_FOUND, os_object_remove_own(own_name("a")));
+  CHECK_STATUS(OS_NOT_FOUND, smem__os_object_remove_own(own_name("a")));
 }
 
-/* ---- os_object_list ------------------------------------------------------ */
+/* ---- smem__os_object_list ------------------------------------------------ */
 
 struct seen {
   unsigned count, last; /* how many names end in a digit, and their sum */
@@ -124,13 +124,13 @@ enum { LISTED = 5 };
 
 ROLE(lists_them) {
   struct seen seen = {0, 0, false};
-  CHECK_DONE(os_object_list(own_name("x"), note_name, &seen));
+  CHECK_DONE(smem__os_object_list(own_name("x"), note_name, &seen));
   CHECK_EQUAL(LISTED, seen.count);
   CHECK_EQUAL(0 + 1 + 2 + 3 + 4, seen.last);
   CHECK(!seen.other);
 }
 
-CONTRACT(os_object_list, tells_each_name_with_the_prefix_once) {
+CONTRACT(smem__os_object_list, tells_each_name_with_the_prefix_once) {
   os_object objects[LISTED], other = make(own_name("y0"));
   char word[] = "x0";
   for (int i = 0; i < LISTED; i++) {
@@ -141,26 +141,26 @@ CONTRACT(os_object_list, tells_each_name_with_the_prefix_once) {
   PLAY(lists_them, "");
   for (int i = 0; i < LISTED; i++) {
     word[1] = (char)('0' + i);
-    CHECK_DONE(os_object_remove(own_name(word)));
-    os_object_close(objects[i]);
+    CHECK_DONE(smem__os_object_remove(own_name(word)));
+    smem__os_object_close(objects[i]);
   }
-  CHECK_DONE(os_object_remove(own_name("y0")));
-  os_object_close(other);
+  CHECK_DONE(smem__os_object_remove(own_name("y0")));
+  smem__os_object_close(other);
 }
 
-CONTRACT(os_object_list, ends_when_it_is_told_to) {
+CONTRACT(smem__os_object_list, ends_when_it_is_told_to) {
   unsigned count = 0;
   os_object a = make(own_name("x1")), b = make(own_name("x2"));
-  CHECK_DONE(os_object_list(own_name("x"), stop_at_once, &count));
+  CHECK_DONE(smem__os_object_list(own_name("x"), stop_at_once, &count));
   CHECK_EQUAL(1, count);
-  CHECK_DONE(os_object_remove(own_name("x1")));
-  CHECK_DONE(os_object_remove(own_name("x2")));
-  os_object_close(a);
-  os_object_close(b);
+  CHECK_DONE(smem__os_object_remove(own_name("x1")));
+  CHECK_DONE(smem__os_object_remove(own_name("x2")));
+  smem__os_object_close(a);
+  smem__os_object_close(b);
 }
 
-CONTRACT(os_object_list, of_nothing) {
+CONTRACT(smem__os_object_list, of_nothing) {
   unsigned count = 0;
-  CHECK_DONE(os_object_list(own_name(""), stop_at_once, &count));
+  CHECK_DONE(smem__os_object_list(own_name(""), stop_at_once, &count));
   CHECK_EQUAL(0, count);
 }

@@ -3,21 +3,21 @@
 
 static void seal(const char *name, bool sealed) {
   os_info info = info_of(name);
-  CHECK_DONE(os_object_seal(name, info.identity, sealed));
+  CHECK_DONE(smem__os_object_seal(name, info.identity, sealed));
 }
 
 static void check_sealed(const char *name) {
   os_object object;
   os_info info;
-  CHECK_STATUS(OS_SEALED, os_object_open(name, true, &object, &info));
-  CHECK_DONE(os_object_open(name, false, &object, &info));
+  CHECK_STATUS(OS_SEALED, smem__os_object_open(name, true, &object, &info));
+  CHECK_DONE(smem__os_object_open(name, false, &object, &info));
   CHECK(info.sealed);
-  os_object_close(object);
+  smem__os_object_close(object);
 }
 
 ROLE(meets_a_seal) { check_sealed(own_name("a")); }
 
-CONTRACT(os_object_seal, keeps_everybody_from_writing) {
+CONTRACT(smem__os_object_seal, keeps_everybody_from_writing) {
   os_object made = make(own_name("a")), written;
   CHECK(!info_of(own_name("a")).sealed);
   seal(own_name("a"), true);
@@ -27,12 +27,12 @@ CONTRACT(os_object_seal, keeps_everybody_from_writing) {
   seal(own_name("a"), false);
   CHECK(!info_of(own_name("a")).sealed);
   written = open_object(own_name("a"), true);
-  os_object_close(written);
-  CHECK_DONE(os_object_remove(own_name("a")));
-  os_object_close(made);
+  smem__os_object_close(written);
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
+  smem__os_object_close(made);
 }
 
-CONTRACT(os_object_seal, leaves_the_identity_and_what_is_open) {
+CONTRACT(smem__os_object_seal, leaves_the_identity_and_what_is_open) {
   os_object made = make(own_name("a"));
   os_object object = open_object(own_name("a"), true);
   unsigned char *mapped = map_object(object, OS_READ_WRITE);
@@ -41,24 +41,24 @@ CONTRACT(os_object_seal, leaves_the_identity_and_what_is_open) {
   os_info after = info_of(own_name("a"));
   CHECK(memcmp(before.identity, after.identity, sizeof after.identity) == 0);
   mapped[0] = 1;
-  CHECK_DONE(os_object_write(object, 1, "x", 1));
-  os_unmap(mapped, object_size());
-  CHECK_DONE(os_object_remove(own_name("a")));
-  os_object_close(object);
-  os_object_close(made);
+  CHECK_DONE(smem__os_object_write(object, 1, "x", 1));
+  smem__os_unmap(mapped, object_size());
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
+  smem__os_object_close(object);
+  smem__os_object_close(made);
 }
 
-CONTRACT(os_object_seal, meets_no_other_object) {
+CONTRACT(smem__os_object_seal, meets_no_other_object) {
   os_object made = make(own_name("a"));
   os_info former = info_of(own_name("a"));
-  CHECK_DONE(os_object_remove(own_name("a")));
-  os_object_close(made);
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
+  smem__os_object_close(made);
   CHECK_STATUS(OS_NOT_FOUND,
-               os_object_seal(own_name("a"), former.identity, true));
+               smem__os_object_seal(own_name("a"), former.identity, true));
   made = make(own_name("a"));
   CHECK_STATUS(OS_NOT_FOUND,
-               os_object_seal(own_name("a"), former.identity, true));
+               smem__os_object_seal(own_name("a"), former.identity, true));
   CHECK(!info_of(own_name("a")).sealed);
-  CHECK_DONE(os_object_remove(own_name("a")));
-  os_object_close(made);
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
+  smem__os_object_close(made);
 }

@@ -131,7 +131,7 @@ give_to_other_user <- function(id, namespace = this_namespace()) {
   system2("chown", c("65534:65534", shQuote(segment_file(id, namespace))))
 }
 
-# ---- what is printed ------------------------------------------------------------------
+# ---- what is printed -----------------------------------------------------------------
 
 printed <- function(x, ...) utils::capture.output(print(x, ...))
 

@@ -62,7 +62,8 @@ object_kinds <- function() {
     rows = frame[c(5:1, 2000:2500), ],
     tibble = tibble,
     nested = list(a = list(b = list(c = list(seq_len(n) / 3, "x"))), d = NULL),
-    mixed = list(NULL, 1, "a", list(), character(), NA, raw(), quote(f(x)), as.name("s")),
+    mixed = list(NULL, 1, "a", list(), character(), NA, raw(), quote(f(x)),
+                 as.name("s")),
     nulls = list(NULL, NULL),
     lengths = list(integer(), character(), list(), NULL, factor(character()),
                    data.frame(), matrix(0, 0, 3)),
@@ -178,7 +179,9 @@ random_object <- function(depth = 3) {
     return(random_attributes(random_vector(n), depth))
   }
   n <- sample(c(0, 1, 2, 3, 8), 1)
-  x <- lapply(seq_len(n), function(i) if (stats::runif(1) < 0.1) NULL else random_object(depth - 1))
+  x <- lapply(seq_len(n), function(i) {
+    if (stats::runif(1) < 0.1) NULL else random_object(depth - 1)
+  })
   switch(sample(6, 1),
     if (n > 0) stats::setNames(x, sample(c("a", "b", "", "\u00e9"), n, TRUE)) else x,
     structure(x, class = "thing"),

@@ -1,6 +1,6 @@
 # The C interface for other packages, where it meets R: pointers, views, interrupts.
 
-# ---- R's pointers ----------------------------------------------------------------------------
+# ---- R's pointers --------------------------------------------------------------------
 
 test_that("a free in C leaves R's pointers until the next call of the package", {
   local_clean_shm()
@@ -50,7 +50,7 @@ test_that("a segment freed in C can be had again by the same name", {
   freeSharedMemory("again")
 })
 
-# ---- views ---------------------------------------------------------------------------------------
+# ---- views ---------------------------------------------------------------------------
 
 test_that("views are made of a handle, which may go", {
   skip_if_not_linux()
@@ -128,7 +128,7 @@ test_that("views that cannot be are refused", {
   expect_identical(count_mapped(), 0L)
 })
 
-# ---- interrupts, forks ------------------------------------------------------------------------
+# ---- interrupts, forks ---------------------------------------------------------------
 
 test_that("Ctrl-C in C comes back as a code, and R goes on", {
   skip_on_cran()

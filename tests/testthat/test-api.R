@@ -104,7 +104,7 @@ test_that("four threads work with it while R does too", {
   expect_identical(nrow(listSharedObjects()), 0L)
 })
 
-# ---- each function ----------------------------------------------------------------------
+# ---- each function -------------------------------------------------------------------
 
 test_that("what is allocated is complete, zeroed and described", {
   local_clean_shm()
@@ -189,7 +189,7 @@ test_that("kinds are those of the R conditions", {
   }
 })
 
-# ---- errors --------------------------------------------------------------------------------
+# ---- errors --------------------------------------------------------------------------
 
 test_that("every function refuses what is not there, with a record", {
   local_clean_shm()

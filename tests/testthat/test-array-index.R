@@ -72,7 +72,8 @@ test_that("arguments may be named, and passed on", {
 })
 
 axis_indices <- list(
-  "missing" = quote(expr=), "one" = 2, "range" = 1:2, "backwards" = 2:1,
+  "missing" = quote(expr=), # nolint
+  "one" = 2, "range" = 1:2, "backwards" = 2:1,
   "again" = c(1, 1, 2), "negative" = -1, "zero" = 0, "some zeros" = c(0, 1),
   "TRUE" = TRUE, "recycled" = c(TRUE, FALSE), "NA" = NA, "NA number" = NA_real_,
   "NA among" = c(1, NA), "beyond" = 9, "too long" = rep(TRUE, 9), "NULL" = NULL,

@@ -849,7 +849,8 @@ test_that("what a creator that was killed half-way left is cleaned up", {
       # Removed by a free, made new by who creates it; for the others it is not there.
       made <- meeting == "allocate"
       expect_identical(hasSharedMemory("dead"), made, info = info)
-      expect_identical(file.exists(segment_file("dead")), meeting != "free", info = info)
+      expect_identical(file.exists(segment_file("dead")), meeting != "free",
+                       info = info)
       if (made) expect_gte(getSharedMemorySize("dead"), 5000)
       freeSharedMemory("dead")
       expect_false(file.exists(segment_file("dead")), info = info)

@@ -231,7 +231,7 @@ test_that("it works outside of tests, and without testthat", {
   expect_told(run_in(bare, ask))
 })
 
-# ---- local_shared_memory() ------------------------------------------------------------
+# ---- local_shared_memory() -----------------------------------------------------------
 
 test_that("a local segment goes with its function, however it ends", {
   local_clean_shm()

@@ -362,7 +362,7 @@ test_that("a forked child does not keep its dead parent's segments alive", {
   expect_identical(fates(), c(childs = TRUE))
 })
 
-# ---- the control object -----------------------------------------------------------------
+# ---- the control object --------------------------------------------------------------
 
 test_that("without its control object nothing that lives is reclaimed", {
   local_clean_shm()
@@ -414,7 +414,7 @@ test_that("who opens and closes every file of /dev/shm stays alive", {
   expect_true(end_session(session))
 })
 
-# ---- at the same time ---------------------------------------------------------------------
+# ---- at the same time ----------------------------------------------------------------
 
 test_that("two processes may reclaim at once", {
   local_clean_shm()
@@ -495,7 +495,7 @@ test_that("who maps a reclaimed segment keeps its memory", {
   unmapSharedMemory("a")
 })
 
-# ---- by itself -----------------------------------------------------------------------------
+# ---- by itself -----------------------------------------------------------------------
 
 test_that("the first allocation removes what crashes have left", {
   skip_if_not_linux()

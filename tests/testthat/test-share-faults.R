@@ -131,8 +131,8 @@ test_that("a reference from elsewhere", {
   gc()
 })
 
-# A second R in which crashes show. It changes 8 bytes at a time of the object `name`, and
-# looks at all that can be read.
+# A second R in which crashes show. It changes 8 bytes at a time of the object `name`,
+# and looks at all that can be read.
 try_damages <- function(session, name, file, places, values, per_place = 3) {
   run_in(session, function(name, file, places, values, per_place) {
     look <- function() {

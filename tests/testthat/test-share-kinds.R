@@ -93,7 +93,8 @@ test_that("environments, functions and what shares them keep their identity", {
   state$self <- state
   count <- function() state$count <- state$count + 1
   ask <- function() state$count
-  environment(count) <- environment(ask) <- list2env(list(state = state), parent = baseenv())
+  both <- list2env(list(state = state), parent = baseenv())
+  environment(count) <- environment(ask) <- both
   body(count) <- quote(assign("count", get("count", state) + 1, state))
   body(ask) <- quote(get("count", state))
   shared <- share(list(count = count, ask = ask, state = state, data = 1:2000 / 2))
@@ -108,7 +109,7 @@ test_that("environments, functions and what shares them keep their identity", {
   gc()
 })
 
-test_that("promises, active bindings, locked environments and pointers are as R sends them", {
+test_that("promises, active bindings, locked environments: as R sends them", {
   local_objects()
   promise <- (function(x, y) environment())(stop("not asked for"), 2)
   active <- new.env()

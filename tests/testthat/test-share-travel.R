@@ -51,7 +51,9 @@ test_that("changes in a worker come back by value, the rest by reference", {
 test_that("a worker shares its result and ends", {
   local_objects()
   session <- local_session()
-  x <- run_in(session, function() share(list(data = seq(0, 1, length.out = 1e5), s = "x")))
+  x <- run_in(session, function() {
+    share(list(data = seq(0, 1, length.out = 1e5), s = "x"))
+  })
   expect_true(end_session(session))
   expect_identical(x$data[c(1, 1e5)], c(0, 1))
   expect_true(is.shared(x))
@@ -88,7 +90,9 @@ test_that("PSOCK workers", {
   for (i in 1:4) {
     expect_identical(sums[[i]], list(sum(x$matrix[i, ]), sum(x$matrix[i, ]), TRUE))
   }
-  results <- parallel::clusterApply(cluster, 1:2, function(i) sharedmemory::share(rep(i, 1e5)))
+  results <- parallel::clusterApply(cluster, 1:2, function(i) {
+    sharedmemory::share(rep(i, 1e5))
+  })
   expect_identical(results, list(rep(1L, 1e5), rep(2L, 1e5)))
   expect_true(is.shared(results[[1]]))
   parallel::clusterEvalQ(cluster, {

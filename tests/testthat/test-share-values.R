@@ -30,7 +30,8 @@ test_that("assignments to vectors", {
     for (v in x) {
       other <- v[n]
       expect_value(v, function(x) { x[3] <- other; x }, info = typeof(v))
-      expect_value(v, function(x) { x[[n]] <- x[[1]]; x[1:2] <- other; x }, info = typeof(v))
+      expect_value(v, function(x) { x[[n]] <- x[[1]]; x[1:2] <- other; x },
+                   info = typeof(v))
       expect_value(v, function(x) { x[n + 5] <- other; x }, info = typeof(v))
       expect_value(v, function(x) { x[] <- other; x }, info = typeof(v))
       expect_value(v, function(x) { names(x) <- seq_along(x); x }, info = typeof(v))
@@ -82,7 +83,9 @@ test_that("assignments to lists and data frames", {
   expect_value(frame, function(x) { x$d <- NULL; x })
   expect_value(frame, function(x) x[order(x$f, -x$d), ])
   expect_value(frame, function(x) subset(x, l & f == "a", c(i, s)))
-  expect_value(frame[1:5], function(x) merge(x[1:50, ], x[40:60, c("i", "d")], by = "i"))
+  expect_value(frame[1:5], function(x) {
+    merge(x[1:50, ], x[40:60, c("i", "d")], by = "i")
+  })
   expect_value(frame[c("d", "f")], function(x) stats::aggregate(d ~ f, x, mean))
   expect_value(frame[1:4], function(x) rbind(x, x))
   expect_value(kinds$rows, function(x) { rownames(x) <- NULL; x })
@@ -110,7 +113,8 @@ test_that("compiled code that writes into what it is given", {
   other <- unserialize(serialize(shared, NULL))
   expect_identical(!share(rep(c(TRUE, FALSE), 4e4)), rep(c(FALSE, TRUE), 4e4))
   expect_identical(stats::setNames(shared, NULL) + 1, x + 1)
-  expect_identical(structure(shared, class = "Date") + 1, structure(x, class = "Date") + 1)
+  expect_identical(structure(shared, class = "Date") + 1,
+                   structure(x, class = "Date") + 1)
   expect_identical(shared, x)
   rm(shared, other)
   gc()
@@ -122,7 +126,9 @@ test_that("data.table changes by reference", {
   # It takes only callers for its own that know it, as the global environment does.
   work <- function() {
     of_package <- function(name) getExportedValue("data.table", name)
-    x <- of_package("data.table")(a = 3:1 + 0L, b = c("x", "y", "z"), d = seq(3000, 1) / 7)
+    x <- of_package("data.table")(
+      a = 3:1 + 0L, b = c("x", "y", "z"), d = seq(3000, 1) / 7
+    )
     shared <- sharedmemory::share(x)
     same <- identical(shared[a == 2, sum(d)], x[a == 2, sum(d)])
     mine <- of_package("copy")(shared)
@@ -170,13 +176,15 @@ test_that("nothing is taken where a shared object is only read", {
   private <- function() {
     lines <- readLines("/proc/self/smaps")
     heads <- grepl("^[0-9a-f]+-[0-9a-f]+ ", lines)
-    ours <- cumsum(heads) %in% which(grepl("/dev/shm/smem.", lines[heads], fixed = TRUE))
+    ours <- cumsum(heads) %in%
+      which(grepl("/dev/shm/smem.", lines[heads], fixed = TRUE))
     dirty <- grep("^Anonymous:", lines[ours], value = TRUE)
     sum(as.numeric(gsub("[^0-9]", "", dirty)))
   }
   for (read in list(
     function(x) x[1], function(x) x > .5, sum, order, function(x) identical(x, x + 0),
-    function(x) x %*% x, function(x) x[x > .5], mean, stats::median, sort, function(x) x == 1
+    function(x) x %*% x, function(x) x[x > .5], mean, stats::median, sort,
+    function(x) x == 1
   )) {
     read(x)
   }

@@ -277,7 +277,9 @@ test_that("a finalizer may use a view that became unreachable with its object", 
 
 test_that("R's own look into an object names the segment behind a view", {
   local_clean_shm()
-  look <- function(x) paste(utils::capture.output(.Internal(inspect(x))), collapse = "\n")
+  look <- function(x) {
+    paste(utils::capture.output(.Internal(inspect(x))), collapse = "\n")
+  }
   id <- allocateSharedMemory(80, "caf\u00e9")
   expect_match(look(viewSharedMemory(id, live = TRUE)), "'caf\u00e9', live$")
   sealSharedMemory(id)

@@ -71,7 +71,8 @@ cases <- list(
     y <- x
     y[2] <- 7
     flags <- viewSharedMemory(id, "logical", 2)
-    improper <- tryCatch(viewSharedMemory(id, "logical"), error = function(e) class(e)[1])
+    improper <- tryCatch(viewSharedMemory(id, "logical"),
+                         error = function(e) class(e)[1])
     freeSharedMemory(id)
     list(y[1:3], x[2], which(flags), improper)
   },
@@ -104,7 +105,8 @@ cases <- list(
     a <- sharedArray("stands", "uint8")
     kind <- function(code) tryCatch(code, error = function(e) class(e)[1])
     c(kind(a[1:2] <- c(1, 256)), kind(a[1e6] <- 1), kind(a["x"]), kind(a[c(-1, 1)]),
-      kind(a[[1, 1]]), kind(sharedArray("absent")), kind(sharedArray("stands", dim = 1e6)))
+      kind(a[[1, 1]]), kind(sharedArray("absent")),
+      kind(sharedArray("stands", dim = 1e6)))
   },
   array_in_vain = function() {
     id <- allocateSharedMemory(100)

@@ -41,7 +41,9 @@ void model_make(void) {
   for (int i = 0; i < SLOTS; i++) model->slot[i].life = 1;
 }
 
-struct object *object_at(int index) { return &model->object[index]; }
+struct object *object_at(int index) {
+  return &model->object[index];
+}
 
 static uint32_t index_of(const struct object *object) {
   return (uint32_t)(object - model->object);
@@ -58,7 +60,7 @@ bool object_id(const struct object *object, char *id) {
   return object->name[0] || (known && number > 0);
 }
 
-/* ---- history --------------------------------------------------------------------- */
+/* ---- history ------------------------------------------------------------- */
 
 static void remember(const struct watch *watch, enum seen seen,
                      uint32_t generation) {
@@ -92,7 +94,7 @@ void object_fail(struct object *object, const char *format, ...) {
   test_fail(__FILE__, __LINE__, "'%s': %s", id, text);
 }
 
-/* ---- who lives ------------------------------------------------------------------- */
+/* ---- who lives ----------------------------------------------------------- */
 
 uint32_t brief(uint64_t generation) {
   return generation == 0 ? 0 : (uint32_t)(generation ^ generation >> 32) | 1;
@@ -123,7 +125,7 @@ bool creator_is_buried(const struct object *object, uint32_t generation) {
   return life != 0 && slot->buried >= life;
 }
 
-/* ---- who is at what -------------------------------------------------------------- */
+/* ---- who is at what ------------------------------------------------------ */
 
 static void announce(int flags, uint32_t index) {
   if (self >= 0 && flags)
@@ -158,7 +160,8 @@ static bool anybody_at(const struct object *object, int flag,
 
 void reclaim_begin(int flags) { announce(flags, 0); }
 
-/* Whose creator lives even now was not reclaimed; of the others nobody knows. */
+/* Whose creator lives even now was not reclaimed; of the others nobody knows.
+ */
 void reclaim_end(int slot) {
   if (slot < 0) return;
   int flags = (int)(model->slot[slot].at_work >> 32);
@@ -170,8 +173,8 @@ void reclaim_end(int slot) {
   model->slot[slot].at_work = 0;
 }
 
-/* Who was killed between making it and writing that down has left a version that
- * knows nothing of it. */
+/* Who was killed between making it and writing that down has left a version
+ * that knows nothing of it. */
 static void bury_objects(int slot) {
   int pid = model->slot[slot].pid;
   for (int i = NAMES; i < OBJECTS; i++) {
@@ -199,7 +202,7 @@ void bury(int slot) {
   dead->buried = dead->life - 1;
 }
 
-/* ---- watching -------------------------------------------------------------------- */
+/* ---- watching ------------------------------------------------------------ */
 
 void watch_begin(struct watch *watch, struct object *object, const char *what,
                  int flags) {
@@ -215,8 +218,8 @@ void watch_begin(struct watch *watch, struct object *object, const char *what,
   watch->removing += removes;
 }
 
-/* Nobody else has removed it since the beginning. Who was at it then and is done
- * has put the version up. */
+/* Nobody else has removed it since the beginning. Who was at it then and is
+ * done has put the version up. */
 static bool nobody_removed(const struct watch *watch, uint32_t generation) {
   return !anybody_at(watch->object, REMOVES, generation) &&
          watch->object->removing == watch->removing;
@@ -253,8 +256,8 @@ static void compare(const struct watch *watch, enum seen seen,
                 generation);
 }
 
-/* A reclaim puts up no version when it begins. So a fact of another generation at
- * this version may still be in somebody's hands: it has to end first. */
+/* A reclaim puts up no version when it begins. So a fact of another generation
+ * at this version may still be in somebody's hands: it has to end first. */
 static void write_present(const struct watch *watch, uint32_t generation) {
   struct object *object = watch->object;
   uint64_t before = object->present;
@@ -263,9 +266,9 @@ static void write_present(const struct watch *watch, uint32_t generation) {
   if (other && other != generation)
     atomic_fetch_add(&object->removing, 1);
   else
-    atomic_compare_exchange_strong(
-        &object->present, &before,
-        (watch->removing & 0xFFFFFFFF) << 32 | generation);
+    atomic_compare_exchange_strong(&object->present, &before,
+                                   (watch->removing & 0xFFFFFFFF) << 32 |
+                                       generation);
 }
 
 /* The creator first: the fact may depend on whether he lives. */
@@ -293,7 +296,7 @@ void watch_end(struct watch *watch, enum seen seen, uint64_t generation) {
   atomic_fetch_add(&model->slot[self].done, 1);
 }
 
-/* ---- numbers --------------------------------------------------------------------- */
+/* ---- numbers ------------------------------------------------------------- */
 
 void number_spent(uint64_t number) {
   uint64_t bit = UINT64_C(1) << number % 64;
@@ -313,7 +316,7 @@ void numbers_forget(void) {
   model->highest = 0;
 }
 
-/* ---- contents --------------------------------------------------------------------- */
+/* ---- contents ------------------------------------------------------------ */
 
 uint64_t mix(uint64_t x) {
   x = (x + 0x9E3779B97F4A7C15u) * 0xBF58476D1CE4E5B9u;

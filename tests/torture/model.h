@@ -2,13 +2,14 @@
  * and some of them are killed: kept in anonymous memory, outside of what is
  * tested, without locks that a killed process could hold.
  *
- * A name, or an unnamed segment, is an `object`. It has two versions: one goes up
- * when a creation begins and when it has ended, the other one likewise for
+ * A name, or an unnamed segment, is an `object`. It has two versions: one goes
+ * up when a creation begins and when it has ended, the other one likewise for
  * removals. Who has seen it while a version stood still writes down a fact: "at
  * this version of the removals it was there, with this generation", or "at this
  * version of the creations it was absent". A fact holds as long as its version
- * stands, and who sees anything else then has found an error. What a killed process
- * had begun is over, with either outcome, when the process is buried. */
+ * stands, and who sees anything else then has found an error. What a killed
+ * process had begun is over, with either outcome, when the process is buried.
+ */
 #ifndef SHAREDMEMORY_TORTURE_MODEL_H
 #define SHAREDMEMORY_TORTURE_MODEL_H
 
@@ -37,7 +38,7 @@ struct object {
   int owner;     /* the only slot that changes it, or -1 */
   _Atomic int lifetime;
   _Atomic uint64_t number; /* of an unnamed one, 0 before it is known */
-  _Atomic int holder;      /* likewise: FREE, KNOWN, or the slot at work on it */
+  _Atomic int holder; /* likewise: FREE, KNOWN, or the slot at work on it */
   _Atomic uint64_t creating, removing;
   _Atomic uint64_t present; /* version of removing, generation */
   _Atomic uint64_t absent;  /* version of creating, and 1 */
@@ -48,7 +49,7 @@ struct object {
 enum { FREE = -1, KNOWN = -2 };
 
 struct slot {
-  _Atomic uint32_t life;    /* goes up before a life is ended from here or there */
+  _Atomic uint32_t life; /* goes up before a life is ended from here or there */
   _Atomic uint32_t buried;  /* the last life that is over for certain */
   _Atomic uint64_t at_work; /* flags and object of what is under way */
   _Atomic uint64_t done;    /* operations */
@@ -76,7 +77,7 @@ struct object *object_at(int index);
 /* Its id, into a buffer of SMEM_ID_MAX + 1; false if it has none now. */
 bool object_id(const struct object *object, char *id);
 
-/* ---- one operation on an object -------------------------------------------- */
+/* ---- one operation on an object ------------------------------------------ */
 
 /* RECLAIMS and RECLAIMS_ALL are done to all objects. */
 enum { LOOKS = 0, CREATES = 1, REMOVES = 2, RECLAIMS = 4, RECLAIMS_ALL = 8 };
@@ -125,7 +126,7 @@ void numbers_forget(void);
 __attribute__((format(printf, 2, 3), noreturn)) void
 object_fail(struct object *object, const char *format, ...);
 
-/* ---- contents ----------------------------------------------------------------
+/* ---- contents ---------------------------------------------------------------
  *
  * The first 512 bytes tell the generation, what follows from 1024 on the id. A
  * byte that nobody has written yet is 0. */

@@ -203,7 +203,8 @@ make_call <- function(call) {
 
 kinds <- c("argument", "not_found", "exists", "too_small", "replaced", "no_space",
            "no_memory", "too_many_maps", "too_many_files", "busy", "corrupt",
-           "permission", "control", "unsupported", "bounds", "elsewhere", "sealed", "unsealed", "system")
+           "permission", "control", "unsupported", "bounds", "elsewhere",
+           "sealed", "unsealed", "system")
 own_errors <- paste(
   "unused argument", "is missing, with no default", "cannot allocate",
   "nested too deeply", "C stack usage", "matched by multiple",
@@ -308,7 +309,8 @@ right <- list(
       same_bytes(value, canonical(a$id), plain(a$type, "double"), a$offset,
                  plain(a$length, NULL)),
   sharedArray = function(value, a, before)
-    !canonical(a$id) %in% standing || !plain(a$type, "double") %in% c("raw", "double") ||
+    !canonical(a$id) %in% standing ||
+      !plain(a$type, "double") %in% c("raw", "double") ||
       same_bytes(value[], canonical(a$id), plain(a$type, "double"), a$offset, NULL),
   writeSharedMemory = function(value, a, before) {
     at <- plain(a$offset, 0)

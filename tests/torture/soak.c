@@ -1,5 +1,5 @@
-/* Processes that do everything at random to the same segments, while some of them
- * are killed. What must exist then is the business of model.h.
+/* Processes that do everything at random to the same segments, while some of
+ * them are killed. What must exist then is the business of model.h.
  *
  * SOAK_SECONDS says how long, SOAK_SEED repeats a run as far as the scheduler
  * lets it. */
@@ -14,7 +14,7 @@ static unsigned random_below(unsigned limit) {
 }
 static bool one_in(unsigned n) { return random_below(n) == 0; }
 
-/* ---- contents ---------------------------------------------------------------------- */
+/* ---- contents ------------------------------------------------------------ */
 
 static void check_text(struct object *object, const char *id,
                        const unsigned char *at, uint64_t offset,
@@ -25,8 +25,8 @@ static void check_text(struct object *object, const char *id,
                   (unsigned long long)(offset + i), at[i]);
 }
 
-/* The first word last: who sees another one then sees the first one too. Returns
- * the generation that is written there, 0 if none is yet. */
+/* The first word last: who sees another one then sees the first one too.
+ * Returns the generation that is written there, 0 if none is yet. */
 static uint64_t check_words(struct object *object, const void *address,
                             uint64_t generation) {
   const _Atomic uint64_t *word = address;
@@ -35,9 +35,11 @@ static uint64_t check_words(struct object *object, const void *address,
   uint64_t is = generation ? generation : seen[0];
   for (int i = 0; i < WORDS; i++)
     if (seen[i] != 0 && seen[i] != word_of(is, i))
-      object_fail(object, "wrong memory: word %d is %016llx, the first %016llx, "
-                  "the generation %016llx", i, (unsigned long long)seen[i],
-                  (unsigned long long)seen[0], (unsigned long long)generation);
+      object_fail(object,
+                  "wrong memory: word %d is %016llx, the first %016llx, "
+                  "the generation %016llx",
+                  i, (unsigned long long)seen[i], (unsigned long long)seen[0],
+                  (unsigned long long)generation);
   return is;
 }
 
@@ -58,7 +60,7 @@ static void write_words(void *address, uint64_t generation) {
   }
 }
 
-/* ---- handles -------------------------------------------------------------------------- */
+/* ---- handles ------------------------------------------------------------- */
 
 static struct kept {
   smem_handle *handle;
@@ -93,7 +95,7 @@ static struct letter {
   unsigned char bytes[SMEM_REFERENCE_SIZE];
   _Atomic unsigned length;
   _Atomic int object;
-} *letters;
+} * letters;
 
 static void send_reference(const smem_handle *handle, int object) {
   smem_reference reference;
@@ -124,7 +126,7 @@ static uint64_t visit(struct object *object, const char *id) {
   return generation;
 }
 
-/* ---- mappings -------------------------------------------------------------------------- */
+/* ---- mappings ------------------------------------------------------------ */
 
 static struct mapped {
   char id[SMEM_ID_MAX + 1]; /* "" if there is none */
@@ -165,8 +167,8 @@ static void act_map(struct object *object, const char *id,
   if (code == SMEM_REPLACED && (!before || (model->kept && !object->name[0])))
     object_fail(object, "map: it cannot have been replaced");
   if (code == SMEM_OK && !before) {
-    *at = (struct mapped){"", object, mapping->address[access], 0,
-                          mapping->capacity, 0};
+    *at = (struct mapped){
+        "", object, mapping->address[access], 0, mapping->capacity, 0};
     snprintf(at->id, sizeof at->id, "%s", id);
   }
   if (code == SMEM_OK) {
@@ -174,8 +176,10 @@ static void act_map(struct object *object, const char *id,
     check_mapped(at);
   }
   /* What is mapped already can be mapped again when the segment is gone. */
-  watch_end(watch, before ? SEEN_NOTHING
-                   : code == SMEM_OK ? SEEN_PRESENT : SEEN_ABSENT,
+  watch_end(watch,
+            before            ? SEEN_NOTHING
+            : code == SMEM_OK ? SEEN_PRESENT
+                              : SEEN_ABSENT,
             before || code != SMEM_OK ? 0 : at->generation);
 }
 
@@ -192,7 +196,7 @@ static void act_unmap(void) {
   if (--at->count == 0) at->id[0] = '\0';
 }
 
-/* ---- making and freeing -------------------------------------------------------------- */
+/* ---- making and freeing -------------------------------------------------- */
 
 static uint64_t any_size(void) {
   return one_in(8) ? 1 + random_below(200000) : 1 + random_below(7000);
@@ -202,8 +206,8 @@ static uint64_t any_size(void) {
 static void make(struct object *object, const char *id, struct watch *watch,
                  bool exclusive, uint32_t refused, enum seen made) {
   smem_request request = {any_size(), id, 0, NULL};
-  smem_code code = smem_allocate(
-      &request, 1, (smem_lifetime)object->lifetime, exclusive, &error);
+  smem_code code = smem_allocate(&request, 1, (smem_lifetime)object->lifetime,
+                                 exclusive, &error);
   CHECK_AMONG(CODE(OK) | refused, code);
   watch_end(watch, code == SMEM_OK ? made : SEEN_PRESENT, visit(object, id));
 }
@@ -269,8 +273,10 @@ static void act_batch(struct object *object, const char *id,
   smem_code code = smem_allocate(request, (size_t)count + named,
                                  (smem_lifetime)lifetime, false, &error);
   CHECK_AMONG(CODE(OK) | (named ? CODE(TOO_SMALL) : 0), code);
-  watch_end(watch, !named ? SEEN_NOTHING
-                   : code == SMEM_OK ? SEEN_EITHER : SEEN_PRESENT,
+  watch_end(watch,
+            !named            ? SEEN_NOTHING
+            : code == SMEM_OK ? SEEN_EITHER
+                              : SEEN_PRESENT,
             named ? visit(object, id) : 0);
   for (int i = 0; i < count; i++)
     if (code == SMEM_OK)
@@ -279,7 +285,7 @@ static void act_batch(struct object *object, const char *id,
       claimed[i]->holder = FREE;
 }
 
-/* ---- looking -------------------------------------------------------------------------- */
+/* ---- looking ------------------------------------------------------------- */
 
 static void act_has(struct object *object, const char *id,
                     struct watch *watch) {
@@ -315,13 +321,15 @@ static void act_inspect(struct object *object, const char *id,
   size_t none = 0;
   smem_entry entry = {.generation = 0};
   (void)object;
-  smem_code code = smem_inspect(id, NULL, &none, path, sizeof path, see, &entry,
-                                &error);
+  smem_code code =
+      smem_inspect(id, NULL, &none, path, sizeof path, see, &entry, &error);
   CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND), code);
-  CHECK(code != SMEM_OK || (entry.state != SMEM_DAMAGED &&
-                            entry.state != SMEM_FOREIGN));
-  watch_end(watch, code != SMEM_OK ? SEEN_ABSENT
-                   : entry.generation ? SEEN_PRESENT : SEEN_NOTHING,
+  CHECK(code != SMEM_OK ||
+        (entry.state != SMEM_DAMAGED && entry.state != SMEM_FOREIGN));
+  watch_end(watch,
+            code != SMEM_OK    ? SEEN_ABSENT
+            : entry.generation ? SEEN_PRESENT
+                               : SEEN_NOTHING,
             entry.generation);
 }
 
@@ -371,8 +379,10 @@ static void act_reference(void) {
       watch.present == brief(reference.generation) &&
       watch_expects(&watch) == SEEN_PRESENT)
     object_fail(object, "reference: it cannot have been replaced");
-  watch_end(&watch, !same || code == SMEM_REPLACED ? SEEN_NOTHING
-                    : code == SMEM_OK ? SEEN_PRESENT : SEEN_ABSENT,
+  watch_end(&watch,
+            !same || code == SMEM_REPLACED ? SEEN_NOTHING
+            : code == SMEM_OK              ? SEEN_PRESENT
+                                           : SEEN_ABSENT,
             code == SMEM_OK && same ? reference.generation : 0);
 }
 
@@ -381,7 +391,7 @@ static void act_handle(void) {
   if (at->handle) check_handle(at->handle, at->object, at->id);
 }
 
-/* ---- the namespace --------------------------------------------------------------------- */
+/* ---- the namespace ------------------------------------------------------- */
 
 enum { MOST = 4096 };
 static struct listing {
@@ -480,7 +490,7 @@ static void act_rejoin(void) {
   if (one_in(2)) CHECK_OK(smem_join(&error));
 }
 
-/* ---- a worker --------------------------------------------------------------------------- */
+/* ---- a worker ------------------------------------------------------------ */
 
 static const struct one {
   const char *name;
@@ -510,15 +520,15 @@ enum {
   OTHERS = sizeof others / sizeof *others
 };
 
-/* An object that this process may do that to; an unnamed one that is to be freed
- * is its own from then on. */
+/* An object that this process may do that to; an unnamed one that is to be
+ * freed is its own from then on. */
 static struct object *choose(int flags) {
   for (;;) {
     int kind = (int)random_below(4), holder = KNOWN;
-    struct object *object = object_at(
-        (int)(kind < 2    ? random_below(SHARED)
-              : kind == 2 ? SHARED + random_below(NAMES - SHARED)
-                          : NAMES + random_below(POOL)));
+    struct object *object =
+        object_at((int)(kind < 2    ? random_below(SHARED)
+                        : kind == 2 ? SHARED + random_below(NAMES - SHARED)
+                                    : NAMES + random_below(POOL)));
     if (object->owner >= 0 && object->owner != self && flags != LOOKS) continue;
     if (object->name[0] || flags == LOOKS) return object;
     if (flags == REMOVES &&
@@ -581,7 +591,7 @@ ROLE(worker) {
   end_life();
 }
 
-/* ---- the end of a round -------------------------------------------------------------- */
+/* ---- the end of a round -------------------------------------------------- */
 
 static bool is_an_object(const char *id) {
   char own[SMEM_ID_MAX + 1];
@@ -649,11 +659,9 @@ ROLE(inspector) {
   CHECK_OK(smem_leave(&error));
 }
 
-/* ---- who starts and kills them -------------------------------------------------------- */
+/* ---- who starts and kills them ------------------------------------------- */
 
-static struct {
-  unsigned killed, stopped, ended, rounds;
-} tally;
+static struct { unsigned killed, stopped, ended, rounds; } tally;
 
 static process_id running[SLOTS];
 static uint64_t done[SLOTS], since[SLOTS];
@@ -737,8 +745,8 @@ static void end_all(void) {
   model->stop = false;
 }
 
-/* In every second round somebody stays joined throughout, in the others the last
- * one to leave takes the counter with him. */
+/* In every second round somebody stays joined throughout, in the others the
+ * last one to leave takes the counter with him. */
 static void play_round(unsigned round, uint64_t end) {
   model->kept = round % 2 == 0;
   numbers_forget();
@@ -760,18 +768,19 @@ static uint64_t setting(const char *name, uint64_t otherwise) {
 static void tell(void) {
   uint64_t operations = 0;
   for (int i = 0; i < SLOTS; i++) operations += model->slot[i].done;
-  printf("soak: %llu operations, %llu checked, %u killed, %u stopped, %u ended, "
-         "%u rounds, seed %llu\n",
-         (unsigned long long)operations, (unsigned long long)model->checks,
-         tally.killed, tally.stopped, tally.ended, tally.rounds,
-         (unsigned long long)seed);
+  printf(
+      "soak: %llu operations, %llu checked, %u killed, %u stopped, %u ended, "
+      "%u rounds, seed %llu\n",
+      (unsigned long long)operations, (unsigned long long)model->checks,
+      tally.killed, tally.stopped, tally.ended, tally.rounds,
+      (unsigned long long)seed);
   fflush(stdout);
 }
 
 enum { NO_LIMIT = 1000000000, ROUND = 5000 };
 
 TEST_FOR(soak, NO_LIMIT) {
-  seed = setting("SOAK_SEED", process_random() % 1000000);
+  seed = setting("SOAK_SEED", smem__process_random() % 1000000);
   state = mix(seed);
   uint64_t end = now_ms() + 1000 * setting("SOAK_SECONDS", 10);
   set_variable("SHAREDMEMORY_TIMEOUT", "100"); /* `busy` is a hang */

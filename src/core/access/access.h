@@ -4,25 +4,25 @@
 
 #include "../segment/segment.h"
 
-/* ---- mapping.c ---------------------------------------------------------------- */
+/* ---- mapping.c ----------------------------------------------------------- */
 
-void mapping_start(void);
-void mapping_before_fork(void);
-void mapping_after_fork(void);
-void mapping_in_child(void);
-bool mapping_any(void);
+void smem__mapping_start(void);
+void smem__mapping_before_fork(void);
+void smem__mapping_after_fork(void);
+void smem__mapping_in_child(void);
+bool smem__mapping_any(void);
 
-/* Whoever has a segment mapped that has a number joins, so that the counter outlives
- * the mapping, and sees to it that the number is not handed out again. *control, unless
- * NULL, is to be released when the mapping is on record. Can the number come back all
- * the same? */
-bool mapping_settle_number(const struct call *call,
-                           const struct segment *segment,
-                           struct control **control);
+/* Whoever has a segment mapped that has a number joins, so that the counter
+ * outlives the mapping, and sees to it that the number is not handed out again.
+ * *control, unless NULL, is to be released when the mapping is on record. Can
+ * the number come back all the same? */
+bool smem__mapping_settle_number(const struct call *call,
+                                 const struct segment *segment,
+                                 struct control **control);
 
-/* ---- handle.c ----------------------------------------------------------------- */
+/* ---- handle.c ------------------------------------------------------------ */
 
 /* Is there a handle for whose number we have to stay joined? */
-bool handle_any(void);
+bool smem__handle_any(void);
 
 #endif

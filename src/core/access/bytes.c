@@ -1,5 +1,5 @@
 /* Copying from and to segments, without a mapping: for memory that is used once
- * this is faster than to map it, see os_object_write(). */
+ * this is faster than to map it, see smem__os_object_write(). */
 #include "access.h"
 
 enum { CHUNK = 4 << 20 }; /* bytes between two looks for an interrupt */
@@ -7,12 +7,14 @@ enum { CHUNK = 4 << 20 }; /* bytes between two looks for an interrupt */
 static smem_code check_bounds(const struct call *call,
                               const struct segment *segment, uint64_t offset,
                               uint64_t length) {
-  uint64_t capacity = segment_capacity(&segment->footer);
+  uint64_t capacity = smem__segment_capacity(&segment->footer);
   if (offset <= capacity && length <= capacity - offset) return SMEM_OK;
-  return fail(call, SMEM_BOUNDS, 0,
-              "%llu bytes at offset %llu were asked for, the segment has %llu "
-              "bytes", (unsigned long long)length, (unsigned long long)offset,
-              (unsigned long long)capacity);
+  return smem__fail(
+      call, SMEM_BOUNDS, 0,
+      "%llu bytes at offset %llu were asked for, the segment has %llu "
+      "bytes",
+      (unsigned long long)length, (unsigned long long)offset,
+      (unsigned long long)capacity);
 }
 
 /* One of `to` and `from` is NULL. */
@@ -22,13 +24,15 @@ static smem_code copy(const struct call *call, const struct segment *segment,
   for (uint64_t done = 0; done < length;) {
     size_t step = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
     os_status status =
-        to ? os_object_read(segment->object, offset + done, to + done, step)
-           : os_object_write(segment->object, offset + done, from + done, step);
+        to ? smem__os_object_read(segment->object, offset + done, to + done,
+                                  step)
+           : smem__os_object_write(segment->object, offset + done, from + done,
+                                   step);
     if (status.code != OS_OK)
-      return fail_os(call, status, "its bytes cannot be copied");
+      return smem__fail_os(call, status, "its bytes cannot be copied");
     done += step;
-    if (done < length && process_interrupted())
-      return fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+    if (done < length && smem__process_interrupted())
+      return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
   }
   return SMEM_OK;
 }
@@ -36,11 +40,11 @@ static smem_code copy(const struct call *call, const struct segment *segment,
 static smem_code transfer(const struct call *call, uint64_t offset, char *to,
                           const char *from, uint64_t length) {
   struct segment segment;
-  smem_code code = segment_open(call, from != NULL, &segment);
+  smem_code code = smem__segment_open(call, from != NULL, &segment);
   if (code != SMEM_OK) return code;
   code = check_bounds(call, &segment, offset, length);
   if (code == SMEM_OK) code = copy(call, &segment, offset, to, from, length);
-  os_object_close(segment.object);
+  smem__os_object_close(segment.object);
   return code;
 }
 

@@ -14,22 +14,22 @@ struct opened {
 
 static _Atomic uint64_t staying; /* handles that we stay joined for */
 
-bool handle_any(void) { return staying > 0; }
+bool smem__handle_any(void) { return staying > 0; }
 
 static smem_code find_place(const struct call *call, uint64_t place[2]) {
-  os_status status = os_place(place);
+  os_status status = smem__os_place(place);
   if (status.code == OS_OK) return SMEM_OK;
-  return fail_os(call, status, "the system does not tell where we are");
+  return smem__fail_os(call, status, "the system does not tell where we are");
 }
 
 /* *access: what it was mapped with. */
 static smem_code map_segment(const struct call *call,
                              const struct segment *segment, smem_access *access,
                              void **address) {
-  smem_code code = segment_map(call, segment, *access, address);
+  smem_code code = smem__segment_map(call, segment, *access, address);
   if (code != SMEM_UNSUPPORTED || *access != SMEM_PRIVATE) return code;
   *access = SMEM_READ_ONLY;
-  return segment_map(call, segment, *access, address);
+  return smem__segment_map(call, segment, *access, address);
 }
 
 static bool is_ours(const struct call *call, const char *space) {
@@ -37,44 +37,49 @@ static bool is_ours(const struct call *call, const char *space) {
   smem_error ignored;
   struct call quiet = *call;
   quiet.error = &ignored;
-  return namespace_get(&quiet, &own) == SMEM_OK && strcmp(own.text, space) == 0;
+  return smem__namespace_get(&quiet, &own) == SMEM_OK &&
+         strcmp(own.text, space) == 0;
 }
 
 /* Its number must not come back while somebody holds it: see
- * mapping_settle_number(). */
+ * smem__mapping_settle_number(). */
 static void stay(const struct call *call, const struct segment *segment,
                  struct opened *opened) {
   struct control *control;
   if (!is_ours(call, opened->reference.space)) return;
-  mapping_settle_number(call, segment, &control);
+  smem__mapping_settle_number(call, segment, &control);
   if (!control) return;
   opened->stays = true;
   staying++;
-  control_used();
-  control_release(control);
+  smem__control_used();
+  smem__control_release(control);
 }
 
 /* Map `segment`, whose object is closed in any case. */
 static smem_code open_segment(const struct call *call, struct segment *segment,
                               smem_access access, const char *space,
                               const uint64_t place[2], smem_handle **handle) {
-  struct opened *opened = os_allocate(sizeof *opened);
+  struct opened *opened = smem__os_allocate(sizeof *opened);
   void *address = NULL;
   smem_code code = opened ? map_segment(call, segment, &access, &address)
-                          : fail_no_memory(call);
-  os_object_close(segment->object);
+                          : smem__fail_no_memory(call);
+  smem__os_object_close(segment->object);
   if (code != SMEM_OK) {
-    os_release(opened);
+    smem__os_release(opened);
     return code;
   }
-  opened->handle = (smem_handle){
-      address, segment_capacity(&segment->footer), segment->footer.requested,
-      segment->footer.generation, access, segment->sealed};
+  opened->handle = (smem_handle){address,
+                                 smem__segment_capacity(&segment->footer),
+                                 segment->footer.requested,
+                                 segment->footer.generation,
+                                 access,
+                                 segment->sealed};
   opened->total = segment->info.size;
   memcpy(opened->identity, segment->info.identity, sizeof opened->identity);
   memcpy(opened->reference.place, place, sizeof opened->reference.place);
   opened->reference.generation = segment->footer.generation;
-  smem_copy_text(opened->reference.space, sizeof opened->reference.space, space);
+  smem_copy_text(opened->reference.space, sizeof opened->reference.space,
+                 space);
   smem_copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
   stay(call, segment, opened);
   *handle = &opened->handle;
@@ -90,10 +95,10 @@ smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
   uint64_t place[2];
   smem_code code = find_place(&call, place);
   if (code == SMEM_OK)
-    code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
+    code = smem__segment_open(&call, access == SMEM_READ_WRITE, &segment);
   if (code != SMEM_OK) return code;
   /* Asked anew, our namespace may be another one by now: see smem_leave(). */
-  name_split(segment.name.text, &space, &same);
+  smem__name_split(segment.name.text, &space, &same);
   return open_segment(&call, &segment, access, space.text, place, handle);
 }
 
@@ -101,17 +106,18 @@ static smem_code check_place(const struct call *call, const uint64_t place[2]) {
   uint64_t here[2];
   smem_code code = find_place(call, here);
   if (code != SMEM_OK || memcmp(place, here, sizeof here) == 0) return code;
-  return fail(call, SMEM_ELSEWHERE, 0,
-              "the reference to it was made on another machine, in a container "
-              "with shared memory of its own, or before the machine was last "
-              "started");
+  return smem__fail(
+      call, SMEM_ELSEWHERE, 0,
+      "the reference to it was made on another machine, in a container "
+      "with shared memory of its own, or before the machine was last "
+      "started");
 }
 
 static void name_referred(const smem_reference *reference, struct name *name) {
   if (smem_id_is_raw(reference->id))
     smem_copy_text(name->text, sizeof name->text, reference->id + 1);
   else
-    name_of_segment_in(reference->space, reference->id, name);
+    smem__name_of_segment_in(reference->space, reference->id, name);
 }
 
 /* What is incomplete under this name now is younger than the reference. */
@@ -119,18 +125,20 @@ static smem_code open_referred(const struct call *call,
                                const smem_reference *reference, bool writable,
                                struct segment *segment) {
   os_status status;
-  smem_code code = segment_try_open(call, writable, segment, &status);
+  smem_code code = smem__segment_try_open(call, writable, segment, &status);
   if (code != SMEM_OK) return code;
   if (status.code == OS_NOT_FOUND)
-    return fail(call, SMEM_NOT_FOUND, 0,
-                "the segment was freed since the reference to it was made");
+    return smem__fail(
+        call, SMEM_NOT_FOUND, 0,
+        "the segment was freed since the reference to it was made");
   if (status.code == OS_OK &&
       segment->footer.generation == reference->generation)
     return SMEM_OK;
-  if (status.code == OS_OK) os_object_close(segment->object);
-  return fail(call, SMEM_REPLACED, 0,
-              "the segment was freed since the reference to it was made, and "
-              "another one has taken its id");
+  if (status.code == OS_OK) smem__os_object_close(segment->object);
+  return smem__fail(
+      call, SMEM_REPLACED, 0,
+      "the segment was freed since the reference to it was made, and "
+      "another one has taken its id");
 }
 
 smem_code smem_open_reference(const smem_reference *reference,
@@ -138,8 +146,8 @@ smem_code smem_open_reference(const smem_reference *reference,
                               smem_error *error) {
   struct call call = {"map", reference->id, 0, error, false};
   struct segment segment;
-  /* No two segments of ours have the same generation: who has found the one that is
-   * meant is where it is. */
+  /* No two segments of ours have the same generation: who has found the one
+   * that is meant is where it is. */
   bool raw = smem_id_is_raw(reference->id);
   smem_code code = raw ? check_place(&call, reference->place) : SMEM_OK;
   if (code != SMEM_OK) return code;
@@ -155,8 +163,8 @@ smem_code smem_open_reference(const smem_reference *reference,
 void smem_close(smem_handle *handle) {
   if (!handle) return;
   if (((struct opened *)handle)->stays) staying--;
-  os_unmap(handle->address, ((struct opened *)handle)->total);
-  os_release(handle);
+  smem__os_unmap(handle->address, ((struct opened *)handle)->total);
+  smem__os_release(handle);
 }
 
 /* Is what bears the name the object that is open? */
@@ -164,8 +172,8 @@ static os_code compare(const struct opened *opened, bool *same) {
   struct name name;
   os_info info;
   name_referred(&opened->reference, &name);
-  os_code code = os_object_stat(name.text, &info).code;
-  *same = os_stat_told(code) &&
+  os_code code = smem__os_object_stat(name.text, &info).code;
+  *same = smem__os_stat_told(code) &&
           memcmp(info.identity, opened->identity, sizeof info.identity) == 0;
   return code;
 }
@@ -178,7 +186,8 @@ bool smem_id_means(const smem_reference *reference, const smem_handle *handle) {
   if (!smem_id_is_raw(reference->id) && !is_ours(&call, reference->space))
     return false;
   if (handle)
-    return compare((const struct opened *)handle, &same) == OS_NOT_FOUND || same;
+    return compare((const struct opened *)handle, &same) == OS_NOT_FOUND ||
+           same;
   smem_code code =
       smem_open_reference(reference, SMEM_READ_ONLY, &opened, &ignored);
   if (code == SMEM_OK) smem_close(opened);
@@ -195,7 +204,7 @@ bool smem_handle_is_written(const smem_handle *handle) {
   uint64_t total = ((const struct opened *)handle)->total;
   if (handle->access == SMEM_READ_ONLY) return false;
   if (handle->access == SMEM_READ_WRITE ||
-      os_mapping_written(handle->address, total, &written).code != OS_OK)
+      smem__os_mapping_written(handle->address, total, &written).code != OS_OK)
     return true;
   return written;
 }

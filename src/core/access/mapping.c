@@ -27,19 +27,19 @@ static size_t slots; /* a power of two, or 0 */
 static size_t used;
 static struct record *_Atomic left; /* by smem_free_later() */
 
-void mapping_start(void) { os_mutex_init(&mutex); }
-void mapping_before_fork(void) { os_mutex_lock(&mutex); }
-void mapping_after_fork(void) { os_mutex_unlock(&mutex); }
+void smem__mapping_start(void) { smem__os_mutex_init(&mutex); }
+void smem__mapping_before_fork(void) { smem__os_mutex_lock(&mutex); }
+void smem__mapping_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
 /* A child inherits the mappings, so the table stays right; but not the presence
  * by which its numbers were kept from coming back. */
-void mapping_in_child(void) {
+void smem__mapping_in_child(void) {
   for (size_t i = 0; i < slots; i++)
     for (struct record *at = table[i]; at; at = at->next) at->can_return = true;
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
 }
 
-/* ---- table, under the mutex ------------------------------------------------- */
+/* ---- table, under the mutex ---------------------------------------------- */
 
 static struct record **find(const char *id, uint64_t hash) {
   static struct record *nothing;
@@ -52,7 +52,7 @@ static struct record **find(const char *id, uint64_t hash) {
 
 static bool grow(void) {
   size_t wider = slots ? slots * 2 : 64;
-  struct record **fresh = os_allocate(wider * sizeof *fresh);
+  struct record **fresh = smem__os_allocate(wider * sizeof *fresh);
   if (!fresh) return false;
   for (size_t i = 0; i < slots; i++)
     for (struct record *at = table[i], *next; at; at = next) {
@@ -61,7 +61,7 @@ static bool grow(void) {
       at->next = *slot;
       *slot = at;
     }
-  os_release(table);
+  smem__os_release(table);
   table = fresh;
   slots = wider;
   return true;
@@ -70,7 +70,7 @@ static bool grow(void) {
 static struct record *insert(const char *id, uint64_t hash) {
   if (used >= slots && !grow()) return NULL;
   size_t length = strlen(id);
-  struct record *record = os_allocate(sizeof *record + length + 1);
+  struct record *record = smem__os_allocate(sizeof *record + length + 1);
   if (!record) return NULL;
   memcpy(record->id, id, length + 1);
   record->hash = hash;
@@ -93,16 +93,17 @@ static void destroy(struct record *record, smem_detached *detached) {
          sizeof detached->attached);
   for (int access = 0; access < 2; access++)
     if (record->mapping.address[access])
-      os_unmap(record->mapping.address[access], record->total);
-  os_release(record);
+      smem__os_unmap(record->mapping.address[access], record->total);
+  smem__os_release(record);
 }
 
-/* ---- mapping ------------------------------------------------------------------ */
+/* ---- mapping ------------------------------------------------------------- */
 
 static smem_code fail_replaced(const struct call *call) {
-  return fail(call, SMEM_REPLACED, 0,
-              "the segment that is mapped here was freed, and another one has "
-              "taken its name");
+  return smem__fail(
+      call, SMEM_REPLACED, 0,
+      "the segment that is mapped here was freed, and another one has "
+      "taken its name");
 }
 
 /* Has the id come to mean another segment? That of an unnamed one never does as
@@ -110,25 +111,26 @@ static smem_code fail_replaced(const struct call *call) {
 static bool is_replaced(const struct call *call, const struct record *record) {
   struct name name;
   os_info info;
-  if (!record->can_return || name_of_segment(call, &name) != SMEM_OK)
+  if (!record->can_return || smem__name_of_segment(call, &name) != SMEM_OK)
     return false;
-  os_code code = os_object_stat(name.text, &info).code;
-  return os_stat_told(code) &&
+  os_code code = smem__os_object_stat(name.text, &info).code;
+  return smem__os_stat_told(code) &&
          memcmp(info.identity, record->identity, sizeof info.identity) != 0;
 }
 
-/* A raw object can have got another size since its other access was mapped: then
- * this one gets as much of it as that one. */
+/* A raw object can have got another size since its other access was mapped:
+ * then this one gets as much of it as that one. */
 static smem_code fit_to_mapped(const struct call *call,
                                const struct record *record,
                                struct segment *segment) {
   if (record->generation != segment->footer.generation)
     return fail_replaced(call);
   if (segment->info.size < record->total)
-    return fail(call, SMEM_BOUNDS, 0,
-                "%llu bytes of it are mapped here, and it was cut to %llu",
-                (unsigned long long)record->total,
-                (unsigned long long)segment->info.size);
+    return smem__fail(
+        call, SMEM_BOUNDS, 0,
+        "%llu bytes of it are mapped here, and it was cut to %llu",
+        (unsigned long long)record->total,
+        (unsigned long long)segment->info.size);
   segment->info.size = record->total;
   return SMEM_OK;
 }
@@ -137,7 +139,7 @@ static struct record *insert_segment(const struct call *call, uint64_t hash,
                                      const struct segment *segment) {
   struct record *record = insert(call->id, hash);
   if (!record) return NULL;
-  record->mapping.capacity = segment_capacity(&segment->footer);
+  record->mapping.capacity = smem__segment_capacity(&segment->footer);
   record->total = segment->info.size;
   memcpy(record->identity, segment->info.identity, sizeof record->identity);
   record->generation = segment->footer.generation;
@@ -153,12 +155,12 @@ static smem_code enter(const struct call *call, smem_access access,
   if (code != SMEM_OK) return code;
   if (!record || !record->mapping.address[access]) {
     void *address;
-    code = segment_map(call, segment, access, &address);
+    code = smem__segment_map(call, segment, access, &address);
     if (code != SMEM_OK) return code;
     if (!record) record = insert_segment(call, hash, segment);
     if (!record) {
-      os_unmap(address, segment->info.size);
-      return fail_no_memory(call);
+      smem__os_unmap(address, segment->info.size);
+      return smem__fail_no_memory(call);
     }
     record->mapping.address[access] = address;
     record->can_return = can_return;
@@ -170,14 +172,14 @@ static smem_code enter(const struct call *call, smem_access access,
 
 static bool is_elsewhere(const struct segment *segment) {
   os_info now;
-  os_code code = os_object_stat(segment->name.text, &now).code;
-  return os_stat_told(code) &&
+  os_code code = smem__os_object_stat(segment->name.text, &now).code;
+  return smem__os_stat_told(code) &&
          memcmp(now.identity, segment->info.identity, sizeof now.identity) != 0;
 }
 
-bool mapping_settle_number(const struct call *call,
-                           const struct segment *segment,
-                           struct control **control) {
+bool smem__mapping_settle_number(const struct call *call,
+                                 const struct segment *segment,
+                                 struct control **control) {
   uint64_t number;
   smem_error ignored;
   struct call quiet = *call;
@@ -186,9 +188,9 @@ bool mapping_settle_number(const struct call *call,
   if ((segment->footer.flags & FOOTER_NAMED) ||
       !smem_id_is_number(call->id, &number))
     return true;
-  control_remember_number(number);
-  if ((*control = control_reference())) return false;
-  if (control_join(&quiet, control) != SMEM_OK) {
+  smem__control_remember_number(number);
+  if ((*control = smem__control_reference())) return false;
+  if (smem__control_join(&quiet, control) != SMEM_OK) {
     *control = NULL;
     return true;
   }
@@ -199,28 +201,28 @@ bool mapping_settle_number(const struct call *call,
 smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
                    smem_error *error) {
   struct call call = {"map", id, 0, error, false};
-  uint64_t hash = hash_text(id);
+  uint64_t hash = smem__hash_text(id);
   struct segment segment;
   smem_code code = SMEM_OK;
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   struct record *record = *find(id, hash);
   bool known = record && record->mapping.address[access];
   if (known && is_replaced(&call, record))
     code = fail_replaced(&call);
   else if (known)
     record->count++;
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   if (!known) {
-    code = segment_open(&call, access == SMEM_READ_WRITE, &segment);
+    code = smem__segment_open(&call, access == SMEM_READ_WRITE, &segment);
     if (code != SMEM_OK) return code;
     struct control *control;
-    bool can_return = mapping_settle_number(&call, &segment, &control);
-    os_mutex_lock(&mutex);
+    bool can_return = smem__mapping_settle_number(&call, &segment, &control);
+    smem__os_mutex_lock(&mutex);
     code = enter(&call, access, &segment, hash, can_return, &record);
-    os_mutex_unlock(&mutex);
-    control_used();
-    if (control) control_release(control);
-    os_object_close(segment.object);
+    smem__os_mutex_unlock(&mutex);
+    smem__control_used();
+    if (control) smem__control_release(control);
+    smem__os_object_close(segment.object);
   }
   if (code == SMEM_OK) *mapping = &record->mapping;
   return code;
@@ -229,10 +231,10 @@ smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
 void smem_unmap(const char *id, smem_detached *detached) {
   struct record *gone = NULL;
   memset(detached, 0, sizeof *detached);
-  os_mutex_lock(&mutex);
-  struct record **at = find(id, hash_text(id));
+  smem__os_mutex_lock(&mutex);
+  struct record **at = find(id, smem__hash_text(id));
   if (*at && --(*at)->count == 0) gone = take_out(at);
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   if (gone) destroy(gone, detached);
 }
 
@@ -242,8 +244,8 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
   if (!fresh) return;
   void *address = NULL;
   uint64_t total = 0;
-  os_mutex_lock(&mutex);
-  struct record *record = *find(id, hash_text(id));
+  smem__os_mutex_lock(&mutex);
+  struct record *record = *find(id, smem__hash_text(id));
   if (record) {
     address = record->mapping.address[access];
     total = record->total;
@@ -251,32 +253,33 @@ void smem_undo_map(const char *id, smem_access access, bool fresh,
     record->mapping.address[access] = NULL;
     record->mapping.attached[access] = NULL;
   }
-  os_mutex_unlock(&mutex);
-  if (address) os_unmap(address, total);
+  smem__os_mutex_unlock(&mutex);
+  if (address) smem__os_unmap(address, total);
 }
 
-/* Another program's object, and a number that cannot come back, have no successor that
- * the removal of a name could hit. */
+/* Another program's object, and a number that cannot come back, have no
+ * successor that the removal of a name could hit. */
 static bool is_without_successor(const char *id) {
   uint64_t number;
   return smem_id_is_raw(id) ||
-         (smem_id_is_number(id, &number) && control_knows_number(number));
+         (smem_id_is_number(id, &number) && smem__control_knows_number(number));
 }
 
 static smem_code remove_name(const struct call *call, bool seen) {
   struct name name;
-  if (!is_without_successor(call->id)) return segment_remove(call);
-  smem_code code = name_of_segment(call, &name);
+  if (!is_without_successor(call->id)) return smem__segment_remove(call);
+  smem_code code = smem__name_of_segment(call, &name);
   if (code != SMEM_OK) return code;
-  os_status status =
-      seen ? os_object_remove_own(name.text) : os_object_remove(name.text);
+  os_status status = seen ? smem__os_object_remove_own(name.text)
+                          : smem__os_object_remove(name.text);
   if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
-  return fail_object(call, status, name.text);
+  return smem__fail_object(call, status, name.text);
 }
 
 enum removal { REMOVE, REMOVE_SEEN, REMOVE_NOTHING };
 
-/* Remove the segment; its record, NULL if it was not mapped, is the caller's. */
+/* Remove the segment; its record, NULL if it was not mapped, is the caller's.
+ */
 static smem_code remove_by(enum removal how, const char *id,
                            struct record **gone, smem_error *error) {
   struct call call = {"free", id, 0, error, false};
@@ -284,11 +287,11 @@ static smem_code remove_by(enum removal how, const char *id,
   *gone = NULL;
   if (how != REMOVE_NOTHING) code = remove_name(&call, how == REMOVE_SEEN);
   if (code != SMEM_OK) return code;
-  control_freed();
-  os_mutex_lock(&mutex);
-  struct record **at = find(id, hash_text(id));
+  smem__control_freed();
+  smem__os_mutex_lock(&mutex);
+  struct record **at = find(id, smem__hash_text(id));
   if (*at) *gone = take_out(at);
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   return SMEM_OK;
 }
 
@@ -305,19 +308,19 @@ smem_code smem_free_later(const char *id, smem_error *error) {
   struct record *gone;
   smem_code code = remove_by(REMOVE, id, &gone, error);
   if (code != SMEM_OK || !gone) return code;
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   gone->next = left;
   atomic_store(&left, gone);
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   return SMEM_OK;
 }
 
 bool smem_collect(smem_detached *detached) {
   if (!atomic_load(&left)) return false;
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   struct record *record = left;
   if (record) atomic_store(&left, record->next);
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   if (record) destroy(record, detached);
   return record != NULL;
 }
@@ -326,8 +329,8 @@ smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
                          smem_error *error) {
   struct record *gone;
   memset(detached, 0, sizeof *detached);
-  smem_code code = remove_by(exists ? REMOVE_SEEN : REMOVE_NOTHING, id,
-                             &gone, error);
+  smem_code code =
+      remove_by(exists ? REMOVE_SEEN : REMOVE_NOTHING, id, &gone, error);
   if (code == SMEM_OK && gone) destroy(gone, detached);
   return code;
 }
@@ -336,24 +339,24 @@ void smem_unmap_all(void (*gone)(smem_detached *detached)) {
   for (;;) {
     struct record *record = NULL;
     smem_detached detached;
-    os_mutex_lock(&mutex);
+    smem__os_mutex_lock(&mutex);
     for (size_t i = 0; i < slots && !record; i++)
       if (table[i]) record = take_out(&table[i]);
     if (!record) {
-      os_release(table);
+      smem__os_release(table);
       table = NULL;
       slots = 0;
     }
-    os_mutex_unlock(&mutex);
+    smem__os_mutex_unlock(&mutex);
     if (!record) return;
     destroy(record, &detached);
     gone(&detached);
   }
 }
 
-bool mapping_any(void) {
-  os_mutex_lock(&mutex);
+bool smem__mapping_any(void) {
+  smem__os_mutex_lock(&mutex);
   bool any = used > 0;
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   return any;
 }

@@ -1,5 +1,5 @@
-/* References as bytes. They come from files and from the network: nothing in them
- * is believed.
+/* References as bytes. They come from files and from the network: nothing in
+ * them is believed.
  *
  *   0  "SMRF"            4  version  5  form  6  length of namespace  7  of id
  *   8  five numbers of 8 bytes: place (2), generation, offset, length
@@ -15,8 +15,8 @@ enum { VERSION = 1, NUMBERS = 5, CHECKSUM = 48, TEXT = 56 };
 
 static const unsigned char magic[4] = {'S', 'M', 'R', 'F'};
 
-typedef char reference_fits[TEXT + 16 + SMEM_ID_MAX <= SMEM_REFERENCE_SIZE ? 1
-                                                                           : -1];
+typedef char
+    reference_fits[TEXT + 16 + SMEM_ID_MAX <= SMEM_REFERENCE_SIZE ? 1 : -1];
 
 static void put(unsigned char *at, uint64_t number) {
   for (int i = 0; i < 8; i++) at[i] = (unsigned char)(number >> (8 * i));
@@ -30,8 +30,8 @@ static uint64_t get(const unsigned char *at) {
 
 /* Over all but its own place. */
 static uint64_t checksum(const unsigned char *bytes, size_t length) {
-  return hash_more(hash_more(HASH_NOTHING, bytes, CHECKSUM), bytes + TEXT,
-                   length - TEXT);
+  return smem__hash_more(smem__hash_more(HASH_NOTHING, bytes, CHECKSUM),
+                         bytes + TEXT, length - TEXT);
 }
 
 size_t smem_reference_write(const smem_reference *reference,
@@ -59,11 +59,10 @@ static bool read_texts(const unsigned char *bytes, smem_reference *reference) {
   if (space >= sizeof reference->space || id > SMEM_ID_MAX) return false;
   memcpy(reference->space, text, space);
   memcpy(reference->id, text + space, id);
-  if (memchr(text, 0, space + id) ||
-      !smem_id_is_valid(reference->id, id, &why))
+  if (memchr(text, 0, space + id) || !smem_id_is_valid(reference->id, id, &why))
     return false;
   return smem_id_is_raw(reference->id) ? space == 0
-                                       : name_is_space(reference->space);
+                                       : smem__name_is_space(reference->space);
 }
 
 const char *smem_reference_read(const unsigned char *bytes, size_t length,

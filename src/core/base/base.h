@@ -7,10 +7,11 @@
 
 /* ---- error.c ------------------------------------------------------------ */
 
-/* Which call on which segment is under way: what an error record starts with. */
+/* Which call on which segment is under way: what an error record starts with.
+ */
 struct call {
   const char *op;
-  const char *id; /* "" if none */
+  const char *id;   /* "" if none */
   uint64_t element; /* of a vectorised call, from 1, or 0 */
   smem_error *error;
   bool must_finish; /* cleaning up: do not ask for interrupts */
@@ -20,43 +21,47 @@ struct call {
 __attribute__((format(printf, 4, 5)))
 #endif
 smem_code
-fail(const struct call *call, smem_code code, int number, const char *format,
-     ...);
-smem_code fail_os(const struct call *call, os_status status, const char *what);
+smem__fail(const struct call *call, smem_code code, int number,
+           const char *format, ...);
+smem_code smem__fail_os(const struct call *call, os_status status,
+                        const char *what);
 /* For an object of the namespace: says whose it is, or what. */
-smem_code fail_object(const struct call *call, os_status status,
-                      const char *name);
-/* Has os_object_stat() filled its os_info? */
-bool os_stat_told(os_code code);
-/* Of what os_object_stat() gave: does it say that another user is the owner? */
-bool is_anothers(os_status status, const os_info *info);
-smem_code fail_owner(const struct call *call, const char *name, uint64_t user);
+smem_code smem__fail_object(const struct call *call, os_status status,
+                            const char *name);
+/* Has smem__os_object_stat() filled its os_info? */
+bool smem__os_stat_told(os_code code);
+/* Of what smem__os_object_stat() gave: does it say that another user is the
+ * owner? */
+bool smem__is_anothers(os_status status, const os_info *info);
+smem_code smem__fail_owner(const struct call *call, const char *name,
+                           uint64_t user);
 /* Does this mean that no object can be created there, whatever its name? */
-bool is_bad_place(os_status status);
-/* Of such a one: what is wrong with the shared memory file system, and what to do. */
-smem_code fail_place(const struct call *call, os_status status);
-smem_code fail_no_memory(const struct call *call);
+bool smem__is_bad_place(os_status status);
+/* Of such a one: what is wrong with the shared memory file system, and what to
+ * do. */
+smem_code smem__fail_place(const struct call *call, os_status status);
+smem_code smem__fail_no_memory(const struct call *call);
 
-/* ---- text.c --------------------------------------------------------------- */
+/* ---- text.c -------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at `at`, 0 if it is none, is too long a form, a
  * surrogate, or beyond Unicode. */
-size_t utf8_length(const unsigned char *at, size_t room);
+size_t smem__utf8_length(const unsigned char *at, size_t room);
 
-/* Is it what a terminal obeys: a control character, the end of a line, a mark that
- * turns the direction of writing (U+2028 to 202E, 2066 to 2069)? Of a whole
- * character of UTF-8. */
-bool text_is_control(const unsigned char *at);
-/* Turn what a terminal would obey, and what is not text, into question marks: names
- * come from anybody. */
-void text_defuse(char *text);
+/* Is it what a terminal obeys: a control character, the end of a line, a mark
+ * that turns the direction of writing (U+2028 to 202E, 2066 to 2069)? Of a
+ * whole character of UTF-8. */
+bool smem__text_is_control(const unsigned char *at);
+/* Turn what a terminal would obey, and what is not text, into question marks:
+ * names come from anybody. */
+void smem__text_defuse(char *text);
 
 /* The hash of some bytes before and of these. */
 #define HASH_NOTHING UINT64_C(0xCBF29CE484222325)
-uint64_t hash_more(uint64_t hash, const void *bytes, size_t length);
-uint64_t hash_text(const char *text);
+uint64_t smem__hash_more(uint64_t hash, const void *bytes, size_t length);
+uint64_t smem__hash_text(const char *text);
 
-/* ---- process.c ------------------------------------------------------------ */
+/* ---- process.c ----------------------------------------------------------- */
 
 /* This process, as footers name the owner. `token` is random: no other process
  * has it, a forked child has its own. */
@@ -64,40 +69,41 @@ struct process {
   os_process os;
   uint64_t token;
 };
-const struct process *process_self(void);
+const struct process *smem__process_self(void);
 
 /* Different at every call, in this process and against all others. Never 0. */
-uint64_t process_random(void);
+uint64_t smem__process_random(void);
 
-bool process_interrupted(void);
+bool smem__process_interrupted(void);
 /* What smem_environment() told: the beginning of it, "" for nothing. */
 struct environment {
   char space[48], timeout[32], tag[64];
 };
-void process_told(struct environment *environment);
+void smem__process_told(struct environment *environment);
 /* Nanoseconds to wait for somebody else before giving up. */
-uint64_t process_timeout(void);
+uint64_t smem__process_timeout(void);
 
 /* Who tells that the user wants to interrupt; may be NULL. */
-void process_ask(bool (*interrupted)(void));
+void smem__process_ask(bool (*interrupted)(void));
 
 /* Remember that a segment with this process's lifetime was made. */
-void process_owes_free(void);
+void smem__process_owes_free(void);
 /* Was there one, since this was asked last? Not in a forked child. */
-bool process_settle(void);
+bool smem__process_settle(void);
 
-void process_start(void);
-void process_before_fork(void);
-void process_after_fork(void);
-void process_in_child(void);
+void smem__process_start(void);
+void smem__process_before_fork(void);
+void smem__process_after_fork(void);
+void smem__process_in_child(void);
 
-/* ---- patience.c ------------------------------------------------------------- */
+/* ---- patience.c ---------------------------------------------------------- */
 
 /* Between two attempts at what somebody else has: SMEM_BUSY after
- * process_timeout(), SMEM_INTERRUPTED. `patience` begins as zeros. */
+ * smem__process_timeout(), SMEM_INTERRUPTED. `patience` begins as zeros. */
 struct patience {
   uint64_t deadline, pause; /* nanoseconds */
 };
-smem_code patience_wait(const struct call *call, struct patience *patience);
+smem_code smem__patience_wait(const struct call *call,
+                              struct patience *patience);
 
 #endif

@@ -7,10 +7,9 @@
 
 static const struct {
   const char *kind, *advice;
-} errors[SMEM_CODES] = {
-    [SMEM_OK] = {"system", ""},
+} errors[SMEM_CODES] = {[SMEM_OK] = {"system", ""},
 #define X(name, kind, advice) [SMEM_##name] = {kind, advice},
-    SMEM_ERRORS(X)
+                        SMEM_ERRORS(X)
 #undef X
 };
 
@@ -25,23 +24,23 @@ const char *smem_error_kind(smem_code code) {
 int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
   char system[160] = "", element[40] = "";
   const char *advice = is_known(error->code) ? errors[error->code].advice : "";
-  if (error->number != 0) os_error_text(error->number, system, sizeof system);
+  if (error->number != 0)
+    smem__os_error_text(error->number, system, sizeof system);
   if (!smem_is_utf8(system)) system[0] = '\0'; /* translated, in Latin-1, say */
   if (error->element != 0)
     snprintf(element, sizeof element, " (element %llu)",
              (unsigned long long)error->element);
-  int needed =
-      snprintf(buffer, length, "cannot %s shared memory%s%s%s%s: %s%s%s%s.%s%s",
-               error->op, error->id[0] ? " '" : "", error->id,
-               error->id[0] ? "'" : "", element, error->detail,
-               system[0] ? " (" : "", system, system[0] ? ")" : "",
-               advice[0] ? " " : "", advice);
-  if (length > 0) text_defuse(buffer);
+  int needed = snprintf(
+      buffer, length, "cannot %s shared memory%s%s%s%s: %s%s%s%s.%s%s",
+      error->op, error->id[0] ? " '" : "", error->id, error->id[0] ? "'" : "",
+      element, error->detail, system[0] ? " (" : "", system,
+      system[0] ? ")" : "", advice[0] ? " " : "", advice);
+  if (length > 0) smem__text_defuse(buffer);
   return needed;
 }
 
-smem_code fail(const struct call *call, smem_code code, int number,
-               const char *format, ...) {
+smem_code smem__fail(const struct call *call, smem_code code, int number,
+                     const char *format, ...) {
   smem_error *error = call->error;
   va_list arguments;
   error->code = code;
@@ -57,68 +56,87 @@ smem_code fail(const struct call *call, smem_code code, int number,
 
 static smem_code code_of(os_code code) {
   switch (code) {
-  case OS_OK:             return SMEM_OK;
-  case OS_NOT_FOUND:      return SMEM_NOT_FOUND;
-  case OS_EXISTS:         return SMEM_EXISTS;
+  case OS_OK:
+    return SMEM_OK;
+  case OS_NOT_FOUND:
+    return SMEM_NOT_FOUND;
+  case OS_EXISTS:
+    return SMEM_EXISTS;
   case OS_INCOMPLETE:
-  case OS_BUSY:           return SMEM_BUSY;
-  case OS_DENIED:         return SMEM_PERMISSION;
-  case OS_SEALED:         return SMEM_SEALED;
-  case OS_NOT_REGULAR:    return SMEM_CORRUPT;
-  case OS_NO_SPACE:       return SMEM_NO_SPACE;
-  case OS_NO_MEMORY:      return SMEM_NO_MEMORY;
-  case OS_TOO_MANY_FILES: return SMEM_TOO_MANY_FILES;
-  case OS_TOO_MANY_MAPS:  return SMEM_TOO_MANY_MAPS;
-  case OS_INTERRUPTED:    return SMEM_INTERRUPTED;
-  case OS_UNSUPPORTED:    return SMEM_UNSUPPORTED;
+  case OS_BUSY:
+    return SMEM_BUSY;
+  case OS_DENIED:
+    return SMEM_PERMISSION;
+  case OS_SEALED:
+    return SMEM_SEALED;
+  case OS_NOT_REGULAR:
+    return SMEM_CORRUPT;
+  case OS_NO_SPACE:
+    return SMEM_NO_SPACE;
+  case OS_NO_MEMORY:
+    return SMEM_NO_MEMORY;
+  case OS_TOO_MANY_FILES:
+    return SMEM_TOO_MANY_FILES;
+  case OS_TOO_MANY_MAPS:
+    return SMEM_TOO_MANY_MAPS;
+  case OS_INTERRUPTED:
+    return SMEM_INTERRUPTED;
+  case OS_UNSUPPORTED:
+    return SMEM_UNSUPPORTED;
   case OS_CLOSED:
   case OS_READ_ONLY_PLACE:
-  case OS_FAILED:         break;
+  case OS_FAILED:
+    break;
   }
   return SMEM_SYSTEM;
 }
 
-smem_code fail_os(const struct call *call, os_status status, const char *what) {
-  return fail(call, code_of(status.code), status.number, "%s", what);
+smem_code smem__fail_os(const struct call *call, os_status status,
+                        const char *what) {
+  return smem__fail(call, code_of(status.code), status.number, "%s", what);
 }
 
-smem_code fail_owner(const struct call *call, const char *name, uint64_t user) {
+smem_code smem__fail_owner(const struct call *call, const char *name,
+                           uint64_t user) {
   char path[300], who[80];
-  os_object_path(name, path, sizeof path);
-  os_user_name(user, who, sizeof who);
-  return fail(call, SMEM_PERMISSION, 0, "%s belongs to user %s", path, who);
+  smem__os_object_path(name, path, sizeof path);
+  smem__os_user_name(user, who, sizeof who);
+  return smem__fail(call, SMEM_PERMISSION, 0, "%s belongs to user %s", path,
+                    who);
 }
 
-bool os_stat_told(os_code code) {
+bool smem__os_stat_told(os_code code) {
   return code == OS_OK || code == OS_INCOMPLETE || code == OS_NOT_REGULAR;
 }
 
-bool is_anothers(os_status status, const os_info *info) {
-  return os_stat_told(status.code) && info->user != os_user();
+bool smem__is_anothers(os_status status, const os_info *info) {
+  return smem__os_stat_told(status.code) && info->user != smem__os_user();
 }
 
-smem_code fail_object(const struct call *call, os_status status,
-                      const char *name) {
+smem_code smem__fail_object(const struct call *call, os_status status,
+                            const char *name) {
   char path[300];
   os_info info;
   if (status.code == OS_DENIED &&
-      is_anothers(os_object_stat(name, &info), &info))
-    return fail_owner(call, name, info.user);
-  os_object_path(name, path, sizeof path);
+      smem__is_anothers(smem__os_object_stat(name, &info), &info))
+    return smem__fail_owner(call, name, info.user);
+  smem__os_object_path(name, path, sizeof path);
   switch (status.code) {
   case OS_NOT_FOUND:
-    return fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
+    return smem__fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
   case OS_NOT_REGULAR:
-    return fail(call, SMEM_CORRUPT, 0,
-                "%s is not a segment but a link, a directory or a FIFO, or a file "
-                "that has another name too", path);
+    return smem__fail(
+        call, SMEM_CORRUPT, 0,
+        "%s is not a segment but a link, a directory or a FIFO, or a file "
+        "that has another name too",
+        path);
   default:
-    return fail(call, code_of(status.code), status.number,
-                "the system refused %s", path);
+    return smem__fail(call, code_of(status.code), status.number,
+                      "the system refused %s", path);
   }
 }
 
-bool is_bad_place(os_status status) {
+bool smem__is_bad_place(os_status status) {
   return status.code == OS_NOT_FOUND || status.code == OS_CLOSED ||
          status.code == OS_READ_ONLY_PLACE || status.code == OS_UNSUPPORTED;
 }
@@ -140,11 +158,12 @@ static const char *wrong_with_place(os_code code) {
   }
 }
 
-smem_code fail_place(const struct call *call, os_status status) {
-  return fail(call, SMEM_SYSTEM, status.number, "%s",
-              wrong_with_place(status.code));
+smem_code smem__fail_place(const struct call *call, os_status status) {
+  return smem__fail(call, SMEM_SYSTEM, status.number, "%s",
+                    wrong_with_place(status.code));
 }
 
-smem_code fail_no_memory(const struct call *call) {
-  return fail(call, SMEM_NO_MEMORY, 0, "no memory for the package's own records");
+smem_code smem__fail_no_memory(const struct call *call) {
+  return smem__fail(call, SMEM_NO_MEMORY, 0,
+                    "no memory for the package's own records");
 }

@@ -3,10 +3,13 @@
 
 #include <string.h>
 
-size_t utf8_length(const unsigned char *at, size_t room) {
+size_t smem__utf8_length(const unsigned char *at, size_t room) {
   if (at[0] < 0x80) return 1;
-  size_t length = at[0] < 0xC2 ? 0 : at[0] < 0xE0 ? 2 : at[0] < 0xF0 ? 3
-                  : at[0] < 0xF5 ? 4 : 0;
+  size_t length = at[0] < 0xC2   ? 0
+                  : at[0] < 0xE0 ? 2
+                  : at[0] < 0xF0 ? 3
+                  : at[0] < 0xF5 ? 4
+                                 : 0;
   if (length == 0 || length > room) return 0;
   for (size_t i = 1; i < length; i++)
     if ((at[i] & 0xC0) != 0x80) return 0;
@@ -20,14 +23,14 @@ bool smem_is_utf8(const char *text) {
   const unsigned char *at = (const unsigned char *)text;
   const unsigned char *end = at + strlen(text);
   while (at < end) {
-    size_t step = utf8_length(at, (size_t)(end - at));
+    size_t step = smem__utf8_length(at, (size_t)(end - at));
     if (step == 0) return false;
     at += step;
   }
   return true;
 }
 
-bool text_is_control(const unsigned char *at) {
+bool smem__text_is_control(const unsigned char *at) {
   if (at[0] < 0x20 || at[0] == 0x7F) return true;
   if (at[0] == 0xC2) return at[1] < 0xA0;
   if (at[0] != 0xE2) return false;
@@ -35,11 +38,11 @@ bool text_is_control(const unsigned char *at) {
          (at[1] == 0x81 && at[2] >= 0xA6 && at[2] <= 0xA9);
 }
 
-void text_defuse(char *text) {
+void smem__text_defuse(char *text) {
   unsigned char *at = (unsigned char *)text, *end = at + strlen(text);
   while (at < end) {
-    size_t step = utf8_length(at, (size_t)(end - at));
-    if (step == 0 || text_is_control(at)) {
+    size_t step = smem__utf8_length(at, (size_t)(end - at));
+    if (step == 0 || smem__text_is_control(at)) {
       *at = '?'; /* what follows of the character is not text without it */
       step = 1;
     }
@@ -59,12 +62,12 @@ void smem_copy_text(char *to, size_t room, const char *from) {
 }
 
 /* FNV-1a: what is hashed is short, and nobody attacks his own hash table. */
-uint64_t hash_more(uint64_t hash, const void *bytes, size_t length) {
+uint64_t smem__hash_more(uint64_t hash, const void *bytes, size_t length) {
   const unsigned char *at = bytes;
   for (size_t i = 0; i < length; i++) hash = (hash ^ at[i]) * 0x100000001B3u;
   return hash;
 }
 
-uint64_t hash_text(const char *text) {
-  return hash_more(HASH_NOTHING, text, strlen(text));
+uint64_t smem__hash_text(const char *text) {
+  return smem__hash_more(HASH_NOTHING, text, strlen(text));
 }

@@ -2,12 +2,13 @@
  *
  * That is counted in the segment itself, in the last 64 bytes of its payload.
  * The segment is sealed, but its owner may open the seal for a moment: see
- * os_object_open_sealed(). */
+ * smem__os_object_open_sealed(). */
 #include "object_internal.h"
 
 #include <stdatomic.h>
 
-const uint64_t tail_magic = 0x314C49544D454D53u; /* "SMEMTIL1" in memory */
+const uint64_t smem__tail_magic =
+    0x314C49544D454D53u; /* "SMEMTIL1" in memory */
 
 /* ---- what this process is responsible for -------------------------------- */
 
@@ -22,33 +23,33 @@ static struct own *owned; /* what was let go last comes first */
 static uint64_t owner;    /* the pid of the process whose these are */
 static _Atomic uint64_t waiting;
 
-void object_start(void) { os_mutex_init(&mutex); }
-void object_before_fork(void) { os_mutex_lock(&mutex); }
-void object_after_fork(void) { os_mutex_unlock(&mutex); }
+void smem__object_start(void) { smem__os_mutex_init(&mutex); }
+void smem__object_before_fork(void) { smem__os_mutex_lock(&mutex); }
+void smem__object_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
 /* A child owns nothing of its parent's. */
-void object_in_child(void) {
+void smem__object_in_child(void) {
   for (struct own *at = owned, *next; at; at = next) {
     next = at->next;
-    os_release(at);
+    smem__os_release(at);
   }
   owned = NULL;
   waiting = 0;
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
 }
 
-struct own *object_prepare(void) {
-  return os_allocate(sizeof(struct own));
+struct own *smem__object_prepare(void) {
+  return smem__os_allocate(sizeof(struct own));
 }
-void object_unprepare(struct own *own) { os_release(own); }
+void smem__object_unprepare(struct own *own) { smem__os_release(own); }
 
-void object_own(struct own *own, const smem_reference *reference) {
+void smem__object_own(struct own *own, const smem_reference *reference) {
   own->reference = *reference;
-  os_mutex_lock(&mutex);
-  owner = process_self()->os.pid;
+  smem__os_mutex_lock(&mutex);
+  owner = smem__process_self()->os.pid;
   own->next = owned;
   owned = own;
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
 }
 
 static struct own **find(const smem_reference *reference) {
@@ -68,18 +69,18 @@ struct open_tail {
 };
 
 static void close_tail(struct open_tail *opening) {
-  os_unmap(opening->address, opening->segment.info.size);
-  os_object_close(opening->segment.object);
+  smem__os_unmap(opening->address, opening->segment.info.size);
+  smem__os_object_close(opening->segment.object);
 }
 
 static bool is_meant(const struct call *call, struct segment *segment,
                      uint64_t generation) {
   uint64_t total = segment->info.size;
   return total > FOOTER_SIZE + sizeof(struct tail) &&
-         os_object_read(segment->object, total - FOOTER_SIZE, &segment->footer,
-                        FOOTER_SIZE)
+         smem__os_object_read(segment->object, total - FOOTER_SIZE,
+                              &segment->footer, FOOTER_SIZE)
                  .code == OS_OK &&
-         !footer_check(&segment->footer, call->id, total) &&
+         !smem__footer_check(&segment->footer, call->id, total) &&
          segment->footer.generation == generation;
 }
 
@@ -88,34 +89,34 @@ static bool open_tail(const struct call *call, const smem_reference *reference,
                       struct open_tail *opening) {
   struct segment *segment = &opening->segment;
   if (smem_id_is_raw(reference->id)) return false;
-  name_of_segment_in(reference->space, reference->id, &segment->name);
-  if (os_object_open_sealed(segment->name.text, &segment->object,
-                            &segment->info)
+  smem__name_of_segment_in(reference->space, reference->id, &segment->name);
+  if (smem__os_object_open_sealed(segment->name.text, &segment->object,
+                                  &segment->info)
           .code != OS_OK)
     return false;
   bool is_ours = is_meant(call, segment, reference->generation) &&
-                 os_object_map(segment->object, segment->info.size,
-                               OS_READ_WRITE, &opening->address)
+                 smem__os_object_map(segment->object, segment->info.size,
+                                     OS_READ_WRITE, &opening->address)
                          .code == OS_OK;
   if (is_ours) {
     opening->tail = (struct tail *)(void *)((char *)opening->address +
                                             segment->info.size - FOOTER_SIZE) -
                     1;
-    if (opening->tail->magic == tail_magic) return true;
-    os_unmap(opening->address, segment->info.size);
+    if (opening->tail->magic == smem__tail_magic) return true;
+    smem__os_unmap(opening->address, segment->info.size);
   }
-  os_object_close(segment->object);
+  smem__os_object_close(segment->object);
   return false;
 }
 
-void object_counts(const struct segment *segment, smem_entry *entry) {
+void smem__object_counts(const struct segment *segment, smem_entry *entry) {
   struct tail tail;
   uint64_t total = segment->footer.total;
   if (total < FOOTER_SIZE + sizeof tail ||
-      os_object_read(segment->object, total - FOOTER_SIZE - sizeof tail, &tail,
-                     sizeof tail)
+      smem__os_object_read(segment->object, total - FOOTER_SIZE - sizeof tail,
+                           &tail, sizeof tail)
               .code != OS_OK ||
-      tail.magic != tail_magic)
+      tail.magic != smem__tail_magic)
     return;
   entry->sent = tail.sent;
   entry->opened = tail.opened;
@@ -131,7 +132,7 @@ bool smem_object_sent(const smem_reference *reference, uint64_t nanoseconds) {
   struct call call = quiet(reference, &ignored);
   struct open_tail opening;
   if (!open_tail(&call, reference, &opening)) return false;
-  uint64_t until = os_wall_clock() + nanoseconds;
+  uint64_t until = smem__os_wall_clock() + nanoseconds;
   uint64_t before = atomic_load(&opening.tail->deadline);
   atomic_fetch_add(&opening.tail->sent, 1);
   while (before < until && !atomic_compare_exchange_weak(
@@ -149,19 +150,19 @@ static bool adopt(const struct call *call, const struct open_tail *opening,
   uint64_t nobody = 0;
   struct own *own;
   if (footer->lifetime != SMEM_OF_OBJECT ||
-      footer->owner.token == process_self()->token ||
+      footer->owner.token == smem__process_self()->token ||
       atomic_load(&opening->tail->adopted) != 0)
     return false;
-  struct control *control = control_peek_in(call, reference->space);
-  smem_state state = owner_state(control, &footer->owner);
-  if (control) control_release(control);
-  if (state != SMEM_ORPHAN || !(own = object_prepare())) return false;
+  struct control *control = smem__control_peek_in(call, reference->space);
+  smem_state state = smem__owner_state(control, &footer->owner);
+  if (control) smem__control_release(control);
+  if (state != SMEM_ORPHAN || !(own = smem__object_prepare())) return false;
   bool mine =
       atomic_compare_exchange_strong(&opening->tail->adopted, &nobody, 1);
   if (mine)
-    object_own(own, reference);
+    smem__object_own(own, reference);
   else
-    object_unprepare(own);
+    smem__object_unprepare(own);
   return mine;
 }
 
@@ -198,14 +199,14 @@ static bool is_awaited(const struct call *call,
   if (!open_tail(call, reference, &opening)) return false;
   bool awaited =
       atomic_load(&opening.tail->opened) < atomic_load(&opening.tail->sent) &&
-      os_wall_clock() < atomic_load(&opening.tail->deadline);
+      smem__os_wall_clock() < atomic_load(&opening.tail->deadline);
   close_tail(&opening);
   return awaited;
 }
 
 static void remove_object(const struct call *call,
                           const smem_reference *reference) {
-  segment_remove_generation(call, reference->generation);
+  smem__segment_remove_generation(call, reference->generation);
 }
 
 /* Take it out; the caller has the mutex. */
@@ -213,7 +214,7 @@ static void forget(struct own **at) {
   struct own *own = *at;
   *at = own->next;
   if (own->waits) waiting--;
-  os_release(own);
+  smem__os_release(own);
 }
 
 /* Removed, unless somebody may still come for it. True: it is gone. */
@@ -238,13 +239,13 @@ static bool inherit(const smem_reference *reference) {
 }
 
 void smem_object_let_go(const smem_reference *reference) {
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   struct own **at = find(reference), *own = *at;
   bool known = own, mine = own && !own->waits;
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   if (!mine && (known || !inherit(reference))) return;
   bool gone = end_object(reference, true);
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   at = find(reference);
   if (*at && gone) {
     forget(at);
@@ -255,27 +256,27 @@ void smem_object_let_go(const smem_reference *reference) {
     own->waits = true;
     waiting++;
   }
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
 }
 
 /* The next one that waits behind `after` of them. */
 static bool next_waiting(size_t after, smem_reference *reference) {
   bool found = false;
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   for (struct own *at = owned; at && !found; at = at->next)
     if (at->waits && after-- == 0) {
       *reference = at->reference;
       found = true;
     }
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   return found;
 }
 
 static void drop(const smem_reference *reference) {
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   struct own **at = find(reference);
   if (*at) forget(at);
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
 }
 
 size_t smem_object_sweep(void) {
@@ -290,7 +291,7 @@ size_t smem_object_sweep(void) {
   return left;
 }
 
-bool object_drop_oldest(void) {
+bool smem__object_drop_oldest(void) {
   smem_reference reference;
   uint64_t waits = atomic_load(&waiting);
   if (waits == 0 || !next_waiting((size_t)waits - 1, &reference)) return false;
@@ -300,20 +301,21 @@ bool object_drop_oldest(void) {
 }
 
 /* What others may still come for is handed over to who opens it first. */
-void object_stop(void) {
+void smem__object_stop(void) {
   os_process now;
-  os_process_self(&now); /* not of a child that was cloned past our handlers */
+  smem__os_process_self(
+      &now); /* not of a child that was cloned past our handlers */
   for (;;) {
-    os_mutex_lock(&mutex);
+    smem__os_mutex_lock(&mutex);
     struct own *own = owner == now.pid ? owned : NULL;
     if (own) {
       owned = own->next;
       if (own->waits) waiting--;
     }
-    os_mutex_unlock(&mutex);
+    smem__os_mutex_unlock(&mutex);
     if (!own) return;
     end_object(&own->reference, true);
-    os_release(own);
+    smem__os_release(own);
   }
 }
 
@@ -321,11 +323,11 @@ void object_stop(void) {
 
 bool smem_object_is_written(const smem_handle *handle, uint64_t offset,
                             uint64_t length) {
-  uint64_t page = os_page_size(), before = offset % page;
+  uint64_t page = smem__os_page_size(), before = offset % page;
   bool written = true;
   if (handle->access == SMEM_READ_ONLY || length == 0) return false;
   os_status status =
-      os_mapping_written((const char *)handle->address + offset - before,
-                         before + length, &written);
+      smem__os_mapping_written((const char *)handle->address + offset - before,
+                               before + length, &written);
   return status.code != OS_OK || written;
 }

@@ -16,10 +16,10 @@ struct header {
 };
 
 enum { OBJECT_MAJOR = 1, OBJECT_MINOR = 0 };
-extern const uint64_t object_magic;
+extern const uint64_t smem__object_magic;
 #define OBJECT_ORDER UINT32_C(0x01020304)
 
-uint64_t header_checksum(const struct header *header);
+uint64_t smem__header_checksum(const struct header *header);
 
 /* The last 64 bytes of the payload, on the footer's page: they change. */
 struct tail {
@@ -31,26 +31,26 @@ struct tail {
       adopted; /* somebody became responsible after its owner's end */
   uint64_t reserved[3];
 };
-extern const uint64_t tail_magic;
+extern const uint64_t smem__tail_magic;
 
 /* From now on this process is responsible for it. What that takes is prepared
  * before there is anything to be responsible for; NULL: there is no memory. */
 struct own;
-struct own *object_prepare(void);
-void object_unprepare(struct own *own); /* may be NULL */
-void object_own(struct own *own, const smem_reference *reference);
+struct own *smem__object_prepare(void);
+void smem__object_unprepare(struct own *own); /* may be NULL */
+void smem__object_own(struct own *own, const smem_reference *reference);
 
 /* What entry->sent and so on are, of a segment that is an object. */
-void object_counts(const struct segment *segment, smem_entry *entry);
+void smem__object_counts(const struct segment *segment, smem_entry *entry);
 
-/* For life.c; object_stop(): this process ends. */
-void object_start(void);
-void object_before_fork(void);
-void object_after_fork(void);
-void object_in_child(void);
-void object_stop(void);
+/* For life.c; smem__object_stop(): this process ends. */
+void smem__object_start(void);
+void smem__object_before_fork(void);
+void smem__object_after_fork(void);
+void smem__object_in_child(void);
+void smem__object_stop(void);
 
 /* Remove the name of what was let go longest ago. False: there is nothing. */
-bool object_drop_oldest(void);
+bool smem__object_drop_oldest(void);
 
 #endif

@@ -6,7 +6,8 @@ typedef char
     header_is_128[sizeof(struct header) == SMEM_OBJECT_HEADER ? 1 : -1];
 typedef char block_is_64[sizeof(smem_string_block) == 64 ? 1 : -1];
 
-const uint64_t object_magic = 0x314A424F4D454D53u; /* "SMEMOBJ1" in memory */
+const uint64_t smem__object_magic =
+    0x314A424F4D454D53u; /* "SMEMOBJ1" in memory */
 
 /* More elements than any vector can have. */
 static const uint64_t most_elements = (uint64_t)1 << 52;
@@ -32,10 +33,10 @@ void smem_node_set_attributes(smem_node *node, uint64_t number) {
     node->attributes[i] = (uint8_t)(number >> (8 * i));
 }
 
-uint64_t header_checksum(const struct header *header) {
+uint64_t smem__header_checksum(const struct header *header) {
   struct header copy = *header;
   copy.checksum = 0;
-  return hash_more(HASH_NOTHING, &copy, sizeof copy);
+  return smem__hash_more(HASH_NOTHING, &copy, sizeof copy);
 }
 
 /* Do `count` elements of `size` bytes at `at` lie inside? */
@@ -46,7 +47,7 @@ static bool is_inside(const smem_tree *tree, uint64_t at, uint64_t count,
 
 bool smem_tree_is_there(const void *bytes, uint64_t size) {
   return size >= sizeof(struct header) &&
-         memcmp(bytes, &object_magic, sizeof object_magic) == 0;
+         memcmp(bytes, &smem__object_magic, sizeof smem__object_magic) == 0;
 }
 
 const char *smem_tree_open(smem_tree *tree, const void *bytes, uint64_t size,
@@ -54,13 +55,13 @@ const char *smem_tree_open(smem_tree *tree, const void *bytes, uint64_t size,
   struct header header;
   if (size < sizeof header) return "it is too small";
   memcpy(&header, bytes, sizeof header);
-  if (header.magic != object_magic)
+  if (header.magic != smem__object_magic)
     return "this segment does not hold a shared object";
   if (header.order != OBJECT_ORDER || header.major != OBJECT_MAJOR)
     return "it was written by another version of this package, whose format "
            "this "
            "one does not know";
-  if (header.checksum != header_checksum(&header) ||
+  if (header.checksum != smem__header_checksum(&header) ||
       header.generation != generation)
     return "its header is damaged";
   *tree = (smem_tree){
@@ -146,7 +147,8 @@ const char *smem_tree_blob(const smem_tree *tree, const void **bytes,
   *bytes = tree->bytes + tree->blob_at;
   *size = tree->blob_size;
   if (tree->blob_size == 0) return "it has no blob";
-  return hash_more(HASH_NOTHING, *bytes, (size_t)*size) == tree->blob_checksum
+  return smem__hash_more(HASH_NOTHING, *bytes, (size_t)*size) ==
+                 tree->blob_checksum
              ? NULL
              : "the checksum of its blob does not fit";
 }

@@ -18,7 +18,9 @@ struct smem_writer {
 };
 
 uint64_t smem_place(uint64_t at, uint64_t bytes) {
-  uint64_t unit = bytes >= 65536 ? os_page_size() : bytes >= 4096 ? 64 : 8;
+  uint64_t unit = bytes >= 65536  ? smem__os_page_size()
+                  : bytes >= 4096 ? 64
+                                  : 8;
   return (at + unit - 1) / unit * unit;
 }
 
@@ -32,48 +34,51 @@ static struct call writing(smem_error *error) {
 static smem_code fail_make(const struct call *call, os_status status,
                            uint64_t size) {
   if (status.code == OS_INTERRUPTED)
-    return fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+    return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
   if (status.code == OS_UNSUPPORTED)
-    return fail(
+    return smem__fail(
         call, SMEM_UNSUPPORTED, status.number,
         "this system has no memory without a name, in which an object is "
         "made");
-  if (is_bad_place(status)) return fail_place(call, status);
+  if (smem__is_bad_place(status)) return smem__fail_place(call, status);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
-    return fail_os(call, status, "its memory cannot be made");
+    return smem__fail_os(call, status, "its memory cannot be made");
   char limit[160];
-  unsigned long long room = os_free_space(limit, sizeof limit);
-  return fail(call, SMEM_NO_SPACE, status.number,
-              "%llu bytes are needed, %llu bytes of shared memory are left%s%s",
-              (unsigned long long)size, room, limit[0] ? " by " : "", limit);
+  unsigned long long room = smem__os_free_space(limit, sizeof limit);
+  return smem__fail(
+      call, SMEM_NO_SPACE, status.number,
+      "%llu bytes are needed, %llu bytes of shared memory are left%s%s",
+      (unsigned long long)size, room, limit[0] ? " by " : "", limit);
 }
 
 /* What was let go, and only waits for somebody who has not come yet, gives way.
  */
 static os_status make(uint64_t total, os_object *object) {
   for (;;) {
-    os_status status = os_object_make(total, process_interrupted, object);
-    if (status.code != OS_NO_SPACE || !object_drop_oldest()) return status;
+    os_status status =
+        smem__os_object_make(total, smem__process_interrupted, object);
+    if (status.code != OS_NO_SPACE || !smem__object_drop_oldest())
+      return status;
   }
 }
 
 smem_code smem_write_begin(uint64_t size, smem_writer **result,
                            smem_error *error) {
   struct call call = writing(error);
-  uint64_t page = os_page_size();
+  uint64_t page = smem__os_page_size();
   uint64_t whole = size + sizeof(struct tail) + FOOTER_SIZE;
   if (whole > SIZE_MAX / 2)
-    return fail(&call, SMEM_NO_MEMORY, 0,
-                "%llu bytes are more than this process can address",
-                (unsigned long long)size);
-  smem_writer *writer = os_allocate(sizeof *writer);
-  if (!writer) return fail_no_memory(&call);
+    return smem__fail(&call, SMEM_NO_MEMORY, 0,
+                      "%llu bytes are more than this process can address",
+                      (unsigned long long)size);
+  smem_writer *writer = smem__os_allocate(sizeof *writer);
+  if (!writer) return smem__fail_no_memory(&call);
   writer->size = size;
   writer->total = (whole + page - 1) / page * page;
   writer->at = SMEM_OBJECT_HEADER;
-  writer->generation = process_random();
+  writer->generation = smem__process_random();
   writer->blob_checksum = HASH_NOTHING;
-  smem_code code = control_join(&call, &writer->control);
+  smem_code code = smem__control_join(&call, &writer->control);
   if (code == SMEM_OK) {
     os_status status = make(writer->total, &writer->object);
     if (status.code == OS_OK) {
@@ -81,17 +86,17 @@ smem_code smem_write_begin(uint64_t size, smem_writer **result,
       return SMEM_OK;
     }
     code = fail_make(&call, status, size);
-    control_release(writer->control);
+    smem__control_release(writer->control);
   }
-  os_release(writer);
+  smem__os_release(writer);
   return code;
 }
 
 void smem_write_abandon(smem_writer *writer) {
   if (!writer) return;
-  os_object_close(writer->object);
-  control_release(writer->control);
-  os_release(writer);
+  smem__os_object_close(writer->object);
+  smem__control_release(writer->control);
+  smem__os_release(writer);
 }
 
 /* ---- bytes ------------------------------------------------------------------
@@ -105,12 +110,12 @@ static smem_code write_at(const struct call *call, smem_writer *writer,
   for (uint64_t done = 0; done < length;) {
     size_t step = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
     os_status status =
-        os_object_write(writer->object, at + done, bytes + done, step);
+        smem__os_object_write(writer->object, at + done, bytes + done, step);
     if (status.code != OS_OK)
-      return fail_os(call, status, "its bytes cannot be written");
+      return smem__fail_os(call, status, "its bytes cannot be written");
     done += step;
-    if (process_interrupted())
-      return fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+    if (smem__process_interrupted())
+      return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
   }
   return SMEM_OK;
 }
@@ -126,7 +131,7 @@ smem_code smem_write_next(smem_writer *writer, const void *bytes,
   struct call call = writing(error);
   smem_code code = SMEM_OK;
   if (length > writer->size - writer->at)
-    return fail(
+    return smem__fail(
         &call, SMEM_SYSTEM, 0,
         "it has changed while it was written: more than the planned %llu "
         "bytes",
@@ -148,7 +153,8 @@ smem_code smem_write_pad(smem_writer *writer, uint64_t at, smem_error *error) {
   static const unsigned char zeros[64];
   struct call call = writing(error);
   if (at < writer->at || at > writer->size)
-    return fail(&call, SMEM_SYSTEM, 0, "it has changed while it was written");
+    return smem__fail(&call, SMEM_SYSTEM, 0,
+                      "it has changed while it was written");
   if (at - writer->at <= sizeof zeros)
     return smem_write_next(writer, zeros, at - writer->at, error);
   smem_code code = flush(&call, writer); /* new memory is zero */
@@ -159,7 +165,7 @@ smem_code smem_write_pad(smem_writer *writer, uint64_t at, smem_error *error) {
 smem_code smem_write_blob(smem_writer *writer, const void *bytes,
                           uint64_t length, smem_error *error) {
   writer->blob_checksum =
-      hash_more(writer->blob_checksum, bytes, (size_t)length);
+      smem__hash_more(writer->blob_checksum, bytes, (size_t)length);
   return smem_write_next(writer, bytes, length, error);
 }
 
@@ -167,7 +173,7 @@ smem_code smem_write_blob(smem_writer *writer, const void *bytes,
 
 static smem_code write_header(const struct call *call, smem_writer *writer,
                               const smem_publication *publication) {
-  struct header header = {.magic = object_magic,
+  struct header header = {.magic = smem__object_magic,
                           .major = OBJECT_MAJOR,
                           .minor = OBJECT_MINOR,
                           .order = OBJECT_ORDER,
@@ -178,8 +184,8 @@ static smem_code write_header(const struct call *call, smem_writer *writer,
                           .blob_size = publication->blob_size,
                           .generation = writer->generation,
                           .blob_checksum = writer->blob_checksum};
-  struct tail tail = {.magic = tail_magic};
-  header.checksum = header_checksum(&header);
+  struct tail tail = {.magic = smem__tail_magic};
+  header.checksum = smem__header_checksum(&header);
   smem_code code = flush(call, writer);
   if (code == SMEM_OK)
     code = write_at(call, writer, 0, (unsigned char *)&header, sizeof header);
@@ -191,7 +197,7 @@ static smem_code write_header(const struct call *call, smem_writer *writer,
 
 static smem_code write_footer(const struct call *call, smem_writer *writer,
                               const smem_publication *publication) {
-  const struct process *self = process_self();
+  const struct process *self = smem__process_self();
   struct environment told;
   struct footer footer = {
       .flags = FOOTER_OBJECT | (publication->name ? FOOTER_NAMED : 0),
@@ -204,14 +210,14 @@ static smem_code write_footer(const struct call *call, smem_writer *writer,
                 .pid = self->os.pid,
                 .pid_start = self->os.start,
                 .pid_space = self->os.pid_space},
-      .created = os_wall_clock(),
+      .created = smem__os_wall_clock(),
       .lifetime = (uint32_t)publication->lifetime};
   smem_copy_text(footer.id, sizeof footer.id, call->id);
-  process_told(&told);
+  smem__process_told(&told);
   smem_copy_text(footer.tag, sizeof footer.tag, told.tag);
   if (publication->trace)
     smem_copy_text(footer.trace, sizeof footer.trace, publication->trace);
-  footer_seal(&footer);
+  smem__footer_seal(&footer);
   return write_at(call, writer, writer->total - FOOTER_SIZE,
                   (unsigned char *)&footer, sizeof footer);
 }
@@ -220,13 +226,13 @@ static smem_code write_footer(const struct call *call, smem_writer *writer,
 static smem_code publish_as(const struct call *call, smem_writer *writer,
                             const smem_publication *publication, bool *exists) {
   struct name name;
-  smem_code code = name_of_segment(call, &name);
+  smem_code code = smem__name_of_segment(call, &name);
   if (code == SMEM_OK) code = write_footer(call, writer, publication);
   if (code != SMEM_OK) return code;
-  os_status status = os_object_publish_sealed(writer->object, name.text);
+  os_status status = smem__os_object_publish_sealed(writer->object, name.text);
   *exists = status.code == OS_EXISTS;
   if (status.code == OS_OK || *exists) return SMEM_OK;
-  return fail_object(call, status, name.text);
+  return smem__fail_object(call, status, name.text);
 }
 
 static smem_code publish_numbered(struct call *call, smem_writer *writer,
@@ -237,7 +243,7 @@ static smem_code publish_numbered(struct call *call, smem_writer *writer,
   while (code == SMEM_OK && exists) {
     uint64_t next;
     call->id = "";
-    code = control_take_numbers(call, writer->control, 1, &next);
+    code = smem__control_take_numbers(call, writer->control, 1, &next);
     if (code != SMEM_OK) break;
     smem_id_of_number(next, number);
     call->id = number;
@@ -246,22 +252,22 @@ static smem_code publish_numbered(struct call *call, smem_writer *writer,
   return code;
 }
 
-/* What is in the way is a segment, or what is being created, or what a dead creator
- * left. */
+/* What is in the way is a segment, or what is being created, or what a dead
+ * creator left. */
 static smem_code publish_name(struct call *call, smem_writer *writer,
                               const smem_publication *publication) {
   struct patience patience = {0, 0};
   struct name name;
-  smem_code code = name_of_segment(call, &name);
+  smem_code code = smem__name_of_segment(call, &name);
   while (code == SMEM_OK) {
     bool exists = false, there = false;
     code = publish_as(call, writer, publication, &exists);
     if (code != SMEM_OK || !exists) return code;
     code = smem_exists(publication->name, &there, call->error);
     if (code == SMEM_OK && there)
-      return fail(call, SMEM_EXISTS, 0, "a segment has this name");
-    opening_clean(name.text);
-    if (code == SMEM_OK) code = patience_wait(call, &patience);
+      return smem__fail(call, SMEM_EXISTS, 0, "a segment has this name");
+    smem__opening_clean(name.text);
+    if (code == SMEM_OK) code = smem__patience_wait(call, &patience);
   }
   return code;
 }
@@ -271,12 +277,12 @@ static smem_code publish_named(struct call *call, smem_writer *writer,
   uint64_t number;
   call->id = publication->name;
   if (smem_id_is_raw(call->id))
-    return fail(
+    return smem__fail(
         call, SMEM_ARGUMENT, 0,
         "names that begin with \"/\" are those of other programs' objects");
   if (smem_id_is_number(call->id, &number) &&
-      control_has_passed(writer->control, number))
-    return fail(
+      smem__control_has_passed(writer->control, number))
+    return smem__fail(
         call, SMEM_ARGUMENT, 0,
         "the numbers up to the last index are ids of unnamed segments; choose "
         "a name with a letter in it");
@@ -289,10 +295,10 @@ static void refer(const struct call *call, const smem_writer *writer,
   smem_error ignored;
   struct call quiet = *call;
   quiet.error = &ignored;
-  namespace_get(&quiet, &space);
+  smem__namespace_get(&quiet, &space);
   memset(reference, 0, sizeof *reference);
   reference->generation = writer->generation;
-  os_place(reference->place);
+  smem__os_place(reference->place);
   smem_copy_text(reference->space, sizeof reference->space, space.text);
   smem_copy_text(reference->id, sizeof reference->id, call->id);
 }
@@ -301,9 +307,9 @@ smem_code smem_publish(smem_writer *writer, const smem_publication *publication,
                        smem_reference *reference, smem_error *error) {
   struct call call = writing(error);
   char number[SMEM_NUMBER_SIZE];
-  struct own *own = object_prepare();
-  smem_code code =
-      own ? write_header(&call, writer, publication) : fail_no_memory(&call);
+  struct own *own = smem__object_prepare();
+  smem_code code = own ? write_header(&call, writer, publication)
+                       : smem__fail_no_memory(&call);
   if (code == SMEM_OK)
     code = publication->name
                ? publish_named(&call, writer, publication)
@@ -311,13 +317,13 @@ smem_code smem_publish(smem_writer *writer, const smem_publication *publication,
   if (code == SMEM_OK) {
     refer(&call, writer, reference);
     if (publication->lifetime == SMEM_OF_OBJECT) {
-      object_own(own, reference);
+      smem__object_own(own, reference);
       own = NULL;
     }
-    if (publication->lifetime == SMEM_OF_PROCESS) process_owes_free();
-    control_used();
+    if (publication->lifetime == SMEM_OF_PROCESS) smem__process_owes_free();
+    smem__control_used();
   }
-  object_unprepare(own);
+  smem__object_unprepare(own);
   smem_write_abandon(writer);
   return code;
 }

@@ -7,7 +7,7 @@
 struct batch {
   smem_request *requests;
   size_t count;
-  size_t at;      /* the request under way */
+  size_t at; /* the request under way */
   smem_lifetime lifetime;
   bool exclusive;
   struct control *control;
@@ -16,15 +16,18 @@ struct batch {
 
 /* What the footers of all segments of a batch have in common. */
 static void begin_footers(struct batch *batch) {
-  const struct process *self = process_self();
+  const struct process *self = smem__process_self();
   struct environment told;
   struct footer *footer = &batch->footer;
   memset(footer, 0, sizeof *footer);
-  footer->owner = (struct owner){
-      batch->control->generation, batch->control->presence, self->token,
-      self->os.pid, self->os.start, self->os.pid_space};
+  footer->owner = (struct owner){batch->control->generation,
+                                 batch->control->presence,
+                                 self->token,
+                                 self->os.pid,
+                                 self->os.start,
+                                 self->os.pid_space};
   footer->lifetime = (uint32_t)batch->lifetime;
-  process_told(&told);
+  smem__process_told(&told);
   smem_copy_text(footer->tag, sizeof footer->tag, told.tag);
 }
 
@@ -36,32 +39,33 @@ static void fill_footer(const struct call *call, struct batch *batch,
   footer->flags = request->name ? FOOTER_NAMED : 0;
   footer->requested = size;
   footer->total = total;
-  footer->generation = process_random();
-  footer->created = os_wall_clock();
+  footer->generation = smem__process_random();
+  footer->created = smem__os_wall_clock();
   memset(footer->id, 0, sizeof footer->id);
   memset(footer->trace, 0, sizeof footer->trace);
   smem_copy_text(footer->id, sizeof footer->id, call->id);
   if (request->trace)
     smem_copy_text(footer->trace, sizeof footer->trace, request->trace);
-  footer_seal(footer);
+  smem__footer_seal(footer);
 }
 
 static smem_code fail_no_space(const struct call *call, int number,
                                uint64_t size) {
   char limit[160];
-  unsigned long long room = os_free_space(limit, sizeof limit);
-  return fail(call, SMEM_NO_SPACE, number,
-              "%llu bytes were asked for, %llu bytes of shared memory are left%s%s",
-              (unsigned long long)size, room, limit[0] ? " by " : "", limit);
+  unsigned long long room = smem__os_free_space(limit, sizeof limit);
+  return smem__fail(
+      call, SMEM_NO_SPACE, number,
+      "%llu bytes were asked for, %llu bytes of shared memory are left%s%s",
+      (unsigned long long)size, room, limit[0] ? " by " : "", limit);
 }
 
 static smem_code fail_create(const struct call *call, os_status status,
                              const char *name, uint64_t size) {
   if (status.code == OS_INTERRUPTED)
-    return fail(call, SMEM_INTERRUPTED, 0, "interrupted");
-  if (is_bad_place(status)) return fail_place(call, status);
+    return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+  if (smem__is_bad_place(status)) return smem__fail_place(call, status);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
-    return fail_object(call, status, name);
+    return smem__fail_object(call, status, name);
   return fail_no_space(call, status.number, size);
 }
 
@@ -73,12 +77,12 @@ static void begin(struct call *call, struct batch *batch, size_t at,
 }
 
 /* A number that the counter has handed out belongs to an unnamed segment, which
- * may be mapped by somebody who relies on its never coming back: such a name can
- * be opened, not created. */
+ * may be mapped by somebody who relies on its never coming back: such a name
+ * can be opened, not created. */
 static bool is_spent(const struct call *call, const struct batch *batch) {
   uint64_t number;
   return smem_id_is_number(call->id, &number) &&
-         control_has_passed(batch->control, number);
+         smem__control_has_passed(batch->control, number);
 }
 
 /* What became of an attempt at a name. */
@@ -92,72 +96,78 @@ enum outcome {
 static os_status complete(const struct call *call, struct batch *batch,
                           const struct name *name, os_object object,
                           uint64_t size, uint64_t total) {
-  os_status status = os_object_reserve(object, total, process_interrupted);
+  os_status status =
+      smem__os_object_reserve(object, total, smem__process_interrupted);
   if (status.code != OS_OK) return status;
   fill_footer(call, batch, size, total);
-  status = os_object_publish(object, total, &batch->footer, FOOTER_SIZE);
-  return status.code == OS_OK ? os_object_keep(name->text, object) : status;
+  status = smem__os_object_publish(object, total, &batch->footer, FOOTER_SIZE);
+  return status.code == OS_OK ? smem__os_object_keep(name->text, object)
+                              : status;
 }
 
 static smem_code create(const struct call *call, struct batch *batch,
                         const struct name *name, uint64_t size,
                         enum outcome *outcome) {
-  uint64_t page = os_page_size();
+  uint64_t page = smem__os_page_size();
   uint64_t total = (size + FOOTER_SIZE + page - 1) / page * page;
   struct opening opening;
   if (total > SIZE_MAX / 2)
-    return fail(call, SMEM_NO_MEMORY, 0,
-                "%llu bytes are more than this process can address",
-                (unsigned long long)size);
-  os_status status = opening_create(&opening, name->text, total);
+    return smem__fail(call, SMEM_NO_MEMORY, 0,
+                      "%llu bytes are more than this process can address",
+                      (unsigned long long)size);
+  os_status status = smem__opening_create(&opening, name->text, total);
   *outcome = TAKEN;
   if (status.code == OS_EXISTS || status.code == OS_BUSY) return SMEM_OK;
   if (status.code == OS_OK) {
-    /* Nobody can have got this number from now on, as we have its name; whoever has
-     * got it before is seen here. */
+    /* Nobody can have got this number from now on, as we have its name; whoever
+     * has got it before is seen here. */
     bool named = batch->requests[batch->at].name != NULL;
     *outcome = named && is_spent(call, batch) ? SPENT : MADE;
     if (*outcome == MADE)
       status = complete(call, batch, name, opening.object, size, total);
-    opening_close(&opening);
+    smem__opening_close(&opening);
   }
   if (status.code == OS_OK && *outcome == MADE) {
     batch->requests[batch->at].made = batch->footer.generation;
     return SMEM_OK;
   }
-  opening_clean(name->text);
+  smem__opening_clean(name->text);
   if (status.code == OS_OK) return SMEM_OK;
   return fail_create(call, status, name->text, size);
 }
 
-/* A name that exists: is the segment good for this request? *again: it is gone, or not
- * complete. */
+/* A name that exists: is the segment good for this request? *again: it is gone,
+ * or not complete. */
 static smem_code use_existing(const struct call *call, struct batch *batch,
                               const struct name *name, uint64_t size,
                               bool *again) {
   struct segment segment = {.name = *name};
   os_status status;
-  smem_code code = segment_try_open(call, false, &segment, &status);
+  smem_code code = smem__segment_try_open(call, false, &segment, &status);
   *again = code == SMEM_OK && status.code != OS_OK;
   if (code != SMEM_OK || *again) return code;
-  uint64_t capacity = segment_capacity(&segment.footer);
+  uint64_t capacity = smem__segment_capacity(&segment.footer);
   if (batch->exclusive)
-    code = fail(call, SMEM_EXISTS, 0, "a segment of %llu bytes has this name",
-                (unsigned long long)capacity);
+    code = smem__fail(call, SMEM_EXISTS, 0,
+                      "a segment of %llu bytes has this name",
+                      (unsigned long long)capacity);
   else if (capacity < size)
-    code = fail(call, SMEM_TOO_SMALL, 0,
-                "%llu bytes were asked for, the segment of this name has %llu",
-                (unsigned long long)size, (unsigned long long)capacity);
-  else if ((status = os_object_keep(name->text, segment.object)).code != OS_OK)
-    code = fail_object(call, status, name->text);
-  os_object_close(segment.object);
+    code = smem__fail(
+        call, SMEM_TOO_SMALL, 0,
+        "%llu bytes were asked for, the segment of this name has %llu",
+        (unsigned long long)size, (unsigned long long)capacity);
+  else if ((status = smem__os_object_keep(name->text, segment.object)).code !=
+           OS_OK)
+    code = smem__fail_object(call, status, name->text);
+  smem__os_object_close(segment.object);
   return code;
 }
 
 static smem_code fail_spent(const struct call *call) {
-  return fail(call, SMEM_ARGUMENT, 0,
-              "the numbers up to the last index are ids of unnamed segments; choose "
-              "a name with a letter in it");
+  return smem__fail(
+      call, SMEM_ARGUMENT, 0,
+      "the numbers up to the last index are ids of unnamed segments; choose "
+      "a name with a letter in it");
 }
 
 /* One attempt. *again: somebody was in the way. */
@@ -174,7 +184,7 @@ static smem_code create_or_open(const struct call *call, struct batch *batch,
     *again = false;
     return fail_spent(call);
   }
-  if (code == SMEM_OK && *again) opening_clean(name->text);
+  if (code == SMEM_OK && *again) smem__opening_clean(name->text);
   return code;
 }
 
@@ -183,10 +193,10 @@ static smem_code allocate_named(const struct call *call, struct batch *batch) {
   struct patience patience = {0, 0};
   struct name name;
   bool again = true;
-  smem_code code = name_of_segment(call, &name);
+  smem_code code = smem__name_of_segment(call, &name);
   while (code == SMEM_OK && again) {
     code = create_or_open(call, batch, &name, &again);
-    if (code == SMEM_OK && again) code = patience_wait(call, &patience);
+    if (code == SMEM_OK && again) code = smem__patience_wait(call, &patience);
   }
   return code;
 }
@@ -200,20 +210,21 @@ static smem_code allocate_number(struct call *call, struct batch *batch,
   smem_id_of_number(number, id);
   request->number = number;
   call->id = id;
-  smem_code code = name_of_segment(call, &name);
+  smem_code code = smem__name_of_segment(call, &name);
   if (code == SMEM_OK)
     code = create(call, batch, &name, request->size, outcome);
   call->id = "";
   return code;
 }
 
-/* The unnamed ones from *at on, with as many numbers in a row, of which some may be
- * taken. */
+/* The unnamed ones from *at on, with as many numbers in a row, of which some
+ * may be taken. */
 static smem_code allocate_row(struct call *call, struct batch *batch,
                               size_t *at, size_t *left) {
   uint64_t number;
   size_t row = *left;
-  smem_code code = control_take_numbers(call, batch->control, row, &number);
+  smem_code code =
+      smem__control_take_numbers(call, batch->control, row, &number);
   for (; row > 0 && code == SMEM_OK; row--, number++) {
     enum outcome outcome = MADE;
     while (batch->requests[*at].name) ++*at;
@@ -221,8 +232,8 @@ static smem_code allocate_row(struct call *call, struct batch *batch,
     code = allocate_number(call, batch, number, &outcome);
     if (outcome != MADE) continue;
     ++*at;
-    if (code == SMEM_OK && --*left % 256 == 0 && process_interrupted())
-      code = fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+    if (code == SMEM_OK && --*left % 256 == 0 && smem__process_interrupted())
+      code = smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
   }
   return code;
 }
@@ -231,14 +242,14 @@ static uint64_t add_sizes(uint64_t a, uint64_t b) {
   return b < UINT64_MAX - a ? a + b : UINT64_MAX;
 }
 
-/* What cannot be had in full is not begun: the memory would be short for all others
- * meanwhile. (Named segments may be there already.) */
+/* What cannot be had in full is not begun: the memory would be short for all
+ * others meanwhile. (Named segments may be there already.) */
 static smem_code check_room(struct call *call, struct batch *batch) {
   uint64_t sum = 0, room;
   for (size_t i = 0; i < batch->count; i++)
     if (!batch->requests[i].name) sum = add_sizes(sum, batch->requests[i].size);
-  if (os_has_room(sum)) return SMEM_OK;
-  room = os_free_space(NULL, 0);
+  if (smem__os_has_room(sum)) return SMEM_OK;
+  room = smem__os_free_space(NULL, 0);
   sum = 0;
   for (size_t i = 0; i < batch->count; i++) {
     if (batch->requests[i].name) continue;
@@ -251,17 +262,17 @@ static smem_code check_room(struct call *call, struct batch *batch) {
 
 /* Join, and be from now on who owns what is made. */
 static smem_code join(const struct call *call, struct batch *batch) {
-  smem_code code = control_join(call, &batch->control);
+  smem_code code = smem__control_join(call, &batch->control);
   if (code == SMEM_OK) begin_footers(batch);
   return code;
 }
 
-/* A number that is taken is a sign that somebody else counts anew: then the control
- * object was lost, and there is another one. */
+/* A number that is taken is a sign that somebody else counts anew: then the
+ * control object was lost, and there is another one. */
 static smem_code join_again(const struct call *call, struct batch *batch) {
-  if (control_is_intact(batch->control)) return SMEM_OK;
-  control_used();
-  control_release(batch->control);
+  if (smem__control_is_intact(batch->control)) return SMEM_OK;
+  smem__control_used();
+  smem__control_release(batch->control);
   batch->control = NULL;
   return join(call, batch);
 }
@@ -286,8 +297,8 @@ static smem_code allocate_all(struct call *call, struct batch *batch,
     if (!batch->requests[i].name) continue;
     begin(call, batch, i, batch->requests[i].name);
     code = allocate_named(call, batch);
-    if (code == SMEM_OK && i % 256 == 255 && process_interrupted())
-      code = fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+    if (code == SMEM_OK && i % 256 == 255 && smem__process_interrupted())
+      code = smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
   }
   return code;
 }
@@ -307,7 +318,7 @@ void smem_undo_allocate(smem_request *requests, size_t count) {
     char number[SMEM_NUMBER_SIZE];
     if (requests[i].made == 0) continue;
     call.id = id_of_request(&requests[i], number);
-    segment_remove_generation(&call, requests[i].made);
+    smem__segment_remove_generation(&call, requests[i].made);
     requests[i].made = 0;
   }
 }
@@ -316,8 +327,10 @@ smem_code smem_allocate(smem_request *requests, size_t count,
                         smem_lifetime lifetime, bool exclusive,
                         smem_error *error) {
   struct call call = {"allocate", "", 0, error, false};
-  struct batch batch = {.requests = requests, .count = count,
-                        .lifetime = lifetime, .exclusive = exclusive};
+  struct batch batch = {.requests = requests,
+                        .count = count,
+                        .lifetime = lifetime,
+                        .exclusive = exclusive};
   size_t unnamed = 0;
   if (count == 0) return SMEM_OK;
   for (size_t i = 0; i < count; i++) {
@@ -326,17 +339,18 @@ smem_code smem_allocate(smem_request *requests, size_t count,
     requests[i].made = 0;
     if (!name || !smem_id_is_raw(name)) continue;
     begin(&call, &batch, i, name);
-    return fail(&call, SMEM_ARGUMENT, 0,
-                "names that begin with \"/\" are those of other programs' "
-                "objects, which can be mapped and not allocated");
+    return smem__fail(
+        &call, SMEM_ARGUMENT, 0,
+        "names that begin with \"/\" are those of other programs' "
+        "objects, which can be mapped and not allocated");
   }
   smem_code code = join(&call, &batch);
   if (code == SMEM_OK) code = allocate_all(&call, &batch, unnamed);
   if (code != SMEM_OK) smem_undo_allocate(requests, count);
   if (batch.control) {
-    control_used();
-    control_release(batch.control);
+    smem__control_used();
+    smem__control_release(batch.control);
   }
-  if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) process_owes_free();
+  if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) smem__process_owes_free();
   return code;
 }

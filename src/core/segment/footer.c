@@ -7,9 +7,9 @@ typedef char footer_fits[sizeof(struct footer) == FOOTER_SIZE ? 1 : -1];
 static const uint64_t magic = 0x314D454D53444853u; /* "SHDSMEM1" in memory */
 
 /* Against damage, not against attackers: who can write here can write anything.
- * Two running sums, for a chain of multiplications would take as long as a system
- * call: the first tells what the words are, the second where. The last two
- * words, the seal and the checksum itself, do not count. */
+ * Two running sums, for a chain of multiplications would take as long as a
+ * system call: the first tells what the words are, the second where. The last
+ * two words, the seal and the checksum itself, do not count. */
 static uint64_t checksum(const struct footer *footer) {
   enum { WORDS = FOOTER_SIZE / 8 };
   uint64_t words[WORDS], sum = 1, sums = 0;
@@ -22,7 +22,7 @@ static uint64_t checksum(const struct footer *footer) {
   return both ? both : 1;
 }
 
-void footer_seal(struct footer *footer) {
+void smem__footer_seal(struct footer *footer) {
   footer->magic = magic;
   footer->version = FOOTER_VERSION;
   footer->checksum = checksum(footer);
@@ -32,15 +32,15 @@ static bool ends(const char *text, size_t room) {
   return memchr(text, 0, room) != NULL;
 }
 
-bool footer_is_of_another_version(const struct footer *footer) {
+bool smem__footer_is_of_another_version(const struct footer *footer) {
   return footer->magic == magic && footer->version != FOOTER_VERSION;
 }
 
-const char *footer_check(const struct footer *footer, const char *id,
-                         uint64_t total) {
+const char *smem__footer_check(const struct footer *footer, const char *id,
+                               uint64_t total) {
   if (footer->magic != magic)
     return "it does not end like a segment of this package, or was truncated";
-  if (footer_is_of_another_version(footer))
+  if (smem__footer_is_of_another_version(footer))
     return "it was made by another version of this package, which can use it";
   if (footer->checksum != checksum(footer))
     return "its footer is damaged (the checksum does not fit)";
@@ -51,7 +51,8 @@ const char *footer_check(const struct footer *footer, const char *id,
     return "it is a segment of another id under this name";
   if (!ends(footer->tag, sizeof footer->tag) ||
       !ends(footer->trace, sizeof footer->trace) ||
-      footer->lifetime > SMEM_OF_OBJECT || footer->owner.presence >= LOCK_PRESENCES)
+      footer->lifetime > SMEM_OF_OBJECT ||
+      footer->owner.presence >= LOCK_PRESENCES)
     return "its footer tells what no segment of this package can be";
   return NULL;
 }

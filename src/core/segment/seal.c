@@ -13,11 +13,11 @@ struct sealing {
 static smem_code look(const struct call *call, struct sealing *sealing) {
   struct segment segment;
   if (smem_id_is_raw(call->id))
-    return fail(call, SMEM_ARGUMENT, 0,
-                "it is another program's object, which cannot be sealed");
-  smem_code code = segment_open(call, false, &segment);
+    return smem__fail(call, SMEM_ARGUMENT, 0,
+                      "it is another program's object, which cannot be sealed");
+  smem_code code = smem__segment_open(call, false, &segment);
   if (code != SMEM_OK) return code;
-  os_object_close(segment.object);
+  smem__os_object_close(segment.object);
   sealing->name = segment.name;
   memcpy(sealing->identity, segment.info.identity, sizeof sealing->identity);
   sealing->was_sealed = segment.sealed;
@@ -27,15 +27,15 @@ static smem_code look(const struct call *call, struct sealing *sealing) {
 static smem_code seal(const struct call *call, const struct sealing *sealing) {
   if (sealing->was_sealed) return SMEM_OK;
   os_status status =
-      os_object_seal(sealing->name.text, sealing->identity, true);
+      smem__os_object_seal(sealing->name.text, sealing->identity, true);
   if (status.code == OS_OK) return SMEM_OK;
-  return fail_object(call, status, sealing->name.text);
+  return smem__fail_object(call, status, sealing->name.text);
 }
 
 static void unseal(const struct sealing *sealings, size_t count) {
   for (size_t i = 0; i < count; i++)
     if (!sealings[i].was_sealed)
-      os_object_seal(sealings[i].name.text, sealings[i].identity, false);
+      smem__os_object_seal(sealings[i].name.text, sealings[i].identity, false);
 }
 
 static void begin(struct call *call, const char *const *ids, size_t count,
@@ -64,9 +64,9 @@ smem_code smem_seal(const char *const *ids, size_t count, smem_error *error) {
   struct sealing single = {.was_sealed = false};
   if (count == 0) return SMEM_OK;
   struct sealing *sealings =
-      count == 1 ? &single : os_allocate(count * sizeof *sealings);
-  if (!sealings) return fail_no_memory(&call);
+      count == 1 ? &single : smem__os_allocate(count * sizeof *sealings);
+  if (!sealings) return smem__fail_no_memory(&call);
   smem_code code = seal_all(&call, ids, count, sealings);
-  if (count > 1) os_release(sealings);
+  if (count > 1) smem__os_release(sealings);
   return code;
 }

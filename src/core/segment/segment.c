@@ -1,15 +1,15 @@
-/* Segments as objects of the system: open, look at, remove. When a segment is complete
- * is the business of os_object_publish(). */
+/* Segments as objects of the system: open, look at, remove. When a segment is
+ * complete is the business of smem__os_object_publish(). */
 #include "segment.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-uint64_t segment_capacity(const struct footer *footer) {
+uint64_t smem__segment_capacity(const struct footer *footer) {
   return footer->total - FOOTER_SIZE;
 }
 
-/* ---- opening -------------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 /* Another program's object has no footer: what can be said of it all the same.
  * Its identity stands in for the generation. */
@@ -25,87 +25,94 @@ static void make_up_footer(struct segment *segment) {
 
 static smem_code read_footer(const struct call *call, struct segment *segment) {
   uint64_t total = segment->info.size;
-  if (segment->info.user != os_user())
-    return fail_owner(call, segment->name.text, segment->info.user);
+  if (segment->info.user != smem__os_user())
+    return smem__fail_owner(call, segment->name.text, segment->info.user);
   segment->sealed = segment->info.sealed && !smem_id_is_raw(call->id);
   if (smem_id_is_raw(call->id)) {
     make_up_footer(segment);
     return SMEM_OK;
   }
-  if (total < FOOTER_SIZE || total % os_page_size() != 0)
-    return fail(call, SMEM_CORRUPT, 0,
-                "it is no segment of this package, or was truncated: it has "
-                "%llu bytes", (unsigned long long)total);
-  os_status status = os_object_read(segment->object, total - FOOTER_SIZE,
-                                    &segment->footer, FOOTER_SIZE);
+  if (total < FOOTER_SIZE || total % smem__os_page_size() != 0)
+    return smem__fail(
+        call, SMEM_CORRUPT, 0,
+        "it is no segment of this package, or was truncated: it has "
+        "%llu bytes",
+        (unsigned long long)total);
+  os_status status = smem__os_object_read(segment->object, total - FOOTER_SIZE,
+                                          &segment->footer, FOOTER_SIZE);
   if (status.code != OS_OK)
-    return fail_os(call, status, "its footer cannot be read");
-  const char *wrong = footer_check(&segment->footer, call->id, total);
-  if (wrong) return fail(call, SMEM_CORRUPT, 0, "%s", wrong);
-  /* Whatever its mode is just now: see os_object_open_sealed(). */
+    return smem__fail_os(call, status, "its footer cannot be read");
+  const char *wrong = smem__footer_check(&segment->footer, call->id, total);
+  if (wrong) return smem__fail(call, SMEM_CORRUPT, 0, "%s", wrong);
+  /* Whatever its mode is just now: see smem__os_object_open_sealed(). */
   if (segment->footer.flags & FOOTER_OBJECT) segment->sealed = true;
   return SMEM_OK;
 }
 
-smem_code segment_try_open(const struct call *call, bool writable,
-                           struct segment *segment, os_status *status) {
-  *status = os_object_open(segment->name.text, writable, &segment->object,
-                           &segment->info);
+smem_code smem__segment_try_open(const struct call *call, bool writable,
+                                 struct segment *segment, os_status *status) {
+  *status = smem__os_object_open(segment->name.text, writable, &segment->object,
+                                 &segment->info);
   bool refused = status->code == OS_SEALED;
   if (refused) /* if it is a segment at all */
-    *status = os_object_open(segment->name.text, false, &segment->object,
-                             &segment->info);
-  if (status->code == OS_INCOMPLETE && segment->info.user != os_user())
-    return fail_owner(call, segment->name.text, segment->info.user);
+    *status = smem__os_object_open(segment->name.text, false, &segment->object,
+                                   &segment->info);
+  if (status->code == OS_INCOMPLETE && segment->info.user != smem__os_user())
+    return smem__fail_owner(call, segment->name.text, segment->info.user);
   if (status->code == OS_NOT_FOUND || status->code == OS_INCOMPLETE)
     return SMEM_OK;
   if (status->code != OS_OK)
-    return fail_object(call, *status, segment->name.text);
+    return smem__fail_object(call, *status, segment->name.text);
   smem_code code = read_footer(call, segment);
   if (code == SMEM_OK && (refused || (writable && segment->sealed)))
-    code = fail(call, SMEM_SEALED, 0, "it is sealed, and nobody can write to it");
-  if (code != SMEM_OK) os_object_close(segment->object);
+    code = smem__fail(call, SMEM_SEALED, 0,
+                      "it is sealed, and nobody can write to it");
+  if (code != SMEM_OK) smem__os_object_close(segment->object);
   return code;
 }
 
-smem_code segment_open(const struct call *call, bool writable,
-                       struct segment *segment) {
+smem_code smem__segment_open(const struct call *call, bool writable,
+                             struct segment *segment) {
   os_status status;
-  smem_code code = name_of_segment(call, &segment->name);
+  smem_code code = smem__name_of_segment(call, &segment->name);
   if (code == SMEM_OK)
-    code = segment_try_open(call, writable, segment, &status);
+    code = smem__segment_try_open(call, writable, segment, &status);
   if (code != SMEM_OK || status.code == OS_OK) return code;
-  return fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
+  return smem__fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
 }
 
-smem_code segment_map(const struct call *call, const struct segment *segment,
-                      smem_access access, void **address) {
+smem_code smem__segment_map(const struct call *call,
+                            const struct segment *segment, smem_access access,
+                            void **address) {
   static const os_access accesses[] = {[SMEM_READ_WRITE] = OS_READ_WRITE,
                                        [SMEM_READ_ONLY] = OS_READ_ONLY,
                                        [SMEM_PRIVATE] = OS_COPY_ON_WRITE};
   unsigned long long size = segment->info.size;
   if (size == 0)
-    return fail(call, SMEM_BOUNDS, 0,
-                "it is empty: the program that made it has given it no size");
+    return smem__fail(
+        call, SMEM_BOUNDS, 0,
+        "it is empty: the program that made it has given it no size");
   if (size > SIZE_MAX / 2)
-    return fail(call, SMEM_NO_MEMORY, 0,
-                "its %llu bytes are more than this process can address", size);
-  os_status status = os_object_map(segment->object, segment->info.size,
-                                   accesses[access], address);
+    return smem__fail(call, SMEM_NO_MEMORY, 0,
+                      "its %llu bytes are more than this process can address",
+                      size);
+  os_status status = smem__os_object_map(segment->object, segment->info.size,
+                                         accesses[access], address);
   if (status.code == OS_OK) return SMEM_OK;
-  return fail(call, status.code == OS_NO_MEMORY       ? SMEM_NO_MEMORY
+  return smem__fail(call,
+                    status.code == OS_NO_MEMORY       ? SMEM_NO_MEMORY
                     : status.code == OS_TOO_MANY_MAPS ? SMEM_TOO_MANY_MAPS
                     : status.code == OS_UNSUPPORTED   ? SMEM_UNSUPPORTED
                                                       : SMEM_SYSTEM,
-              status.number, "its %llu bytes cannot be mapped", size);
+                    status.number, "its %llu bytes cannot be mapped", size);
 }
 
 smem_code smem_exists(const char *id, bool *exists, smem_error *error) {
   struct call call = {"find", id, 0, error, false};
   struct segment segment;
-  smem_code code = segment_open(&call, false, &segment);
+  smem_code code = smem__segment_open(&call, false, &segment);
   *exists = code == SMEM_OK;
-  if (code == SMEM_OK) os_object_close(segment.object);
+  if (code == SMEM_OK) smem__os_object_close(segment.object);
   return code == SMEM_NOT_FOUND ? SMEM_OK : code;
 }
 
@@ -113,10 +120,10 @@ smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
                       smem_error *error) {
   struct call call = {"measure", id, 0, error, false};
   struct segment segment;
-  smem_code code = segment_open(&call, false, &segment);
+  smem_code code = smem__segment_open(&call, false, &segment);
   if (code != SMEM_OK) return code;
-  os_object_close(segment.object);
-  *capacity = segment_capacity(&segment.footer);
+  smem__os_object_close(segment.object);
+  *capacity = smem__segment_capacity(&segment.footer);
   *requested = segment.footer.requested;
   return SMEM_OK;
 }
@@ -126,59 +133,60 @@ smem_code smem_size(const char *id, uint64_t *size, smem_error *error) {
   return smem_extent(id, size, &requested, error);
 }
 
-/* ---- removing ------------------------------------------------------------------- */
+/* ---- removing ------------------------------------------------------------ */
 
 smem_code smem_can_free(const char *id, bool *exists, smem_error *error) {
   struct call call = {"free", id, 0, error, false};
   struct name name;
   os_info info;
-  smem_code code = name_of_segment(&call, &name);
+  smem_code code = smem__name_of_segment(&call, &name);
   if (code != SMEM_OK) return code;
-  os_status status = os_object_stat(name.text, &info);
+  os_status status = smem__os_object_stat(name.text, &info);
   *exists = status.code != OS_NOT_FOUND;
-  if (is_anothers(status, &info))
-    return fail_owner(&call, name.text, info.user);
+  if (smem__is_anothers(status, &info))
+    return smem__fail_owner(&call, name.text, info.user);
   if (status.code == OS_DENIED) /* where the owner cannot be asked */
-    return fail_object(&call, status, name.text);
+    return smem__fail_object(&call, status, name.text);
   if (status.code == OS_NOT_REGULAR && info.directory)
-    return fail_object(&call, status, name.text);
+    return smem__fail_object(&call, status, name.text);
   return SMEM_OK;
 }
 
-/* Hold what bears the name. *status: OS_NOT_FOUND, also for what is being created;
- * OS_NOT_REGULAR. */
+/* Hold what bears the name. *status: OS_NOT_FOUND, also for what is being
+ * created; OS_NOT_REGULAR. */
 static smem_code claim(const struct call *call, const char *name,
                        struct opening *opening, os_info *info,
                        os_status *status) {
   struct patience patience = {0, 0};
   for (;;) {
-    *status = opening_claim(opening, name, info);
+    *status = smem__opening_claim(opening, name, info);
     if (status->code == OS_BUSY && info->incomplete)
       status->code = OS_NOT_FOUND;
     if (status->code == OS_OK || status->code == OS_NOT_FOUND ||
         status->code == OS_NOT_REGULAR)
       return SMEM_OK;
-    if (status->code != OS_BUSY) return fail_object(call, *status, name);
-    smem_code code = patience_wait(call, &patience);
+    if (status->code != OS_BUSY) return smem__fail_object(call, *status, name);
+    smem_code code = smem__patience_wait(call, &patience);
     if (code != SMEM_OK) return code;
   }
 }
 
-smem_code segment_remove(const struct call *call) {
+smem_code smem__segment_remove(const struct call *call) {
   struct name name;
   struct opening opening;
   os_info info;
   os_status status;
-  smem_code code = name_of_segment(call, &name);
+  smem_code code = smem__name_of_segment(call, &name);
   if (code == SMEM_OK) code = claim(call, name.text, &opening, &info, &status);
   if (code != SMEM_OK) return code;
-  if (status.code == OS_OK) status = opening_remove(&opening, name.text);
-  if (status.code == OS_NOT_REGULAR) status = os_object_remove(name.text);
+  if (status.code == OS_OK) status = smem__opening_remove(&opening, name.text);
+  if (status.code == OS_NOT_REGULAR) status = smem__os_object_remove(name.text);
   if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
-  return fail_object(call, status, name.text);
+  return smem__fail_object(call, status, name.text);
 }
 
-void segment_remove_generation(const struct call *call, uint64_t generation) {
+void smem__segment_remove_generation(const struct call *call,
+                                     uint64_t generation) {
   struct segment segment;
   struct opening opening;
   os_status status;
@@ -186,7 +194,7 @@ void segment_remove_generation(const struct call *call, uint64_t generation) {
   struct call quiet = *call;
   quiet.error = &ignored;
   quiet.must_finish = true;
-  if (name_of_segment(&quiet, &segment.name) != SMEM_OK ||
+  if (smem__name_of_segment(&quiet, &segment.name) != SMEM_OK ||
       claim(&quiet, segment.name.text, &opening, &segment.info, &status) !=
           SMEM_OK ||
       status.code != OS_OK)
@@ -194,26 +202,26 @@ void segment_remove_generation(const struct call *call, uint64_t generation) {
   segment.object = opening.object;
   if (read_footer(&quiet, &segment) == SMEM_OK &&
       segment.footer.generation == generation)
-    opening_remove(&opening, segment.name.text);
+    smem__opening_remove(&opening, segment.name.text);
   else
-    opening_close(&opening);
+    smem__opening_close(&opening);
 }
 
 /* Between its creation and its lock a creator may have lost the processor. */
 static bool is_young(const os_info *info) {
   const uint64_t young = (uint64_t)50 * 1000 * 1000; /* nanoseconds */
-  uint64_t now = os_wall_clock();
+  uint64_t now = smem__os_wall_clock();
   return now >= info->changed && now - info->changed < young;
 }
 
-bool segment_is_abandoned(const char *name) {
+bool smem__segment_is_abandoned(const char *name) {
   const uint64_t pause = (uint64_t)2 * 1000 * 1000;
   for (;;) {
     struct opening opening;
     os_info info;
-    if (opening_claim(&opening, name, &info).code != OS_OK) return false;
-    opening_close(&opening);
+    if (smem__opening_claim(&opening, name, &info).code != OS_OK) return false;
+    smem__opening_close(&opening);
     if (!info.incomplete || !is_young(&info)) return info.incomplete;
-    os_sleep(pause);
+    smem__os_sleep(pause);
   }
 }

@@ -4,44 +4,44 @@
 
 #include "../space/space.h"
 
-/* ---- footer.c --------------------------------------------------------------- */
+/* ---- footer.c ------------------------------------------------------------ */
 
 enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 3 };
 
 /* The last FOOTER_SIZE bytes of a segment's object. Written once, before the
- * segment is visible, and never changed, but for `seal`. Native byte order: it never leaves the
- * machine. The reserved bytes are zero. */
+ * segment is visible, and never changed, but for `seal`. Native byte order: it
+ * never leaves the machine. The reserved bytes are zero. */
 struct footer {
   uint64_t magic;
   uint32_t version;
-  uint32_t flags;       /* FOOTER_NAMED, FOOTER_OBJECT */
-  uint64_t requested;   /* bytes asked for */
-  uint64_t total;       /* bytes of the object: payload, padding, footer */
-  uint64_t generation;  /* random: no two segments have the same */
+  uint32_t flags;      /* FOOTER_NAMED, FOOTER_OBJECT */
+  uint64_t requested;  /* bytes asked for */
+  uint64_t total;      /* bytes of the object: payload, padding, footer */
+  uint64_t generation; /* random: no two segments have the same */
   struct owner owner;
-  uint64_t created;     /* nanoseconds since 1970 */
-  uint32_t lifetime;    /* smem_lifetime */
+  uint64_t created;  /* nanoseconds since 1970 */
+  uint32_t lifetime; /* smem_lifetime */
   uint32_t spare;
-  char id[256];         /* in full, also where the system hashes names */
-  char tag[64];         /* for finding leaks: free text */
-  char trace[256];      /* likewise: the call that allocated */
+  char id[256];    /* in full, also where the system hashes names */
+  char tag[64];    /* for finding leaks: free text */
+  char trace[256]; /* likewise: the call that allocated */
   char reserved[FOOTER_SIZE - 13 * 8 - 256 - 64 - 256 - 2 * 8];
-  uint64_t seal;        /* the system's layer's: see os_object_publish() */
-  uint64_t checksum;    /* never 0 */
+  uint64_t seal;     /* the system's layer's: see smem__os_object_publish() */
+  uint64_t checksum; /* never 0 */
 };
 
 enum { FOOTER_NAMED = 1, FOOTER_OBJECT = 2 };
 
-void footer_seal(struct footer *footer);
-/* Does it look like a segment that another version of this package uses? Where such a
- * version differs it may be alive, and nobody here can tell. */
-bool footer_is_of_another_version(const struct footer *footer);
-/* NULL if the footer is one of ours, whole, and of the segment `id` in an object
- * of `total` bytes; otherwise what is wrong, as a constant. */
-const char *footer_check(const struct footer *footer, const char *id,
-                         uint64_t total);
+void smem__footer_seal(struct footer *footer);
+/* Does it look like a segment that another version of this package uses? Where
+ * such a version differs it may be alive, and nobody here can tell. */
+bool smem__footer_is_of_another_version(const struct footer *footer);
+/* NULL if the footer is one of ours, whole, and of the segment `id` in an
+ * object of `total` bytes; otherwise what is wrong, as a constant. */
+const char *smem__footer_check(const struct footer *footer, const char *id,
+                               uint64_t total);
 
-/* ---- segment.c ---------------------------------------------------------------- */
+/* ---- segment.c ----------------------------------------------------------- */
 
 /* An open segment whose footer was checked. */
 struct segment {
@@ -52,29 +52,32 @@ struct segment {
   struct footer footer;
 };
 
-uint64_t segment_capacity(const struct footer *footer);
+uint64_t smem__segment_capacity(const struct footer *footer);
 
-/* Open call->id. What is not complete is not there. SMEM_NOT_FOUND, SMEM_CORRUPT ...
- * The caller closes the object. */
-smem_code segment_open(const struct call *call, bool writable,
-                       struct segment *segment);
+/* Open call->id. What is not complete is not there. SMEM_NOT_FOUND,
+ * SMEM_CORRUPT ... The caller closes the object. */
+smem_code smem__segment_open(const struct call *call, bool writable,
+                             struct segment *segment);
 
-/* The same for `name` as it stands. OS_INCOMPLETE and OS_NOT_FOUND go to *status,
- * with SMEM_OK and nothing open. */
-smem_code segment_try_open(const struct call *call, bool writable,
-                           struct segment *segment, os_status *status);
+/* The same for `name` as it stands. OS_INCOMPLETE and OS_NOT_FOUND go to
+ * *status, with SMEM_OK and nothing open. */
+smem_code smem__segment_try_open(const struct call *call, bool writable,
+                                 struct segment *segment, os_status *status);
 
 /* Map the whole object. SMEM_NO_MEMORY, SMEM_TOO_MANY_MAPS; SMEM_UNSUPPORTED
  * where the system cannot map SMEM_PRIVATE. */
-smem_code segment_map(const struct call *call, const struct segment *segment,
-                      smem_access access, void **address);
+smem_code smem__segment_map(const struct call *call,
+                            const struct segment *segment, smem_access access,
+                            void **address);
 
-/* Remove call->id, whatever it is; what is being created is not there yet. Waits only
- * for somebody else who is just removing it. SMEM_OK also if there is nothing. */
-smem_code segment_remove(const struct call *call);
+/* Remove call->id, whatever it is; what is being created is not there yet.
+ * Waits only for somebody else who is just removing it. SMEM_OK also if there
+ * is nothing. */
+smem_code smem__segment_remove(const struct call *call);
 /* Only if it still is the segment of this generation, and come what may. */
-void segment_remove_generation(const struct call *call, uint64_t generation);
+void smem__segment_remove_generation(const struct call *call,
+                                     uint64_t generation);
 /* What bears this name is incomplete: was it left by a dead creator? */
-bool segment_is_abandoned(const char *name);
+bool smem__segment_is_abandoned(const char *name);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* ---- ids ------------------------------------------------------------------- */
+/* ---- ids ----------------------------------------------------------------- */
 
 bool smem_id_is_raw(const char *id) { return id[0] == '/'; }
 
@@ -13,7 +13,8 @@ static const char *wrong_with_raw(const char *name) {
   if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return "names no object";
   if (os_is_own_name(name))
-    return "begins like the system's names for objects of this package, which are "
+    return "begins like the system's names for objects of this package, which "
+           "are "
            "reached by their ids";
   return NULL;
 }
@@ -28,10 +29,10 @@ bool smem_id_is_valid(const char *id, size_t length, const char **why) {
     at++;
   }
   while (!*why && at < end) {
-    size_t step = utf8_length(at, (size_t)(end - at));
+    size_t step = smem__utf8_length(at, (size_t)(end - at));
     if (step == 0)
       *why = "is not valid UTF-8";
-    else if (text_is_control(at))
+    else if (smem__text_is_control(at))
       *why = "contains a control character";
     else if (*at == '/')
       *why = "contains a \"/\"";
@@ -63,16 +64,16 @@ bool smem_id_is_number(const char *id, uint64_t *number) {
   return true;
 }
 
-/* ---- the namespace ------------------------------------------------------------ */
+/* ---- the namespace ------------------------------------------------------- */
 
 static os_mutex mutex;
 static struct space current; /* empty until the first use */
 
-void name_start(void) { os_mutex_init(&mutex); }
-void name_before_fork(void) { os_mutex_lock(&mutex); }
-void name_after_fork(void) { os_mutex_unlock(&mutex); }
+void smem__name_start(void) { smem__os_mutex_init(&mutex); }
+void smem__name_before_fork(void) { smem__os_mutex_lock(&mutex); }
+void smem__name_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
-bool name_is_space(const char *text) {
+bool smem__name_is_space(const char *text) {
   size_t length = strlen(text);
   return length >= 1 && length <= NAMESPACE_MAX &&
          strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -82,41 +83,43 @@ bool name_is_space(const char *text) {
 static smem_code fail_namespace(const struct call *call, const char *asked) {
   char shown[41];
   smem_copy_text(shown, sizeof shown, asked);
-  return fail(call, SMEM_ARGUMENT, 0,
-              "the environment variable SHAREDMEMORY_NAMESPACE is '%s'; it must "
-              "have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'", shown);
+  return smem__fail(
+      call, SMEM_ARGUMENT, 0,
+      "the environment variable SHAREDMEMORY_NAMESPACE is '%s'; it must "
+      "have 1 to 16 characters of A-Z, a-z, 0-9, '_', '-'",
+      shown);
 }
 
 /* Under the mutex. */
 static smem_code choose_namespace(const struct call *call) {
   struct environment told;
-  process_told(&told);
+  smem__process_told(&told);
   if (!told.space[0])
-    os_default_namespace(current.text);
-  else if (name_is_space(told.space))
+    smem__os_default_namespace(current.text);
+  else if (smem__name_is_space(told.space))
     smem_copy_text(current.text, sizeof current.text, told.space);
   else
     return fail_namespace(call, told.space);
   return SMEM_OK;
 }
 
-/* A copy, for another thread may be at namespace_forget(). */
-smem_code namespace_get(const struct call *call, struct space *space) {
+/* A copy, for another thread may be at smem__namespace_forget(). */
+smem_code smem__namespace_get(const struct call *call, struct space *space) {
   smem_code code = SMEM_OK;
-  os_mutex_lock(&mutex);
+  smem__os_mutex_lock(&mutex);
   if (!current.text[0]) code = choose_namespace(call);
   *space = current;
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
   return code;
 }
 
-void namespace_forget(void) {
-  os_mutex_lock(&mutex);
+void smem__namespace_forget(void) {
+  smem__os_mutex_lock(&mutex);
   current.text[0] = '\0';
-  os_mutex_unlock(&mutex);
+  smem__os_mutex_unlock(&mutex);
 }
 
-/* ---- names of objects ----------------------------------------------------------- */
+/* ---- names of objects ---------------------------------------------------- */
 
 static char *append(char *at, const char *text) {
   size_t length = strlen(text);
@@ -124,41 +127,42 @@ static char *append(char *at, const char *text) {
   return at + length;
 }
 
-smem_code name_prefix(const struct call *call, struct name *name) {
+smem_code smem__name_prefix(const struct call *call, struct name *name) {
   struct space space;
-  smem_code code = namespace_get(call, &space);
+  smem_code code = smem__namespace_get(call, &space);
   if (code == SMEM_OK)
     append(append(append(name->text, "smem."), space.text), ".");
   return code;
 }
 
-smem_code name_of_segment(const struct call *call, struct name *name) {
+smem_code smem__name_of_segment(const struct call *call, struct name *name) {
   struct space space;
   if (smem_id_is_raw(call->id)) {
     smem_copy_text(name->text, sizeof name->text, call->id + 1);
     return SMEM_OK;
   }
-  smem_code code = namespace_get(call, &space);
-  if (code == SMEM_OK) name_of_segment_in(space.text, call->id, name);
+  smem_code code = smem__namespace_get(call, &space);
+  if (code == SMEM_OK) smem__name_of_segment_in(space.text, call->id, name);
   return code;
 }
 
-void name_of_segment_in(const char *space, const char *id, struct name *name) {
+void smem__name_of_segment_in(const char *space, const char *id,
+                              struct name *name) {
   append(append(append(append(name->text, "smem."), space), "."), id);
 }
 
-void name_of_control_in(const char *space, struct name *name) {
+void smem__name_of_control_in(const char *space, struct name *name) {
   append(append(name->text, "smem-control."), space);
 }
 
-smem_code name_of_control(const struct call *call, struct name *name) {
+smem_code smem__name_of_control(const struct call *call, struct name *name) {
   struct space space;
-  smem_code code = namespace_get(call, &space);
-  if (code == SMEM_OK) name_of_control_in(space.text, name);
+  smem_code code = smem__namespace_get(call, &space);
+  if (code == SMEM_OK) smem__name_of_control_in(space.text, name);
   return code;
 }
 
-bool name_split(const char *name, struct space *space, const char **id) {
+bool smem__name_split(const char *name, struct space *space, const char **id) {
   if (strncmp(name, "smem.", 5) != 0) return false;
   const char *dot = strchr(name + 5, '.');
   size_t length = dot ? (size_t)(dot - name - 5) : 0;
@@ -166,13 +170,13 @@ bool name_split(const char *name, struct space *space, const char **id) {
   memcpy(space->text, name + 5, length);
   space->text[length] = '\0';
   *id = dot + 1;
-  return name_is_space(space->text);
+  return smem__name_is_space(space->text);
 }
 
 smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error) {
   struct call call = {"list", "", 0, error, false};
   struct space own;
-  smem_code code = namespace_get(&call, &own);
+  smem_code code = smem__namespace_get(&call, &own);
   if (code == SMEM_OK) smem_copy_text(space, SMEM_NAMESPACE_SIZE, own.text);
   return code;
 }

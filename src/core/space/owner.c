@@ -5,10 +5,13 @@
  * one of another pid namespace means nothing here. */
 static smem_state state_by_process(const struct owner *owner) {
   os_process process = {owner->pid, owner->pid_start, owner->pid_space};
-  switch (os_process_life(&process)) {
-  case OS_ALIVE: return SMEM_LIVE;
-  case OS_DEAD:  return SMEM_ORPHAN;
-  default:       return SMEM_UNKNOWN;
+  switch (smem__os_process_life(&process)) {
+  case OS_ALIVE:
+    return SMEM_LIVE;
+  case OS_DEAD:
+    return SMEM_ORPHAN;
+  default:
+    return SMEM_UNKNOWN;
   }
 }
 
@@ -16,14 +19,14 @@ static smem_state state_by_process(const struct owner *owner) {
  * seen alike from every pid namespace and container. */
 static smem_state state_by_presence(const struct control *control,
                                     const struct owner *owner) {
-  /* Presence numbers do not come back: who is dead stays dead, and many segments
-   * in a row are of one owner. */
+  /* Presence numbers do not come back: who is dead stays dead, and many
+   * segments in a row are of one owner. */
   static _Thread_local uint64_t dead_in, dead;
   bool held = false;
   if (dead_in == control->generation && dead == owner->presence)
     return SMEM_ORPHAN;
-  os_status status =
-      os_lock_query(control->file, LOCK_PRESENCE + owner->presence, 1, &held);
+  os_status status = smem__os_lock_query(
+      control->file, LOCK_PRESENCE + owner->presence, 1, &held);
   if (status.code != OS_OK) return SMEM_UNKNOWN;
   if (held) return SMEM_LIVE;
   dead_in = control->generation;
@@ -31,10 +34,10 @@ static smem_state state_by_presence(const struct control *control,
   return SMEM_ORPHAN;
 }
 
-smem_state owner_state(const struct control *control,
-                       const struct owner *owner) {
+smem_state smem__owner_state(const struct control *control,
+                             const struct owner *owner) {
   /* The query does not show our own lock. */
-  if (owner->token == process_self()->token) return SMEM_LIVE;
+  if (owner->token == smem__process_self()->token) return SMEM_LIVE;
   /* A control object of another generation: the one the owner was joined to was
    * removed or damaged, and its lock, if it holds one, cannot be seen. */
   if (control && control->generation != 0 &&

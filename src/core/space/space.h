@@ -4,11 +4,14 @@
 
 #include "../base/base.h"
 
-/* ---- name.c --------------------------------------------------------------- */
+/* ---- name.c -------------------------------------------------------------- */
 
 /* Room for any name of an object: "smem-control." or "smem.", a namespace, a
  * dot, an id, and the terminator. */
-enum { NAMESPACE_MAX = 16, NAME_SIZE = 13 + NAMESPACE_MAX + 1 + SMEM_ID_MAX + 1 };
+enum {
+  NAMESPACE_MAX = 16,
+  NAME_SIZE = 13 + NAMESPACE_MAX + 1 + SMEM_ID_MAX + 1
+};
 
 struct name {
   char text[NAME_SIZE];
@@ -18,43 +21,47 @@ struct name {
 struct space {
   char text[NAMESPACE_MAX + 1];
 };
-smem_code namespace_get(const struct call *call, struct space *space);
-void namespace_forget(void);
+smem_code smem__namespace_get(const struct call *call, struct space *space);
+void smem__namespace_forget(void);
 
-smem_code name_of_segment(const struct call *call, struct name *name);
-smem_code name_of_control(const struct call *call, struct name *name);
+smem_code smem__name_of_segment(const struct call *call, struct name *name);
+smem_code smem__name_of_control(const struct call *call, struct name *name);
 /* "smem.<namespace>.": what the names of all segments begin with. */
-smem_code name_prefix(const struct call *call, struct name *name);
+smem_code smem__name_prefix(const struct call *call, struct name *name);
 /* The same for a namespace of choice. */
-void name_of_control_in(const char *space, struct name *name);
-void name_of_segment_in(const char *space, const char *id, struct name *name);
+void smem__name_of_control_in(const char *space, struct name *name);
+void smem__name_of_segment_in(const char *space, const char *id,
+                              struct name *name);
 /* Does it obey the grammar of namespaces? */
-bool name_is_space(const char *text);
+bool smem__name_is_space(const char *text);
 /* Take "smem.<namespace>.<id>" apart. False if that is not its form. */
-bool name_split(const char *name, struct space *space, const char **id);
+bool smem__name_split(const char *name, struct space *space, const char **id);
 
-void name_start(void);
-void name_before_fork(void);
-void name_after_fork(void);
+void smem__name_start(void);
+void smem__name_before_fork(void);
+void smem__name_after_fork(void);
 
-/* ---- walk.c ------------------------------------------------------------------- */
+/* ---- walk.c -------------------------------------------------------------- */
 
-/* Called with each name and what is behind the prefix, until it returns false. */
+/* Called with each name and what is behind the prefix, until it returns false.
+ */
 typedef bool visit_name(const char *name, const char *id, void *context);
 /* The objects of the namespace. Interruptible. */
-smem_code walk_own(const struct call *call, visit_name *visit, void *context);
+smem_code smem__walk_own(const struct call *call, visit_name *visit,
+                         void *context);
 /* Passing over the first `skip`; *seen counts them. */
-smem_code walk_own_from(const struct call *call, uint64_t skip,
-                        visit_name *visit, void *context, uint64_t *seen);
+smem_code smem__walk_own_from(const struct call *call, uint64_t skip,
+                              visit_name *visit, void *context, uint64_t *seen);
 /* Those of all namespaces; the `id` begins with the namespace then. */
-smem_code walk_all(const struct call *call, visit_name *visit, void *context);
+smem_code smem__walk_all(const struct call *call, visit_name *visit,
+                         void *context);
 /* Is there any object of the namespace? */
-smem_code walk_any(const struct call *call, bool *any);
+smem_code smem__walk_any(const struct call *call, bool *any);
 /* The highest number among the ids present, as far as the counter may have
  * handed it out: 0 if there is none. */
-smem_code walk_highest_number(const struct call *call, uint64_t *highest);
+smem_code smem__walk_highest_number(const struct call *call, uint64_t *highest);
 
-/* ---- opening.c ---------------------------------------------------------------- */
+/* ---- opening.c ----------------------------------------------------------- */
 
 /* What this process holds to make or to remove it. Lives on the stack. */
 struct opening {
@@ -62,26 +69,27 @@ struct opening {
   struct opening *next;
 };
 
-/* os_object_create() and os_object_claim(). What was opened is closed by one of the
- * two below. */
-os_status opening_create(struct opening *opening, const char *name,
-                         uint64_t size);
-os_status opening_claim(struct opening *opening, const char *name,
-                        os_info *info);
-void opening_close(struct opening *opening);
+/* smem__os_object_create() and smem__os_object_claim(). What was opened is
+ * closed by one of the two below. */
+os_status smem__opening_create(struct opening *opening, const char *name,
+                               uint64_t size);
+os_status smem__opening_claim(struct opening *opening, const char *name,
+                              os_info *info);
+void smem__opening_close(struct opening *opening);
 /* Remove what is held, and close it. */
-os_status opening_remove(struct opening *opening, const char *name);
+os_status smem__opening_remove(struct opening *opening, const char *name);
 /* Remove what a dead creator left under this name, if it is that. */
-void opening_clean(const char *name);
+void smem__opening_clean(const char *name);
 
-void opening_start(void);
-void opening_before_fork(void);
-void opening_after_fork(void);
-void opening_in_child(void);
+void smem__opening_start(void);
+void smem__opening_before_fork(void);
+void smem__opening_after_fork(void);
+void smem__opening_in_child(void);
 
-/* ---- control.c -------------------------------------------------------------- */
+/* ---- control.c ----------------------------------------------------------- */
 
-/* Bytes of the control object that stand for presences. They lie far behind its end. */
+/* Bytes of the control object that stand for presences. They lie far behind its
+ * end. */
 #define LOCK_PRESENCE ((uint64_t)1 << 56) /* + presence number */
 #define LOCK_PRESENCES ((uint64_t)1 << 55)
 
@@ -92,70 +100,74 @@ struct control_page {
   _Atomic uint64_t generation; /* random: tells it from others of this name */
   _Atomic uint64_t number;     /* the last one for an unnamed segment */
   _Atomic uint64_t presence;   /* the last one handed out */
-  _Atomic uint64_t reclaimed;  /* see control_reclaim_position() */
+  _Atomic uint64_t reclaimed;  /* see smem__control_reclaim_position() */
 };
 
 /* The namespace's control object as this process has it open. */
 struct control {
   os_object file;
-  struct control_page *page; /* NULL if control_peek() found none of use */
-  uint64_t generation;       /* 0 likewise */
-  uint64_t presence;         /* 0 if opened by control_peek() */
+  struct control_page
+      *page;           /* NULL if smem__control_peek() found none of use */
+  uint64_t generation; /* 0 likewise */
+  uint64_t presence;   /* 0 if opened by smem__control_peek() */
   unsigned references;
   struct control *next;
 };
 
 /* A reference to the joined control object, which is joined if need be. */
-smem_code control_join(const struct call *call, struct control **control);
+smem_code smem__control_join(const struct call *call, struct control **control);
 /* The joined one, or an opening without presence, or NULL when there is none:
  * never creates it. */
-smem_code control_peek(const struct call *call, struct control **control);
+smem_code smem__control_peek(const struct call *call, struct control **control);
 /* That of another namespace; NULL also if it is not ours or cannot be used. */
-struct control *control_peek_in(const struct call *call, const char *space);
-void control_release(struct control *control);
+struct control *smem__control_peek_in(const struct call *call,
+                                      const char *space);
+void smem__control_release(struct control *control);
 
 /* Has nobody removed or damaged it? False also without a page. */
-bool control_is_intact(const struct control *control);
+bool smem__control_is_intact(const struct control *control);
 
 /* The first of `count` numbers in a row for unnamed segments. */
-smem_code control_take_numbers(const struct call *call, struct control *control,
-                               uint64_t count, uint64_t *first);
+smem_code smem__control_take_numbers(const struct call *call,
+                                     struct control *control, uint64_t count,
+                                     uint64_t *first);
 /* Has the counter handed out this number? */
-bool control_has_passed(const struct control *control, uint64_t number);
+bool smem__control_has_passed(const struct control *control, uint64_t number);
 /* Never again hand out numbers up to this one, whatever becomes of the control
  * object: this process knows of a segment that has it. */
-void control_remember_number(uint64_t number);
+void smem__control_remember_number(uint64_t number);
 /* Is it among those? Then it will never be another segment's. */
-bool control_knows_number(uint64_t number);
+bool smem__control_knows_number(uint64_t number);
 /* Of a namespace that is left for another. */
-void control_forget_numbers(void);
-/* A reference to the joined one, NULL if this process is not joined. Cheap: does not
- * look whether the object is intact. */
-struct control *control_reference(void);
+void smem__control_forget_numbers(void);
+/* A reference to the joined one, NULL if this process is not joined. Cheap:
+ * does not look whether the object is intact. */
+struct control *smem__control_reference(void);
 
 /* Where the last bounded reclaim of the namespace stopped: how many objects it
  * had passed. NULL if the page cannot be used. */
-_Atomic uint64_t *control_reclaim_position(struct control *control);
+_Atomic uint64_t *smem__control_reclaim_position(struct control *control);
 
-/* To be called by who has made or mapped a segment, before the reference is given
- * back under which it was done; and how often it was. */
-void control_used(void);
-uint64_t control_uses(void);
+/* To be called by who has made or mapped a segment, before the reference is
+ * given back under which it was done; and how often it was. */
+void smem__control_used(void);
+uint64_t smem__control_uses(void);
 
 /* To be called by who has freed a segment. */
-void control_freed(void);
+void smem__control_freed(void);
 
 /* Give up the presence, and remove the object after the last process and the
- * last segment. False, and nothing is changed: another thread is using it, or has
- * since control_uses() was `before`, so there may be something to stay for. */
-bool control_leave(const struct call *call, uint64_t before);
+ * last segment. False, and nothing is changed: another thread is using it, or
+ * has since smem__control_uses() was `before`, so there may be something to
+ * stay for. */
+bool smem__control_leave(const struct call *call, uint64_t before);
 
-void control_start(void);
-void control_before_fork(void);
-void control_after_fork(void);
-void control_in_child(void);
+void smem__control_start(void);
+void smem__control_before_fork(void);
+void smem__control_after_fork(void);
+void smem__control_in_child(void);
 
-/* ---- owner.c ------------------------------------------------------------------- */
+/* ---- owner.c ------------------------------------------------------------- */
 
 /* Who has made a segment, as its footer tells. */
 struct owner {
@@ -167,6 +179,7 @@ struct owner {
 
 /* Does the owner of a complete segment live? `control` may be NULL: then by the
  * process that it names. SMEM_LIVE, SMEM_ORPHAN, SMEM_UNKNOWN. */
-smem_state owner_state(const struct control *control, const struct owner *owner);
+smem_state smem__owner_state(const struct control *control,
+                             const struct owner *owner);
 
 #endif

@@ -16,8 +16,8 @@ static bool step(const char *name, void *context) {
   struct walk *walk = context;
   if (++*walk->seen <= walk->skip) return true;
   if (*walk->seen % 256 == 0 && !walk->call->must_finish &&
-      process_interrupted()) {
-    walk->code = fail(walk->call, SMEM_INTERRUPTED, 0, "interrupted");
+      smem__process_interrupted()) {
+    walk->code = smem__fail(walk->call, SMEM_INTERRUPTED, 0, "interrupted");
     return false;
   }
   return walk->visit(name, name + walk->prefix, walk->context);
@@ -29,32 +29,35 @@ static smem_code walk_names(const struct call *call, const char *prefix,
   struct walk walk = {call,  strlen(prefix), skip,   seen,
                       visit, context,        SMEM_OK};
   *seen = 0;
-  os_status status = os_object_list(prefix, step, &walk);
+  os_status status = smem__os_object_list(prefix, step, &walk);
   /* No shared memory file system: nothing is there. */
   if (status.code != OS_OK && status.code != OS_NOT_FOUND)
-    return fail_os(call, status, "the segments cannot be listed");
+    return smem__fail_os(call, status, "the segments cannot be listed");
   return walk.code;
 }
 
-smem_code walk_all(const struct call *call, visit_name *visit, void *context) {
+smem_code smem__walk_all(const struct call *call, visit_name *visit,
+                         void *context) {
   uint64_t seen;
   return walk_names(call, "smem.", 0, visit, context, &seen);
 }
 
-smem_code walk_own_from(const struct call *call, uint64_t skip,
-                        visit_name *visit, void *context, uint64_t *seen) {
+smem_code smem__walk_own_from(const struct call *call, uint64_t skip,
+                              visit_name *visit, void *context,
+                              uint64_t *seen) {
   struct name prefix;
-  smem_code code = name_prefix(call, &prefix);
+  smem_code code = smem__name_prefix(call, &prefix);
   if (code != SMEM_OK) return code;
   return walk_names(call, prefix.text, skip, visit, context, seen);
 }
 
-smem_code walk_own(const struct call *call, visit_name *visit, void *context) {
+smem_code smem__walk_own(const struct call *call, visit_name *visit,
+                         void *context) {
   uint64_t seen;
-  return walk_own_from(call, 0, visit, context, &seen);
+  return smem__walk_own_from(call, 0, visit, context, &seen);
 }
 
-/* ---- what others ask ------------------------------------------------------------ */
+/* ---- what others ask ----------------------------------------------------- */
 
 static bool visit_any(const char *name, const char *id, void *context) {
   (void)name;
@@ -63,9 +66,9 @@ static bool visit_any(const char *name, const char *id, void *context) {
   return false;
 }
 
-smem_code walk_any(const struct call *call, bool *any) {
+smem_code smem__walk_any(const struct call *call, bool *any) {
   *any = false;
-  return walk_own(call, visit_any, any);
+  return smem__walk_own(call, visit_any, any);
 }
 
 /* Numbers that the counter cannot have reached are somebody's names; to start
@@ -81,7 +84,8 @@ static bool visit_number(const char *name, const char *id, void *context) {
   return true;
 }
 
-smem_code walk_highest_number(const struct call *call, uint64_t *highest) {
+smem_code smem__walk_highest_number(const struct call *call,
+                                    uint64_t *highest) {
   *highest = 0;
-  return walk_own(call, visit_number, highest);
+  return smem__walk_own(call, visit_number, highest);
 }

@@ -4,12 +4,12 @@
 /* Whatever it is, if it is a file of ours its bytes can be looked at. */
 static bool open_damaged(const struct name *name, struct segment *segment,
                          uint64_t *size) {
-  if (os_object_open(name->text, false, &segment->object, &segment->info)
+  if (smem__os_object_open(name->text, false, &segment->object, &segment->info)
           .code != OS_OK)
     return false;
   *size = segment->info.size;
-  if (segment->info.user == os_user()) return true;
-  os_object_close(segment->object);
+  if (segment->info.user == smem__os_user()) return true;
+  smem__os_object_close(segment->object);
   return false;
 }
 
@@ -23,27 +23,28 @@ smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
   smem_entry entry;
   bool opened;
   struct space space;
-  smem_code code = name_of_segment(&call, &name);
-  if (code != SMEM_OK || (code = namespace_get(&call, &space)) != SMEM_OK)
+  smem_code code = smem__name_of_segment(&call, &name);
+  if (code != SMEM_OK || (code = smem__namespace_get(&call, &space)) != SMEM_OK)
     return code;
-  struct control *control = control_peek_in(&call, space.text);
-  bool found = list_examine(control, name.text, id, &entry, &segment, &opened);
-  if (control) control_release(control);
-  if (!found) return fail(&call, SMEM_NOT_FOUND, 0, "no segment has this id");
+  struct control *control = smem__control_peek_in(&call, space.text);
+  bool found =
+      smem__list_examine(control, name.text, id, &entry, &segment, &opened);
+  if (control) smem__control_release(control);
+  if (!found)
+    return smem__fail(&call, SMEM_NOT_FOUND, 0, "no segment has this id");
   if (entry.state == SMEM_FOREIGN)
-    return fail_owner(&call, name.text, entry.user);
-  os_object_path(name.text, path, path_length);
+    return smem__fail_owner(&call, name.text, entry.user);
+  smem__os_object_path(name.text, path, path_length);
   uint64_t size = entry.capacity;
   bool strange = entry.state == SMEM_DAMAGED || entry.state == SMEM_UNKNOWN;
-  if (!opened && strange)
-    opened = open_damaged(&name, &segment, &size);
+  if (!opened && strange) opened = open_damaged(&name, &segment, &size);
   if (!opened) size = 0;
   if (*length > size) *length = (size_t)size;
   if (opened) {
-    os_status status = os_object_read(segment.object, 0, bytes, *length);
-    os_object_close(segment.object);
+    os_status status = smem__os_object_read(segment.object, 0, bytes, *length);
+    smem__os_object_close(segment.object);
     if (status.code != OS_OK)
-      return fail_os(&call, status, "its bytes cannot be read");
+      return smem__fail_os(&call, status, "its bytes cannot be read");
   }
   visit(&entry, context);
   return SMEM_OK;

@@ -5,24 +5,25 @@
 
 #include <string.h>
 
-smem_code list_open(const char *name, const char *id, struct segment *segment,
-                    smem_error *error) {
+smem_code smem__list_open(const char *name, const char *id,
+                          struct segment *segment, smem_error *error) {
   struct call call = {"list", id, 0, error, false};
   os_status status;
   const char *why;
-  /* Nobody can have made it through the core, nor can it be reached: its name is too
-   * long, too short, not text, or an attempt on a terminal. */
+  /* Nobody can have made it through the core, nor can it be reached: its name
+   * is too long, too short, not text, or an attempt on a terminal. */
   if (!smem_id_is_valid(id, strlen(id), &why))
-    return fail(&call, SMEM_PERMISSION, 0, "its name is not an id, which %s", why);
+    return smem__fail(&call, SMEM_PERMISSION, 0,
+                      "its name is not an id, which %s", why);
   smem_copy_text(segment->name.text, sizeof segment->name.text, name);
   segment->footer.magic = 0; /* it may not come to reading it */
-  smem_code code = segment_try_open(&call, false, segment, &status);
+  smem_code code = smem__segment_try_open(&call, false, segment, &status);
   if (code == SMEM_OK && status.code == OS_NOT_FOUND) return SMEM_NOT_FOUND;
   if (code == SMEM_OK && status.code == OS_INCOMPLETE) return SMEM_BUSY;
   return code;
 }
 
-/* ---- one entry ------------------------------------------------------------------- */
+/* ---- one entry ----------------------------------------------------------- */
 
 const char *smem_state_name(smem_state state) {
   static const char *const names[SMEM_STATES] = {
@@ -35,12 +36,13 @@ const char *smem_state_name(smem_state state) {
 static void describe(const struct control *control,
                      const struct segment *segment, smem_entry *entry) {
   const struct footer *footer = &segment->footer;
-  entry->state = owner_state(control, &footer->owner);
-  entry->capacity = segment_capacity(footer);
+  entry->state = smem__owner_state(control, &footer->owner);
+  entry->capacity = smem__segment_capacity(footer);
   entry->requested = footer->requested;
   entry->pid = footer->owner.pid;
-  entry->pid_is_ours = footer->owner.pid_space != 0 &&
-                       footer->owner.pid_space == process_self()->os.pid_space;
+  entry->pid_is_ours =
+      footer->owner.pid_space != 0 &&
+      footer->owner.pid_space == smem__process_self()->os.pid_space;
   entry->created = footer->created;
   entry->lifetime = (smem_lifetime)footer->lifetime;
   entry->sealed = segment->sealed;
@@ -48,7 +50,7 @@ static void describe(const struct control *control,
   entry->tag = footer->tag;
   entry->trace = footer->trace;
   entry->is_object = footer->flags & FOOTER_OBJECT;
-  if (entry->is_object) object_counts(segment, entry);
+  if (entry->is_object) smem__object_counts(segment, entry);
 }
 
 static void describe_object(const os_info *info, smem_entry *entry) {
@@ -58,15 +60,19 @@ static void describe_object(const os_info *info, smem_entry *entry) {
   entry->identity[1] = info->identity[1];
 }
 
-bool list_examine(const struct control *control, const char *name,
-                  const char *id, smem_entry *entry, struct segment *segment,
-                  bool *opened) {
+bool smem__list_examine(const struct control *control, const char *name,
+                        const char *id, smem_entry *entry,
+                        struct segment *segment, bool *opened) {
   static _Thread_local smem_error wrong;
   os_info info;
-  *entry = (smem_entry){.id = id, .state = SMEM_DAMAGED, .tag = "", .trace = "",
-                        .wrong = "", .resident = UINT64_MAX};
+  *entry = (smem_entry){.id = id,
+                        .state = SMEM_DAMAGED,
+                        .tag = "",
+                        .trace = "",
+                        .wrong = "",
+                        .resident = UINT64_MAX};
   *opened = false;
-  switch (list_open(name, id, segment, &wrong)) {
+  switch (smem__list_open(name, id, segment, &wrong)) {
   case SMEM_OK:
     *opened = true;
     describe_object(&segment->info, entry);
@@ -75,14 +81,15 @@ bool list_examine(const struct control *control, const char *name,
   case SMEM_NOT_FOUND: /* freed since its name was read */
     return false;
   case SMEM_BUSY:
-    if (!segment_is_abandoned(name)) return false; /* or it is complete by now */
+    if (!smem__segment_is_abandoned(name))
+      return false; /* or it is complete by now */
     entry->state = SMEM_INCOMPLETE;
     break;
   case SMEM_PERMISSION:
     entry->state = SMEM_FOREIGN;
     break;
   case SMEM_CORRUPT:
-    if (footer_is_of_another_version(&segment->footer))
+    if (smem__footer_is_of_another_version(&segment->footer))
       entry->state = SMEM_UNKNOWN;
     entry->wrong = wrong.detail;
     break;
@@ -91,13 +98,13 @@ bool list_examine(const struct control *control, const char *name,
     entry->wrong = wrong.detail;
     break;
   }
-  os_code code = os_object_stat(name, &info).code;
+  os_code code = smem__os_object_stat(name, &info).code;
   if (code == OS_NOT_FOUND) return false;
-  if (os_stat_told(code)) describe_object(&info, entry);
+  if (smem__os_stat_told(code)) describe_object(&info, entry);
   return true;
 }
 
-/* ---- for the user ---------------------------------------------------------------- */
+/* ---- for the user -------------------------------------------------------- */
 
 struct listing {
   struct control *control; /* may be NULL */
@@ -110,9 +117,10 @@ static bool visit_entry(const char *name, const char *id, void *context) {
   struct segment segment;
   smem_entry entry;
   bool opened;
-  if (!list_examine(listing->control, name, id, &entry, &segment, &opened))
+  if (!smem__list_examine(listing->control, name, id, &entry, &segment,
+                          &opened))
     return true;
-  if (opened) os_object_close(segment.object);
+  if (opened) smem__os_object_close(segment.object);
   return listing->visit(&entry, listing->context);
 }
 
@@ -121,12 +129,12 @@ smem_code smem_list(bool (*visit_one)(const smem_entry *entry, void *context),
   struct call call = {"list", "", 0, error, false};
   struct listing listing = {NULL, visit_one, context};
   struct space space;
-  smem_code code = namespace_get(&call, &space);
+  smem_code code = smem__namespace_get(&call, &space);
   if (code != SMEM_OK) return code;
   /* Another user's control object, or a damaged one, does not keep us from
    * listing: owners are then judged by their processes. */
-  listing.control = control_peek_in(&call, space.text);
-  code = walk_own(&call, visit_entry, &listing);
-  if (listing.control) control_release(listing.control);
+  listing.control = smem__control_peek_in(&call, space.text);
+  code = smem__walk_own(&call, visit_entry, &listing);
+  if (listing.control) smem__control_release(listing.control);
   return code;
 }

@@ -2,33 +2,36 @@
 #include "survey.h"
 
 smem_code smem_mapped_by(const char *id,
-                         bool (*visit)(uint64_t pid,
-                                       const uint64_t identity[2],
+                         bool (*visit)(uint64_t pid, const uint64_t identity[2],
                                        void *context),
                          void *context, smem_error *error) {
   struct call call = {"list", id ? id : "", 0, error, false};
   struct name prefix;
-  smem_code code =
-      id ? name_of_segment(&call, &prefix) : name_prefix(&call, &prefix);
+  smem_code code = id ? smem__name_of_segment(&call, &prefix)
+                      : smem__name_prefix(&call, &prefix);
   if (code != SMEM_OK) return code;
-  os_status status = os_mappings(prefix.text, visit, context);
+  os_status status = smem__os_mappings(prefix.text, visit, context);
   if (status.code == OS_OK) return SMEM_OK;
-  return fail_os(&call, status, "the system does not tell who maps what");
+  return smem__fail_os(&call, status, "the system does not tell who maps what");
 }
 
 void smem_command(uint64_t pid, char *buffer, size_t length) {
-  os_process_command(pid, buffer, length);
+  smem__os_process_command(pid, buffer, length);
 }
 
 void smem_limits_get(smem_limits *limits) {
   os_limits told;
-  os_limits_get(&told);
-  *limits = (smem_limits){told.capacity, told.used, told.free, "",
-                          told.max_mappings, told.mappings,
+  smem__os_limits_get(&told);
+  *limits = (smem_limits){told.capacity,
+                          told.used,
+                          told.free,
+                          "",
+                          told.max_mappings,
+                          told.mappings,
                           told.cleaned_at_logout};
   smem_copy_text(limits->free_by, sizeof limits->free_by, told.free_by);
 }
 
 void smem_user_name(uint64_t user, char *buffer, size_t length) {
-  os_user_name(user, buffer, length);
+  smem__os_user_name(user, buffer, length);
 }

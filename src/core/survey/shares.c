@@ -29,9 +29,9 @@ static struct place *place_of(struct tally *tally, const struct space *space) {
   struct place *place = tally->places;
   while (place && strcmp(place->space.text, space->text) != 0)
     place = place->next;
-  if (place || !(place = os_allocate(sizeof *place))) return place;
+  if (place || !(place = smem__os_allocate(sizeof *place))) return place;
   place->space = *space;
-  place->control = control_peek_in(tally->call, space->text);
+  place->control = smem__control_peek_in(tally->call, space->text);
   place->next = tally->places;
   return tally->places = place;
 }
@@ -42,7 +42,7 @@ static struct group *group_of(struct tally *tally, const struct space *space,
   while (group && (strcmp(group->space.text, space->text) != 0 ||
                    group->user != entry->user || group->state != entry->state))
     group = group->next;
-  if (group || !(group = os_allocate(sizeof *group))) return group;
+  if (group || !(group = smem__os_allocate(sizeof *group))) return group;
   group->space = *space;
   group->user = entry->user;
   group->state = entry->state;
@@ -58,12 +58,12 @@ static bool count(const char *name, const char *rest, void *context) {
   struct segment segment;
   smem_entry entry;
   bool opened;
-  if (!name_split(name, &space, &id)) return true; /* not one of ours */
+  if (!smem__name_split(name, &space, &id)) return true; /* not one of ours */
   struct place *place = place_of(tally, &space);
-  if (place && !list_examine(place->control, name, id, &entry, &segment,
-                             &opened))
+  if (place &&
+      !smem__list_examine(place->control, name, id, &entry, &segment, &opened))
     return true;
-  if (place && opened) os_object_close(segment.object);
+  if (place && opened) smem__os_object_close(segment.object);
   struct group *group = place ? group_of(tally, &space, &entry) : NULL;
   tally->out_of_memory = !group;
   if (!group) return false;
@@ -85,12 +85,12 @@ static void report(const struct tally *tally,
 static void dispose(struct tally *tally) {
   for (struct group *group = tally->groups, *next; group; group = next) {
     next = group->next;
-    os_release(group);
+    smem__os_release(group);
   }
   for (struct place *place = tally->places, *next; place; place = next) {
     next = place->next;
-    if (place->control) control_release(place->control);
-    os_release(place);
+    if (place->control) smem__control_release(place->control);
+    smem__os_release(place);
   }
 }
 
@@ -98,8 +98,9 @@ smem_code smem_shares(void (*visit)(const smem_share *share, void *context),
                       void *context, smem_error *error) {
   struct call call = {"list", "", 0, error, false};
   struct tally tally = {.call = &call};
-  smem_code code = walk_all(&call, count, &tally);
-  if (code == SMEM_OK && tally.out_of_memory) code = fail_no_memory(&call);
+  smem_code code = smem__walk_all(&call, count, &tally);
+  if (code == SMEM_OK && tally.out_of_memory)
+    code = smem__fail_no_memory(&call);
   if (code == SMEM_OK) report(&tally, visit, context);
   dispose(&tally);
   return code;

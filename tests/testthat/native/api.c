@@ -1,5 +1,6 @@
-/* The C interface for other packages, called in every way that a test may want: each
- * function gives list(code, value, error), where error is the record as it came back. */
+/* The C interface for other packages, called in every way that a test may want:
+ * each function gives list(code, value, error), where error is the record as it
+ * came back. */
 #define R_NO_REMAP
 #include <R.h>
 #include <Rinternals.h>
@@ -64,7 +65,8 @@ SEXP api_map(SEXP id, SEXP readonly) {
   ERROR;
   sharedmemory_handle *handle = NULL;
   int code = shm->map(text_of(id), Rf_asInteger(readonly), &handle, &error);
-  return answer(code, R_MakeExternalPtr(handle, R_NilValue, R_NilValue), &error);
+  return answer(code, R_MakeExternalPtr(handle, R_NilValue, R_NilValue),
+                &error);
 }
 
 SEXP api_unmap(SEXP handle) {
@@ -116,13 +118,17 @@ SEXP api_size_of(SEXP id) {
 SEXP api_info(SEXP id) {
   ERROR;
   sharedmemory_info info = SHAREDMEMORY_INFO_INIT;
-  const char *names[] = {"state", "lifetime", "capacity", "requested",
-                         "resident", "pid", "user", "created", "tag", "trace",
-                         "generation", ""};
+  const char *names[] = {"state",    "lifetime", "capacity",   "requested",
+                         "resident", "pid",      "user",       "created",
+                         "tag",      "trace",    "generation", ""};
   int code = shm->info(text_of(id), &info, &error);
-  double numbers[] = {info.state, info.lifetime, (double)info.capacity,
-                      (double)info.requested, (double)info.resident,
-                      (double)info.pid, (double)info.user,
+  double numbers[] = {info.state,
+                      info.lifetime,
+                      (double)info.capacity,
+                      (double)info.requested,
+                      (double)info.resident,
+                      (double)info.pid,
+                      (double)info.user,
                       (double)info.created};
   SEXP list = PROTECT(Rf_mkNamed(VECSXP, names));
   for (int i = 0; i < 8; i++)
@@ -156,8 +162,7 @@ SEXP api_seal(SEXP id) {
   return answer(code, R_NilValue, &error);
 }
 
-SEXP api_view(SEXP handle, SEXP type, SEXP offset, SEXP length,
-              SEXP live) {
+SEXP api_view(SEXP handle, SEXP type, SEXP offset, SEXP length, SEXP live) {
   ERROR;
   SEXP view = R_NilValue;
   int code = shm->view(handle_of(handle), Rf_asInteger(type),
@@ -168,7 +173,7 @@ SEXP api_view(SEXP handle, SEXP type, SEXP offset, SEXP length,
 
 SEXP api_kind(SEXP code) { return Rf_mkString(shm->kind(Rf_asInteger(code))); }
 
-/* ---- where no pointer is given ------------------------------------------------------ */
+/* ---- where no pointer is given ------------------------------------------- */
 
 SEXP api_without_pointers(SEXP id, SEXP handle) {
   sharedmemory_request request = SHAREDMEMORY_REQUEST_INIT;
@@ -176,14 +181,16 @@ SEXP api_without_pointers(SEXP id, SEXP handle) {
   const char *text = text_of(id);
   SEXP view;
   request.bytes = 1;
-  int codes[] = {
-      shm->allocate(NULL, room, NULL), shm->allocate(&request, NULL, NULL),
-      shm->map(text, 1, NULL, NULL),   shm->exists(text, NULL, NULL),
-      shm->info(text, NULL, NULL),     shm->last_index(NULL, NULL),
-      shm->fill(text, 0, NULL, 1, NULL),
-      shm->seal(NULL, NULL),
-      shm->view(NULL, 0, 0, 0, 1, &view, NULL),
-      shm->view(handle_of(handle), 0, 0, 0, 1, NULL, NULL)};
+  int codes[] = {shm->allocate(NULL, room, NULL),
+                 shm->allocate(&request, NULL, NULL),
+                 shm->map(text, 1, NULL, NULL),
+                 shm->exists(text, NULL, NULL),
+                 shm->info(text, NULL, NULL),
+                 shm->last_index(NULL, NULL),
+                 shm->fill(text, 0, NULL, 1, NULL),
+                 shm->seal(NULL, NULL),
+                 shm->view(NULL, 0, 0, 0, 1, &view, NULL),
+                 shm->view(handle_of(handle), 0, 0, 0, 1, NULL, NULL)};
   SEXP result = Rf_allocVector(INTSXP, sizeof codes / sizeof *codes);
   memcpy(INTEGER(result), codes, sizeof codes);
   return result;
@@ -200,7 +207,7 @@ SEXP api_without_errors(SEXP id) {
   return result;
 }
 
-/* ---- structs of other sizes ------------------------------------------------------- */
+/* ---- structs of other sizes ---------------------------------------------- */
 
 enum { FILLED = 0xAA, ROOM = 4096 };
 
@@ -252,7 +259,7 @@ SEXP api_sizes_of_structs(void) {
   return sizes;
 }
 
-/* ---- on another thread --------------------------------------------------------------- */
+/* ---- on another thread --------------------------------------------------- */
 
 struct task {
   const char *id;

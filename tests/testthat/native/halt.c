@@ -15,13 +15,13 @@ static void look(const char *call, const char *path) {
   raise(SIGSTOP);
 }
 
-#define WRAP(type, name)                        \
-  type name(const char *path) {                 \
-    type (*next)(const char *);                 \
-    void *address = dlsym(RTLD_NEXT, #name);    \
-    memcpy(&next, &address, sizeof next);       \
-    look(#name, path);                          \
-    return next(path);                          \
+#define WRAP(type, name)                                                       \
+  type name(const char *path) {                                                \
+    type (*next)(const char *);                                                \
+    void *address = dlsym(RTLD_NEXT, #name);                                   \
+    memcpy(&next, &address, sizeof next);                                      \
+    look(#name, path);                                                         \
+    return next(path);                                                         \
   }
 
 WRAP(int, unlink)

@@ -1,5 +1,5 @@
-/* A client that is compiled against headers of other versions than the installed one.
- * Uses only what the oldest of them has. */
+/* A client that is compiled against headers of other versions than the
+ * installed one. Uses only what the oldest of them has. */
 #define R_NO_REMAP
 #include <R.h>
 #include <Rinternals.h>

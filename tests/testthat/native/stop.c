@@ -17,13 +17,13 @@ static void look(const char *call) {
 }
 
 /* The same under its second name, which large file support makes of it. */
-#define WRAP(type, name, call, parameters, arguments) \
-  type name parameters {                              \
-    type(*next) parameters;                           \
-    void *address = dlsym(RTLD_NEXT, #name);          \
-    memcpy(&next, &address, sizeof next);             \
-    look(call);                                       \
-    return next arguments;                            \
+#define WRAP(type, name, call, parameters, arguments)                          \
+  type name parameters {                                                       \
+    type(*next) parameters;                                                    \
+    void *address = dlsym(RTLD_NEXT, #name);                                   \
+    memcpy(&next, &address, sizeof next);                                      \
+    look(call);                                                                \
+    return next arguments;                                                     \
   }
 
 WRAP(int, fallocate, "fallocate", (int fd, int mode, off_t from, off_t length),

@@ -1,12 +1,12 @@
-/* Numeric vectors in shared memory, by the C interface of sharedmemory. Each function
- * of the interface is called here at least once. */
+/* Numeric vectors in shared memory, by the C interface of sharedmemory. Each
+ * function of the interface is called here at least once. */
 
-/* ---- init ------------------------------------------------------------------------
+/* ---- init -------------------------------------------------------------------
  *
  * The table of functions is asked for once, when the library of this package is
  * loaded. If the installed sharedmemory is too old for the header that this was
- * compiled with, sharedmemory_init() throws an error that says so, and this package is
- * not loaded. */
+ * compiled with, sharedmemory_init() throws an error that says so, and this
+ * package is not loaded. */
 #define R_NO_REMAP
 #include <R.h>
 #include <Rinternals.h>
@@ -17,11 +17,12 @@
 
 static const sharedmemory_api *shm;
 
-/* ---- errors ----------------------------------------------------------------------
+/* ---- errors -----------------------------------------------------------------
  *
- * Rf_error() would jump away, and a handle that is held would never be unmapped. So
- * errors are values here, R conditions; R/clientc.R throws them. Their classes are
- * those of the R functions of sharedmemory, and one of our own. */
+ * Rf_error() would jump away, and a handle that is held would never be
+ * unmapped. So errors are values here, R conditions; R/clientc.R throws them.
+ * Their classes are those of the R functions of sharedmemory, and one of our
+ * own. */
 static SEXP condition(const sharedmemory_error *error) {
   const char *names[] = {"message", "call", "id", ""};
   char kind[64];
@@ -40,7 +41,7 @@ static SEXP condition(const sharedmemory_error *error) {
   return result;
 }
 
-/* ---- strings --------------------------------------------------------------------
+/* ---- strings ----------------------------------------------------------------
  *
  * Ids and names are UTF-8. This may be an R error, which is harmless as long as
  * nothing is held: so first the arguments, then sharedmemory. */
@@ -50,11 +51,11 @@ static const char *text_of(SEXP x) {
   return Rf_translateCharUTF8(STRING_ELT(x, 0));
 }
 
-/* ---- allocate ---------------------------------------------------------------------
+/* ---- allocate ---------------------------------------------------------------
  *
- * Set what differs from the defaults. The segment is ours until we give its id away:
- * if anything goes wrong before, we free it. fill() copies without a mapping, which is
- * faster for memory that is touched for the first time. */
+ * Set what differs from the defaults. The segment is ours until we give its id
+ * away: if anything goes wrong before, we free it. fill() copies without a
+ * mapping, which is faster for memory that is touched for the first time. */
 static SEXP store(SEXP x, SEXP name) {
   sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
   sharedmemory_request request = SHAREDMEMORY_REQUEST_INIT;
@@ -72,10 +73,10 @@ static SEXP store(SEXP x, SEXP name) {
   return Rf_ScalarString(Rf_mkCharCE(id, CE_UTF8));
 }
 
-/* ---- map --------------------------------------------------------------------------
+/* ---- map --------------------------------------------------------------------
  *
- * A handle is a mapping of our own. Whoever frees the segment meanwhile, its memory
- * stays until we unmap. */
+ * A handle is a mapping of our own. Whoever frees the segment meanwhile, its
+ * memory stays until we unmap. */
 static SEXP total(SEXP id) {
   sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
   sharedmemory_handle *handle;
@@ -89,12 +90,12 @@ static SEXP total(SEXP id) {
   return Rf_ScalarReal(sum);
 }
 
-/* ---- write ------------------------------------------------------------------------
+/* ---- write ------------------------------------------------------------------
  *
- * 0: mapped for writing. The capacity is rounded up to whole pages, so it may be more
- * than was asked for; all of it may be used, and nothing behind it: checking that is
- * ours to do. Nothing keeps others from writing at the same time: that is between you
- * and them. */
+ * 0: mapped for writing. The capacity is rounded up to whole pages, so it may
+ * be more than was asked for; all of it may be used, and nothing behind it:
+ * checking that is ours to do. Nothing keeps others from writing at the same
+ * time: that is between you and them. */
 static SEXP put(SEXP id, SEXP at, SEXP value) {
   sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
   sharedmemory_handle *handle;
@@ -114,12 +115,12 @@ static SEXP put(SEXP id, SEXP at, SEXP value) {
   return condition(&error);
 }
 
-/* ---- view -------------------------------------------------------------------------
+/* ---- view -------------------------------------------------------------------
  *
- * A view is a vector, whose elements must not change by themselves: so the segment is
- * sealed first, and put() is refused from then on. The view has a mapping of its own,
- * and the handle can go at once. The one function that needs R, and so R's main
- * thread. */
+ * A view is a vector, whose elements must not change by themselves: so the
+ * segment is sealed first, and put() is refused from then on. The view has a
+ * mapping of its own, and the handle can go at once. The one function that
+ * needs R, and so R's main thread. */
 static SEXP window(SEXP id) {
   sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
   sharedmemory_handle *handle;
@@ -133,10 +134,11 @@ static SEXP window(SEXP id) {
   return code == SHAREDMEMORY_OK ? x : condition(&error);
 }
 
-/* ---- look -------------------------------------------------------------------------
+/* ---- look -------------------------------------------------------------------
  *
- * Without a mapping. Between two calls anything may happen to a segment that others
- * know: what exists() found may be gone when size_of() looks, which then says so. */
+ * Without a mapping. Between two calls anything may happen to a segment that
+ * others know: what exists() found may be gone when size_of() looks, which then
+ * says so. */
 static SEXP count(SEXP id) {
   sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
   const char *text = text_of(id);
@@ -162,14 +164,13 @@ static SEXP describe(SEXP id) {
   SET_VECTOR_ELT(result, 0, Rf_ScalarReal((double)info.requested));
   SET_VECTOR_ELT(result, 1, Rf_ScalarReal((double)info.capacity));
   SET_VECTOR_ELT(result, 2, Rf_ScalarReal((double)info.pid));
-  SET_VECTOR_ELT(result, 3,
-                 Rf_ScalarLogical(info.state == SHAREDMEMORY_LIVE));
+  SET_VECTOR_ELT(result, 3, Rf_ScalarLogical(info.state == SHAREDMEMORY_LIVE));
   SET_VECTOR_ELT(result, 4, Rf_ScalarReal((double)last));
   UNPROTECT(1);
   return result;
 }
 
-/* ---- free -------------------------------------------------------------------------
+/* ---- free -------------------------------------------------------------------
  *
  * By anybody who knows the id. What does not exist is no error. */
 static SEXP release(SEXP id) {
@@ -179,9 +180,10 @@ static SEXP release(SEXP id) {
   return R_NilValue;
 }
 
-/* ---- load ------------------------------------------------------------------------- */
+/* ---- load ---------------------------------------------------------------- */
 
-#define ENTRY(name, arguments) {#name, (DL_FUNC)(void (*)(void))name, arguments}
+#define ENTRY(name, arguments)                                                 \
+  { #name, (DL_FUNC)(void (*)(void))name, arguments }
 
 static const R_CallMethodDef entries[] = {
     ENTRY(store, 2), ENTRY(total, 1),    ENTRY(put, 3),     ENTRY(window, 1),

@@ -1,5 +1,5 @@
-// Numeric vectors in shared memory, by the C interface of sharedmemory, in C++11. Each
-// function of the interface is called here at least once.
+// Numeric vectors in shared memory, by the C interface of sharedmemory, in
+// C++11. Each function of the interface is called here at least once.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -10,10 +10,11 @@
 #include <thread>
 #include <vector>
 
-// ---- init --------------------------------------------------------------------------
+// ---- init
+// --------------------------------------------------------------------------
 //
-// R's headers behind those of the C++ library: without R_NO_REMAP they make macros of
-// common names.
+// R's headers behind those of the C++ library: without R_NO_REMAP they make
+// macros of common names.
 #define R_NO_REMAP
 #include <R.h>
 #include <Rinternals.h>
@@ -24,7 +25,8 @@ namespace {
 
 const sharedmemory_api *shm; // set by R_init_clientcpp()
 
-// ---- errors ------------------------------------------------------------------------
+// ---- errors
+// ------------------------------------------------------------------------
 //
 // What the interface says in a code is an exception from here on.
 class Error : public std::runtime_error {
@@ -45,10 +47,11 @@ void call(int (*function)(Parameters...), Arguments... arguments) {
   if (function(arguments..., &error) != SHAREDMEMORY_OK) throw Error(error);
 }
 
-// Between R and C++: an exception must not leave a function that R calls, and an R
-// error jumps over destructors. So exceptions end here, and become R errors when
-// nothing is left that would have to be destroyed. For the same reason `work` calls
-// nothing of R that may fail: arguments are read before, results are made after.
+// Between R and C++: an exception must not leave a function that R calls, and
+// an R error jumps over destructors. So exceptions end here, and become R
+// errors when nothing is left that would have to be destroyed. For the same
+// reason `work` calls nothing of R that may fail: arguments are read before,
+// results are made after.
 template <typename Work> void guarded(Work work) {
   char message[1200];
   try {
@@ -63,12 +66,16 @@ template <typename Work> void guarded(Work work) {
   Rf_error("%s", message);
 }
 
-// ---- map ---------------------------------------------------------------------------
+// ---- map
+// ---------------------------------------------------------------------------
 //
-// A handle, unmapped when its owner goes out of scope. It can be moved, not copied.
+// A handle, unmapped when its owner goes out of scope. It can be moved, not
+// copied.
 class Mapping {
 public:
-  Mapping(const char *id, bool readonly) { call(shm->map, id, readonly, &handle_); }
+  Mapping(const char *id, bool readonly) {
+    call(shm->map, id, readonly, &handle_);
+  }
   Mapping(Mapping &&other) noexcept : handle_(other.handle_) {
     other.handle_ = nullptr;
   }
@@ -81,8 +88,8 @@ public:
   std::size_t size() const { return shm->requested(handle_) / sizeof(double); }
   std::size_t room() const { return shm->capacity(handle_) / sizeof(double); }
 
-  // Of a sealed segment, and on R's main thread only. Not protected from the garbage
-  // collector.
+  // Of a sealed segment, and on R's main thread only. Not protected from the
+  // garbage collector.
   SEXP view() const {
     SEXP x;
     call(shm->view, handle_, SHAREDMEMORY_DOUBLE, uint64_t(0), uint64_t(size()),
@@ -94,9 +101,11 @@ private:
   sharedmemory_handle *handle_;
 };
 
-// ---- allocate ----------------------------------------------------------------------
+// ---- allocate
+// ----------------------------------------------------------------------
 //
-// A segment that is freed when its owner goes out of scope, unless it was given away.
+// A segment that is freed when its owner goes out of scope, unless it was given
+// away.
 class Segment {
 public:
   explicit Segment(std::size_t size) {
@@ -122,10 +131,12 @@ private:
   bool owned_ = true;
 };
 
-// ---- threads -----------------------------------------------------------------------
+// ---- threads
+// -----------------------------------------------------------------------
 //
-// All of the interface but view() may be called from any thread; nothing of R may. One
-// round: a segment of this thread's own, and one that all of them want.
+// All of the interface but view() may be called from any thread; nothing of R
+// may. One round: a segment of this thread's own, and one that all of them
+// want.
 void go_round(int number) {
   Segment segment(1000);
   Mapping mapping(segment.id(), false);
@@ -199,7 +210,8 @@ private:
   std::vector<std::thread> threads_;
 };
 
-// ---- functions -----------------------------------------------------------------------
+// ---- functions
+// -----------------------------------------------------------------------
 
 // Only what R calls may throw an R error, and only while it holds nothing.
 const char *text_of(SEXP x) {
@@ -217,7 +229,8 @@ void end_crew(SEXP pointer) {
 
 extern "C" {
 
-// The segment is given away when all went well: an exception before that frees it.
+// The segment is given away when all went well: an exception before that frees
+// it.
 static SEXP store(SEXP x) {
   char id[SHAREDMEMORY_ID_SIZE] = "";
   const double *numbers = REAL(x);
@@ -241,7 +254,8 @@ static SEXP total(SEXP id) {
   return Rf_ScalarReal(sum);
 }
 
-// Between unmap() and return nothing calls R, so the view need not be protected.
+// Between unmap() and return nothing calls R, so the view need not be
+// protected.
 static SEXP window(SEXP id) {
   const char *text = text_of(id);
   SEXP x = R_NilValue;
@@ -285,8 +299,8 @@ static SEXP release(SEXP id) {
   return R_NilValue;
 }
 
-// R's part, which may fail, comes first: then the pointer keeps the crew, and its
-// finalizer ends the threads if nobody calls finish().
+// R's part, which may fail, comes first: then the pointer keeps the crew, and
+// its finalizer ends the threads if nobody calls finish().
 static SEXP start(SEXP threads) {
   int size = Rf_asInteger(threads);
   SEXP pointer = PROTECT(R_MakeExternalPtr(nullptr, R_NilValue, R_NilValue));
@@ -315,15 +329,19 @@ static SEXP finish(SEXP pointer) {
   return rounds;
 }
 
-// ---- load ----------------------------------------------------------------------------
+// ---- load
+// ----------------------------------------------------------------------------
 
 #define ENTRY(name, arguments)                                                 \
-  { #name, reinterpret_cast<DL_FUNC>(reinterpret_cast<void (*)()>(name)), arguments }
+  {                                                                            \
+#name, reinterpret_cast < DL_FUNC>(reinterpret_cast <void (*)()>(name)),   \
+        arguments                                                              \
+  }
 
 static const R_CallMethodDef entries[] = {
-    ENTRY(store, 1),   ENTRY(total, 1), ENTRY(window, 1), ENTRY(count, 1),
-    ENTRY(describe, 1), ENTRY(release, 1), ENTRY(start, 1), ENTRY(finish, 1),
-    {nullptr, nullptr, 0}};
+    ENTRY(store, 1), ENTRY(total, 1),    ENTRY(window, 1),
+    ENTRY(count, 1), ENTRY(describe, 1), ENTRY(release, 1),
+    ENTRY(start, 1), ENTRY(finish, 1),   {nullptr, nullptr, 0}};
 
 void R_init_clientcpp(DllInfo *dll) {
   R_registerRoutines(dll, nullptr, entries, nullptr, nullptr);
