@@ -53,6 +53,6 @@ allocateSharedMemory <- function(size, name = "",
   .Call(C_allocate, size, name, lifetime, exclusive)
 }
 
-# The default as a value: evaluating the call to c() anew costs each allocation as
+# The default as a value: evaluating the call to c() again costs each allocation as
 # much as two system calls.
 formals(allocateSharedMemory)$lifetime <- c("freed", "process")

@@ -4,8 +4,8 @@
 #'
 #' Free acts on the name: it removes the segment that bears it now. Processes
 #' that have it mapped keep their memory until they unmap it; for everybody else
-#' the segment is gone. Anybody may free who has the id, not only the process
-#' that allocated it. What does not exist is no error. A damaged segment, and a
+#' the segment is gone. Anybody who has the id may free it, not only the process
+#' that allocated it. What does not exist is not an error. A damaged segment, and a
 #' file of somebody's that has got into the place of one, is removed as well.
 #'
 #' On Windows the operating system destroys a segment when the last process lets

@@ -12,7 +12,7 @@
 #' * `unknown`: neither can be proved, for example because the owner was in
 #'   another pid namespace and the control object of the namespace was lost.
 #' * `incomplete`: the creator died while making it.
-#' * `damaged`: the footer of the segment does not check, or it is no segment.
+#' * `damaged`: the footer of the segment does not check, or it is not a segment.
 #' * `foreign`: another user's object under a name of our namespace, or one whose name
 #'   is not an id, and which no function of this package can have made or can reach.
 #'

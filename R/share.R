@@ -9,7 +9,7 @@
 #' @section What can be shared:
 #' Vectors of all types, with their attributes: numbers, strings in every encoding,
 #' factors, dates, matrices; lists, data frames, tibbles, data.tables, S4 objects,
-#' nested to any depth. What is no vector (functions, environments, formulas, calls)
+#' nested to any depth. What is not a vector (functions, environments, formulas, calls)
 #' travels inside of a list as with [base::serialize()], vectors in it included; alone
 #' it is given back as it is, unless it gets a name. A vector that occurs several times
 #' is there once; sequences such as `1:1e9` are stored as their ends.
@@ -36,15 +36,15 @@
 #' return a shared result and end. Whoever opens what such a process has left becomes
 #' responsible for it. When memory is short, what waits longest goes first.
 #'
-#' Who has it open keeps the memory, whatever happens to the name; sent on after that,
-#' it travels by value. With the lifetime `"process"` its name goes at the normal end of
-#' the process that shared it, with `"freed"` when somebody calls [freeSharedMemory()].
-#' A forked child owns nothing of its parent's.
+#' Whoever has it open keeps the memory, whatever happens to the name; sent on after
+#' that, it travels by value. With the lifetime `"process"` its name goes at the normal
+#' end of the process that shared it, with `"freed"` when somebody calls
+#' [freeSharedMemory()]. A forked child owns nothing of its parent's.
 #'
 #' @section References that lead nowhere:
-#' Who receives a reference to what is gone gets an object of the same length, the use
-#' of which is an error: `sharedmemory_error_not_found`, `_replaced` if another object
-#' has its name now, `_elsewhere` on another machine or in another container.
+#' Whoever receives a reference to what is gone gets an object of the same length, the
+#' use of which is an error: `sharedmemory_error_not_found`, `_replaced` if another
+#' object has its name now, `_elsewhere` on another machine or in another container.
 #' [base::saveRDS()] cannot be told from sending, and stores a reference: save
 #' `unshare(x)`.
 #'

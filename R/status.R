@@ -68,7 +68,7 @@ find_limits <- function(status, shares) {
     ),
     if (isTRUE(status$cleaned_at_logout)) c(
       "removal at logout",
-      "systemd removes this user's shared memory with his last session",
+      "systemd removes this user's shared memory with the last session",
       paste("as root: `RemoveIPC=no` in /etc/systemd/logind.conf, then",
             "`systemctl restart systemd-logind`; or `loginctl enable-linger`")
     ),

@@ -52,7 +52,7 @@ typedef enum sharedmemory_code {
   SHAREDMEMORY_TOO_MANY_MAPS,  /* the kernel's limit of mappings per process */
   SHAREDMEMORY_TOO_MANY_FILES, /* the limit of open files */
   SHAREDMEMORY_BUSY,           /* its creator does not get done */
-  SHAREDMEMORY_CORRUPT,     /* what bears the name is no segment, or damaged */
+  SHAREDMEMORY_CORRUPT, /* what has the name is not a segment, or is damaged */
   SHAREDMEMORY_PERMISSION,  /* it belongs to another user */
   SHAREDMEMORY_CONTROL,     /* the namespace's control object is unusable */
   SHAREDMEMORY_INTERRUPTED, /* Ctrl-C. R has been told and will not say it
@@ -214,8 +214,8 @@ typedef struct sharedmemory_api {
   /* Remove the segment, whoever allocated it. Handles and views, in this
    * process and in others, stay good. The pointers of R's mapSharedMemory() in
    * this process stay good until the next call of an R function of this
-   * package, and are NULL then. What does not exist is no error. On Windows the
-   * memory goes with the last process that holds it. */
+   * package, and are NULL then. What does not exist is not an error. On Windows
+   * the memory goes with the last process that holds it. */
   int (*free)(const char *id, sharedmemory_error *error);
 
   /* *exists = 1 if there is a complete segment, otherwise 0. Errors:
@@ -265,7 +265,8 @@ typedef struct sharedmemory_api {
               sharedmemory_error *error);
 
   /* "not_found" and so on, as in R's condition classes
-   * sharedmemory_error_<kind>; a constant. What is no error is "system". */
+   * sharedmemory_error_<kind>; a constant. A code that is not an error gives
+   * "system". */
   const char *(*kind)(int code);
 } sharedmemory_api;
 

@@ -23,8 +23,8 @@ os_status smem__os_place(uint64_t place[2]) {
   return OS_SUCCESS;
 }
 
-/* systemd's logind removes a user's shared memory when his last session ends,
- * unless that is switched off or he is a system user. */
+/* systemd's logind removes a user's shared memory when the last session ends,
+ * unless that is switched off or it is a system user. */
 static bool removed_at_logout(void) {
   struct stat status;
   enum { FIRST_REGULAR_USER = 1000 };

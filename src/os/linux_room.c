@@ -10,9 +10,9 @@
  *
  * So several processes that allocate at one moment, and do not know of each
  * other, take a part each of what is there, and see each other at their next
- * step. That is no proof: one that is held up between its look and its step may
- * find that the others have taken all the rest. The parts are so small that
- * they would have to take dozens of steps meanwhile; with an eighth, 4
+ * step. That is not a proof: a process that is held up between its look and its
+ * step may find that the others have taken all the rest. The parts are so small
+ * that they would have to take dozens of steps meanwhile; with an eighth, 4
  * processes in a group of 100 MB met it in one run of three. */
 #include "linux.h"
 #ifdef OS_LINUX

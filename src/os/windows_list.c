@@ -100,7 +100,7 @@ static os_status open_directory(HANDLE *directory) {
   NTSTATUS status =
       smem__windows_own.open_directory(directory, directory_query, &attributes);
   if (status >= 0) return OS_SUCCESS;
-  /* Refused, say in a sandbox: that is no property of any segment. */
+  /* Refused, say in a sandbox: that says nothing about any segment. */
   return (os_status){OS_UNSUPPORTED, smem__windows_status_nt(status).number};
 }
 

@@ -65,7 +65,7 @@ uint64_t smem__os_steady_clock(void) {
   return count / rate * second + count % rate * second / rate;
 }
 
-/* Rounded up: 0 would not sleep, and who waits for another wants to. */
+/* Rounded up: 0 would not sleep, and whoever waits for another wants to. */
 void smem__os_sleep(uint64_t nanoseconds) {
   const uint64_t millisecond = 1000000u;
   Sleep((DWORD)((nanoseconds + millisecond - 1) / millisecond));

@@ -108,7 +108,7 @@ static SEXP good_dim(const char *op, SEXP dim) {
   return copy;
 }
 
-/* How many elements a dim (integer) has; -1 if that is no number that R can
+/* How many elements a dim (integer) has; -1 if that is not a number that R can
  * have. */
 static int64_t product(SEXP dim) {
   double elements = 1;

@@ -4,7 +4,7 @@
  * as to find it again. So those that were made are kept: data1 is R_NilValue,
  * or a list of two: a character vector of the different strings, in which ""
  * stands for what was not made yet ("" itself is made each time, which costs
- * nothing), and NULL or the whole as an ordinary vector, for who wants a
+ * nothing), and NULL or the whole as an ordinary vector, for whoever wants a
  * pointer to all elements or has set one. Nobody but these vectors protects
  * what elements are. */
 #include "shared.h"

@@ -15,7 +15,7 @@ static struct ids *ids;
 /* Slots of shared->number: how often a name was created, and by whom now. */
 enum { CREATED, OWNERS };
 
-/* Exactly one creator in each life of the name: who creates is alone until he
+/* Exactly one creator in each life of the name: a creator is alone until it
  * frees it. */
 static void create_alone(void) {
   smem_code code = allocate_exclusive("once", 100);
@@ -64,7 +64,7 @@ TEST_FOR(processes_contend, 60) {
   ids = mmap(NULL, sizeof *ids, PROT_READ | PROT_WRITE,
              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   CHECK(ids != MAP_FAILED);
-  /* Or the counter would begin anew when all happen to be gone. */
+  /* Or the counter would begin again when all happen to be gone. */
   CHECK_OK(smem_join(&error));
   for (int i = 0; i < PROCESSES; i++) {
     char text[16];

@@ -109,7 +109,7 @@ ROLE(joiner_and_leaver) {
   if (*argument) CHECK_OK(allocate(argument, 1));
 }
 
-/* (a) Nobody uses it any more: it is made anew. */
+/* (a) Nobody uses it any more: it is made again. */
 TEST(a_damaged_control_object_heals) {
   uint64_t index;
   for (int how = 0; how < DAMAGES; how++) {

@@ -26,7 +26,7 @@ static void storm(int flags, suseconds_t microseconds) {
 TEST(a_gibibyte_in_a_storm_of_signals) {
   uint64_t size = (uint64_t)1 << 30;
 #ifdef SHAREDMEMORY_OS_PORTABLE
-  size >>= 2; /* posix_fallocate() starts each chunk anew */
+  size >>= 2; /* posix_fallocate() starts each chunk again */
 #endif
   if (smem__os_free_space(NULL, 0) < 2 * size) test_skip("needs 2 GiB");
   storm(0, 1000);
@@ -181,7 +181,7 @@ TEST(a_list_is_interrupted) {
 
 /* ---- waiting for somebody who does not come ------------------------------ */
 
-/* Only who wants to create it waits for what is being created. */
+/* Only a process that wants to create it waits for what is being created. */
 static void check_wait(smem_code expected) {
   uint64_t before = now_ms();
   CHECK_CODE(expected, allocate("a", 1));

@@ -124,7 +124,7 @@ TEST(killed_while_freeing_its_own) {
   kill_at_each_call(allocate_own, smem_stop);
 }
 
-/* What he only looks at, or writes into, stays whole. */
+/* What the process only looks at, or writes into, stays whole. */
 static void open_and_close(void) {
   smem_reference reference;
   smem_handle *handle;

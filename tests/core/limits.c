@@ -234,7 +234,7 @@ static bool never(uint64_t pid, const uint64_t identity[2], void *context) {
 
 ROLE(leaver) { CHECK_OK(allocate("a", 1)); }
 
-/* Nothing can be listed, which is no reason to say that there is nothing. */
+/* Nothing can be listed, which is not a reason to say that there is nothing. */
 TEST(without_a_descriptor_left) {
   need_listing_of_what_is_planted();
   struct rlimit limit = {0, 0};

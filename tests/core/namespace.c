@@ -45,7 +45,7 @@ static void check_no_namespace(bool joined) {
              smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error));
 }
 
-/* In the environment from the beginning, or forgotten and read anew by those
+/* In the environment from the beginning, or forgotten and read again by those
  * who have left: nothing works, and nothing is harmed. */
 TEST(a_namespace_that_is_none) {
   char *space = strdup(getenv("SHAREDMEMORY_NAMESPACE"));

@@ -106,7 +106,8 @@ TEST(a_link_under_the_name_of_the_control_object) {
   CHECK_OK(smem_join(&error));
 }
 
-/* What is no control object, and of one name: it is replaced, and as it was. */
+/* What is not a control object, and of one name: it is replaced, and as it was.
+ */
 TEST(a_file_under_the_name_of_the_control_object) {
   mount_here("tmpfs", 0, "mode=1777");
   plant_file(control_path(), "x", 0600);

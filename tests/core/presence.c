@@ -94,7 +94,7 @@ TEST(presence_ends_with_the_process) {
 
 ROLE(asker) { CHECK(owner_lives(argument) == (shared->number[0] == 1)); }
 
-/* The owner's own locks are no hindrance to itself, so another must ask. */
+/* The owner's own locks do not hinder itself, so another must ask. */
 static void check_presence_of_a(bool held) {
   atomic_store(&shared->number[0], held);
   PLAY(asker, "a");

@@ -275,7 +275,7 @@ TEST(references_to_raw_objects) {
   CHECK_CODE(SMEM_NOT_FOUND, try_open_reference(&reference));
 }
 
-/* ---- what is no shared memory -------------------------------------------- */
+/* ---- what is not shared memory ------------------------------------------- */
 
 static void check_strange(const char *id) {
   uint64_t size;

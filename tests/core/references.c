@@ -347,7 +347,7 @@ ROLE(neighbour_with_mail) {
   set_variable("SHAREDMEMORY_NAMESPACE", argument);
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
   opens_the_mail("7");
-  CHECK_OK(allocate("a", 1)); /* his own of this name is not meant */
+  CHECK_OK(allocate("a", 1)); /* the other's own of this name is not meant */
   *map("a") = 1;
   opens_the_mail("99");
   CHECK_EQUAL(1, *map("a"));
@@ -402,7 +402,7 @@ TEST(a_number_that_somebody_holds) {
   CHECK_OK(smem_open_reference(&reference, SMEM_READ_ONLY, &handle, &error));
   CHECK_OK(free_id("1"));
   raise_flag(1);
-  FINISH(maker); /* he was the last to have made something */
+  FINISH(maker); /* it was the last to have made something */
   CHECK_OK(smem_leave(&error));
   PLAY(makes_another, "");
   CHECK(smem_id_means(&reference, handle));

@@ -39,7 +39,7 @@ static bool touch(const smem_entry *entry, void *context) {
   return true;
 }
 
-/* What was allocated is there: writing to all of it is no SIGBUS. */
+/* What was allocated is there: writing to all of it raises no SIGBUS. */
 TEST(filled_to_the_last_page) {
   unsigned count = 0, touched = 0;
   uint64_t index;

@@ -235,7 +235,7 @@ TEST(what_was_not_sent_goes_at_once) {
   smem_handle *handle = open_object(&reference);
   smem_object_let_go(&reference);
   CHECK(!is_there(&reference));
-  check_object(handle); /* who has it open keeps the memory */
+  check_object(handle); /* whoever has it open keeps the memory */
   smem_close(handle);
   CHECK(!smem_object_sent(&reference, hour));
   CHECK_EQUAL(0, smem_object_sweep());

@@ -58,7 +58,7 @@ ROLE(nobody_holds) {
   CHECK_OK(free_id(argument));
 }
 
-/* Also his control object bears our namespace's name. */
+/* The other user's control object has our namespace's name, too. */
 TEST(roots_view_of_another_user) {
   uint64_t index;
   need_root();
@@ -71,7 +71,7 @@ TEST(roots_view_of_another_user) {
   check_refused(smem_join(&error), "65534");
   check_refused(smem_last_index(&index, &error), "65534");
   CHECK_OK(smem_leave(&error));
-#ifndef SHAREDMEMORY_OS_PORTABLE /* the record is his too */
+#ifndef SHAREDMEMORY_OS_PORTABLE /* the record is the other user's too */
   CHECK_EQUAL(SMEM_FOREIGN, listed_state("a"));
 #endif
   CHECK(!path_exists(segment_path("b")));
@@ -108,7 +108,8 @@ TEST(another_users_view_of_root) {
 
 /* ---- other programs' objects --------------------------------------------- */
 
-/* Also where its owner lets everybody in: what he made is not ours. */
+/* Also where its owner lets everybody in: what another user made is not ours.
+ */
 static void check_raw_refused(const char *user) {
   char id[64];
   snprintf(id, sizeof id, "%s", raw_id("a"));
@@ -150,7 +151,7 @@ TEST(anothers_view_of_roots_raw_object) {
   }
 }
 
-/* A reference is no key. */
+/* A reference is not a key. */
 ROLE(nobody_has_mail) {
   smem_reference reference = read_mail();
   smem_handle *handle;
@@ -200,7 +201,7 @@ TEST(roots_incomplete_segment) {
   CHECK(unlink(segment_path("a")) == 0);
 }
 
-/* With modes that keep things also from their owner, unless he is root. */
+/* With modes that keep things also from their owner, unless that is root. */
 ROLE(nobody_repairs) {
   uint64_t index;
   become_nobody();

@@ -175,7 +175,8 @@ TEST(another_programs_object) {
   CHECK(strcmp((char *)map(id), "from this program") == 0);
   CHECK_CODE(SMEM_ARGUMENT, allocate(id, 1));
   CHECK_EQUAL(0, count_listed());
-  CHECK_OK(free_id(id)); /* gives up our mapping; the object is in his hands */
+  CHECK_OK(free_id(
+      id)); /* gives up our mapping; the object is in the other's hands */
   CHECK(!smem__mapping_any());
   CHECK_OK(find_id(id));
   raise_flag(1);
@@ -184,7 +185,7 @@ TEST(another_programs_object) {
   CHECK_CODE(SMEM_NOT_FOUND, try_open(raw_id("a"), SMEM_READ_ONLY));
 }
 
-/* One name space is for objects of all kinds; an event is no section. */
+/* One name space is for objects of all kinds; an event is not a section. */
 TEST(other_objects_with_a_raw_name) {
   char name[80], byte;
   snprintf(name, sizeof name, "Local\\%s", raw_id("a") + 1);

@@ -1,5 +1,5 @@
 /* The control object: somebody has written into it, or cut it off. Who comes
- * next uses it, or makes it anew since nobody is in it; what is listed, handed
+ * next uses it, or makes it again since nobody is in it; what is listed, handed
  * out and removed is right in any case.
  *
  * Input: how to go on, the length of the file (2 bytes), its contents. */
@@ -11,7 +11,7 @@ static void allocate(uint64_t *number) {
   smem_request requests[2] = {{.size = 1}, {.size = 5000, .name = "b"}};
   smem_code code = smem_allocate(requests, 2, SMEM_UNTIL_FREED, true, &error);
   check_error(code);
-  /* A counter at its end is no damage that could be told, nor are claims that
+  /* A counter at its end is not damage that could be told, nor are claims that
    * bear the number of our own presence. */
   CHECK(code == SMEM_OK || code == SMEM_CONTROL || code == SMEM_BUSY);
   *number = code == SMEM_OK ? requests[0].number : 0;

@@ -223,7 +223,7 @@ CONTRACT(smem__os_at_fork, runs_the_three) {
 /* ---- smem__os_pin_library ------------------------------------------------ */
 
 /* The C library never goes, so that it can be had; nor does a program of one
- * piece, which is no library. */
+ * piece, which is not a library. */
 CONTRACT(smem__os_pin_library, tells_whether_it_is_pinned) {
 #ifdef OS_POSIX
   bool pinned = smem__os_pin_library((void (*)(void))getpid);

@@ -263,7 +263,7 @@ test_that("what the system refuses comes back as a code", {
   local_clean_shm()
   use_api()
   expect_code(api$allocate(2^50, "vast"), "no_space", "vast")
-  # Damaged, and what is no segment at all.
+  # Damaged, and what is not a segment at all.
   plant_damaged()
   for (id in setdiff(damaged_ids, "directory")) {
     expect_code(api$map(id), "corrupt", id)
@@ -317,7 +317,7 @@ test_that("one that its creator does not finish is busy", {
   use_api()
   session <- local_stopped_creator()
   withr::local_envvar(SHAREDMEMORY_TIMEOUT = "0.1")
-  # What is being made is not there yet; only who wants to make it waits.
+  # What is being made is not there yet; only a process that wants to make it waits.
   expect_code(api$map("slow"), "not_found", "slow")
   expect_identical(expect_ok(api$exists("slow")), 0L)
   expect_code(api$allocate(1, "slow"), "busy", "slow", "SHAREDMEMORY_TIMEOUT")

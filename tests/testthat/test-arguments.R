@@ -97,7 +97,7 @@ test_that("bad sizes are refused", {
   expect_identical(getLastIndex(), index)
 })
 
-test_that("a size that the machine cannot give is no bad argument", {
+test_that("a size that the machine cannot give is not a bad argument", {
   local_clean_shm()
   initialSharedObjectPackageData()
   for (size in c(2^45, 2^52, 2^53)) {
@@ -354,7 +354,7 @@ test_that("ids are UTF-8 in every locale", {
       utf8 = hasSharedMemory("caf\u00e9"),
       made = allocateSharedMemory(10, "\u00fc"),
       listed = listSharedObjects()$Id,
-      # A byte that has no meaning in this locale is no name; least of all the
+      # A byte that has no meaning in this locale is not a name; least of all the
       # name with which R would print it.
       native = tryCatch(
         allocateSharedMemory(10, native),

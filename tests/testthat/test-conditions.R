@@ -150,7 +150,7 @@ test_that("a name beyond ASCII is told as it is", {
   expect_true(validUTF8(conditionMessage(error)))
 })
 
-test_that("a name with a percent sign is no format", {
+test_that("a name with a percent sign is not a format", {
   local_clean_shm()
   error <- catch(mapSharedMemory("%s%n%d"))
   expect_identical(error$id, "%s%n%d")

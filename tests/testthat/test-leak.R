@@ -244,7 +244,7 @@ test_that("a local segment goes with its function, however it ends", {
     # No expectation: expect_success() below would count it.
     stopifnot(hasSharedMemory(seen), b == "b", ids[2] == "c",
               listSharedObjects()$lifetime[3] == "process")
-    # One that is freed already is no error.
+    # One that is freed already is not an error.
     freeSharedMemory(ids[1])
     if (fail) stop("an error of its own")
     "value"

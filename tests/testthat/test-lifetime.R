@@ -43,7 +43,7 @@ test_that("lifetime \"process\" ends when the package is unloaded", {
     unloadNamespace("sharedmemory")
   })
   expect_identical(listSharedObjects()$Id, "stays")
-  # Loaded again it starts anew, and ends anew.
+  # Loaded again it starts again, and ends again.
   run_in(session, function() {
     library(sharedmemory)
     allocateSharedMemory(10, "own", lifetime = "process")
@@ -54,7 +54,7 @@ test_that("lifetime \"process\" ends when the package is unloaded", {
   freeSharedMemory("stays")
 })
 
-test_that("lifetime \"process\" is its creator's, not that of who opens it", {
+test_that("\"process\" is its creator's lifetime, not that of whoever opens it", {
   local_clean_shm()
   skip_on_os("windows")
   allocateSharedMemory(10, "ours")

@@ -60,7 +60,7 @@ test_that("limits concern numbers, and are inclusive", {
   freeSharedMemory(c(ids, "name"))
 })
 
-test_that("what is no segment has a row without a size", {
+test_that("what is not a segment has a row without a size", {
   local_clean_shm()
   skip_if_not_linux()
   allocateSharedMemory(10, "good")
@@ -94,7 +94,7 @@ test_that("files that only look similar are not listed", {
   freeSharedMemory("a")
 })
 
-test_that("a file whose name is no id does not disturb the list", {
+test_that("a file whose name is not an id does not disturb the list", {
   local_clean_shm()
   skip_if_not_linux()
   # Latin-1, which nobody can have made through the package.

@@ -267,7 +267,7 @@ test_that("another user's object is refused, to root as well", {
   expect_identical(readBin(raw_file(id), "raw", 100), raw(80))
 })
 
-test_that("links, directories and FIFOs are no objects", {
+test_that("links, directories and FIFOs are not objects", {
   local_clean_shm()
   for (plant in list(
     function(file) file.symlink("/etc/hostname", file), dir.create,

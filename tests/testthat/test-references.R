@@ -130,7 +130,7 @@ test_that("what was modified privately travels by value", {
     y <- unserialize(serialize(x, NULL))
     expect_identical(y, replace(values, 2, -1))
     expect_false(is.shared(y))
-    # Having been read through is no modification, if the system tells.
+    # Having been read through is not a modification, if the system tells.
     x <- viewSharedMemory(id)
     x == 1
     x %*% x

@@ -154,7 +154,7 @@ test_that("a forked child owns nothing of its parent's", {
   gc()
 })
 
-test_that("who has it open keeps the memory, and sends it on by value", {
+test_that("whoever has it open keeps the memory, and sends it on by value", {
   local_objects()
   x <- share(stats::runif(1e4))
   y <- unserialize(serialize(x, NULL))

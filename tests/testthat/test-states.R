@@ -169,7 +169,7 @@ test_that("another user's object in our namespace is foreign", {
   give_to_other_user("half")
   expect_identical(states(), c(a = "foreign", b = "live", half = "foreign"))
   expect_identical(is.na(listSharedObjects()$resident), c(FALSE, FALSE, FALSE))
-  # A real one, with a control object of his.
+  # A real one, with a control object of its own.
   answer <- as_other_user(function() {
     listed <- listSharedObjects()
     stats::setNames(listed$state, listed$Id)

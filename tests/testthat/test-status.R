@@ -65,7 +65,7 @@ test_that("all states, and what a dead test run left in its namespace, are told"
   expect_false(namespace %in% sharedMemoryStatus()$shares$namespace)
 })
 
-test_that("another user's memory is told, with his name", {
+test_that("another user's memory is told, with the user's name", {
   skip_if_no_other_user()
   namespace <- local_namespace()
   as_other_user(function() {

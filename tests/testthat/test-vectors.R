@@ -141,7 +141,7 @@ test_that("of several ids all are freed, or none", {
   expect_identical(error$id, "directory")
   expect_false(looks_null(pointer))
   unlink(segment_file("directory"), recursive = TRUE)
-  # What does not exist, or is named twice, is no reason to stop.
+  # What does not exist, or is named twice, is not a reason to stop.
   expect_null(freeSharedMemory(c(ids[1], "never", ids, ids[2])))
 })
 

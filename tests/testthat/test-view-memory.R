@@ -212,7 +212,7 @@ test_that("garbage collection releases the mapping, and nothing else does", {
   expect_identical(count_mapped(), 0L)
 })
 
-test_that("more views than a process may have mappings are no problem", {
+test_that("more views than a process may have mappings are not a problem", {
   skip_on_cran()
   local_clean_shm()
   id <- local_sealed(as.double(1:100))

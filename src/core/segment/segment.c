@@ -35,7 +35,7 @@ static smem_code read_footer(const struct call *call, struct segment *segment) {
   if (total < FOOTER_SIZE || total % smem__os_page_size() != 0)
     return smem__fail(
         call, SMEM_CORRUPT, 0,
-        "it is no segment of this package, or was truncated: it has "
+        "it is not a segment of this package, or was cut short: it has "
         "%llu bytes",
         (unsigned long long)total);
   os_status status = smem__os_object_read(segment->object, total - FOOTER_SIZE,

@@ -172,7 +172,7 @@ static SEXP describe(SEXP id) {
 
 /* ---- free -------------------------------------------------------------------
  *
- * By anybody who knows the id. What does not exist is no error. */
+ * By anybody who knows the id. What does not exist is not an error. */
 static SEXP release(SEXP id) {
   sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
   if (shm->free(text_of(id), &error) != SHAREDMEMORY_OK)
