@@ -1,4 +1,5 @@
-# Shared objects in other processes.
+# Shared objects in other processes; what people use for that is in
+# test-share-backends.R.
 
 test_that("a worker gets a reference, and its changes are its own", {
   local_objects()
@@ -79,31 +80,6 @@ test_that("a worker ends before its result is looked at", {
   expect_identical(nrow(listSharedObjects()), 0L)
 })
 
-test_that("PSOCK workers", {
-  local_objects()
-  x <- share(list(matrix = matrix(stats::runif(1e5), 100), labels = rep(letters, 100)))
-  cluster <- local_cluster(2)
-  parallel::clusterExport(cluster, "x", environment())
-  sums <- parallel::parLapply(cluster, 1:4, function(i, y) {
-    list(sum(y$matrix[i, ]), sum(x$matrix[i, ]), sharedmemory::is.shared(x))
-  }, x)
-  for (i in 1:4) {
-    expect_identical(sums[[i]], list(sum(x$matrix[i, ]), sum(x$matrix[i, ]), TRUE))
-  }
-  results <- parallel::clusterApply(cluster, 1:2, function(i) {
-    sharedmemory::share(rep(i, 1e5))
-  })
-  expect_identical(results, list(rep(1L, 1e5), rep(2L, 1e5)))
-  expect_true(is.shared(results[[1]]))
-  parallel::clusterEvalQ(cluster, {
-    rm(x)
-    gc()
-    NULL
-  })
-  rm(x, results)
-  gc()
-})
-
 test_that("forked workers", {
   skip_if_no_fork()
   local_objects()
@@ -124,23 +100,6 @@ test_that("forked workers", {
   expect_true(hasSharedMemory(sharedMemoryId(x)))
   expect_identical(sum(x[[1]] < 0), 0L)
   rm(x, answers)
-  gc()
-})
-
-test_that("future: globals, arguments, results", {
-  skip_if_not_installed("future")
-  local_objects()
-  old <- future::plan(future::multisession, workers = 2)
-  withr::defer(future::plan(old))
-  x <- share(stats::runif(1e5))
-  value <- future::value(future::future({
-    list(sum(x), sharedmemory::is.shared(x), sharedmemory::share(x * 2))
-  }))
-  expect_identical(value[[1]], sum(x))
-  expect_true(value[[2]])
-  expect_identical(value[[3]], x * 2)
-  future::plan(future::sequential)
-  rm(x, value)
   gc()
 })
 
