@@ -58,6 +58,12 @@ os_status smem__os_object_map(os_object object, uint64_t size, os_access access,
   return smem__linux_map(object, 0, size, access, address);
 }
 
+os_status smem__os_object_map_end(os_object object, uint64_t size,
+                                  void **address) {
+  uint64_t page = smem__os_page_size();
+  return smem__linux_map(object, size - page, page, OS_READ_WRITE, address);
+}
+
 /* ---- copied pages -------------------------------------------------------- */
 
 /* /proc/self/pagemap has 64 bits per page: 63 present, 62 swapped, 61 the page

@@ -11,6 +11,13 @@ os_status smem__os_object_map(os_object object, uint64_t size, os_access access,
   return status;
 }
 
+os_status smem__os_object_map_end(os_object object, uint64_t size,
+                                  void **address) {
+  uint64_t page = smem__os_page_size();
+  return smem__posix_map((int)object, size - page, page, OS_READ_WRITE,
+                         address);
+}
+
 os_status smem__os_mapping_written(const void *address, uint64_t size,
                                    bool *written) {
   (void)address;

@@ -35,7 +35,8 @@
 enum {
   FOOTER = 1024,
   WORD = 8,
-  WORDS = 2 * WORD /* of the seal, and the last */
+  WORDS = 2 * WORD, /* of the seal, and the last */
+  CONSTANT = FOOTER - WORDS - OS_TAIL_LIVE
 };
 
 /* ---- parts of objects ---------------------------------------------------- */
@@ -81,8 +82,8 @@ static os_status inspect_footer(int fd, os_info *info) {
       window_open(fd, info->size - FOOTER, FOOTER, PROT_READ, &window);
   if (status.code != OS_OK) return status;
   if (atomic_load_explicit(last_word(&window, FOOTER), memory_order_acquire)) {
-    info->identity[0] = smem__posix_hash(window.at, FOOTER - WORDS, 1);
-    info->identity[1] = smem__posix_hash(window.at, FOOTER - WORDS, 2);
+    info->identity[0] = smem__posix_hash(window.at, CONSTANT, 1);
+    info->identity[1] = smem__posix_hash(window.at, CONSTANT, 2);
     info->sealed = atomic_load(seal_word(&window)) != 0;
   } else {
     status.code = OS_INCOMPLETE;

@@ -95,7 +95,9 @@ os_status smem__os_object_reserve(os_object object, uint64_t size,
 /* Write the last `length` bytes of the object of `size` bytes, which makes it
  * complete, and give the owner, and nobody else, access to it. The last word of
  * them is not 0. The word before it is 0, and belongs to this layer: where the
- * system has no means to seal an object, the seal stands there. */
+ * system has no means to seal an object, the seal stands there. The
+ * OS_TAIL_LIVE bytes before these two may change later on. */
+enum { OS_TAIL_LIVE = 368 };
 os_status smem__os_object_publish(os_object object, uint64_t size,
                                   const void *tail, size_t length);
 
@@ -160,6 +162,11 @@ typedef enum os_access {
 os_status smem__os_object_map(os_object object, uint64_t size, os_access access,
                               void **address);
 void smem__os_unmap(void *address, uint64_t size);
+
+/* Map the last page of an object of `size` bytes that was opened writable, for
+ * reading and writing. To be unmapped with the size of a page. */
+os_status smem__os_object_map_end(os_object object, uint64_t size,
+                                  void **address);
 
 /* Was any page of a mapping with OS_COPY_ON_WRITE written to? OS_UNSUPPORTED
  * where the system does not tell. */
@@ -257,6 +264,21 @@ void smem__os_unlock(os_object control, uint64_t offset, uint64_t length);
 /* Does anybody hold any of these bytes through another opening? */
 os_status smem__os_lock_query(os_object control, uint64_t offset,
                               uint64_t length, bool *held);
+
+/* ---- waiting for a word ---------------------------------------------------
+ */
+
+/* Sleep while *word, of memory that processes share, is `value`: until
+ * smem__os_wake() with one of these bits by any process, or until
+ * smem__os_steady_clock() is `deadline`, or for a signal, or for nothing. True:
+ * until the deadline. Where the system wakes nobody in another process, the
+ * word is looked at again and again, with a pause that grows to 5 ms: so what a
+ * wake is to tell must have changed the word. */
+bool smem__os_wait(const _Atomic uint32_t *word, uint32_t value, uint32_t bits,
+                   uint64_t deadline);
+
+/* Wake one of those who sleep on the word with one of these bits, or all. */
+void smem__os_wake(_Atomic uint32_t *word, uint32_t bits, bool all);
 
 /* ---- process and machine ------------------------------------------------- */
 

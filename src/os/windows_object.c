@@ -33,7 +33,8 @@
 
 enum {
   FOOTER = 1024,
-  WORDS = 2 * WINDOWS_LAST /* of the seal, and the last */
+  WORDS = 2 * WINDOWS_LAST, /* of the seal, and the last */
+  CONSTANT = FOOTER - WORDS - OS_TAIL_LIVE
 };
 
 /* user: what belongs to another cannot be opened. */
@@ -48,8 +49,7 @@ os_status smem__windows_window_open(const struct windows_object *object,
                                     uint64_t offset, size_t length,
                                     DWORD access,
                                     struct windows_window *window) {
-  enum { GRANULE = 64 * 1024 }; /* where a view may begin */
-  uint64_t start = offset - offset % GRANULE;
+  uint64_t start = offset - offset % WINDOWS_GRANULE;
   size_t before = (size_t)(offset - start);
   if (offset > object->size || length > object->size - offset)
     return (os_status){OS_FAILED, 0};
@@ -79,7 +79,7 @@ static os_status inspect_footer(const struct windows_object *object,
   if (atomic_load_explicit(smem__windows_last_word(&window, FOOTER),
                            memory_order_acquire)) {
     /* It is random. */
-    info->identity[0] = smem__windows_hash(window.at, FOOTER - WORDS);
+    info->identity[0] = smem__windows_hash(window.at, CONSTANT);
     info->sealed = atomic_load(seal_word(&window)) != 0;
   } else {
     status.code = OS_INCOMPLETE;

@@ -118,7 +118,10 @@ os_status smem__windows_open_section(const char *name, bool writable,
                                      HANDLE *section);
 void smem__windows_fill_info(uint64_t size, os_info *info);
 
-enum { WINDOWS_LAST = 8 }; /* bytes of the word that is written last */
+enum {
+  WINDOWS_LAST = 8,           /* bytes of the word that is written last */
+  WINDOWS_GRANULE = 64 * 1024 /* where a view may begin */
+};
 
 struct windows_window {
   void *base;
