@@ -41,6 +41,8 @@
 #'   | `lifetime` | character: `"freed"`, `"process"` or `"object"` |
 #'   | `sealed` | logical: nobody can write to it, see [sealSharedMemory()] |
 #'   | `kind` | character: `"object"` if [share()] made it, otherwise `"segment"` |
+#'   | `class`, `dim` | character, of objects: `"data.frame"` and `"1000 x 3"`, the
+#'     length if there are no dimensions; what is longer than 63 bytes is cut |
 #'   | `sent`, `opened` | numeric: how often an object was sent, and opened |
 #'   | `call` | character: the calls that allocated it, if they were recorded |
 #'   | `mappedBy` | only if asked for. A list of integer vectors: pids |
@@ -67,7 +69,8 @@ listSharedObjects <- function(end = NULL, start = NULL, mappedBy = FALSE) {
 # A data frame of those columns that C has filled and a table shows.
 as_segment_table <- function(columns, class) {
   shown <- c("Id", "size", "resident", "state", "pid", "command", "created",
-             "lifetime", "sealed", "kind", "sent", "opened", "call", "mappedBy")
+             "lifetime", "sealed", "kind", "class", "dim", "sent", "opened", "call",
+             "mappedBy", "copied")
   columns$created <- .POSIXct(columns$created)
   table <- columns[intersect(shown, names(Filter(Negate(is.null), columns)))]
   structure(list2DF(table), class = c(class, "data.frame"))
@@ -103,10 +106,30 @@ print.sharedmemory_list <- function(x, n = 40, ...) {
     until = ifelse(is.na(top$lifetime), "", top$lifetime)
   ), left = c("Id", "state", "owner", "made", "until"))
   if (nrow(x) > n) cat("... and", nrow(x) - n, "more\n")
+  print_objects(top)
   print_calls(top)
   print_mapped_by(top)
   print_states(x$state, x$resident)
   invisible(x)
+}
+
+# What is shared, and how often it went to others.
+print_objects <- function(x) {
+  object <- which(x$kind == "object")
+  if (length(object) == 0) return(invisible())
+  x <- x[object, , drop = FALSE]
+  cat("shared objects\n")
+  times <- sprintf("sent %.0f, opened %.0f", x$sent, x$opened)
+  cat(sprintf("  %s: %s, %s\n", clip(x$Id, 16), format_what(x$class, x$dim, 34), times),
+      sep = "")
+}
+
+# "data.frame, 1000 x 3": the first class only.
+format_what <- function(class, dim, width) {
+  dim <- clip(dim, width - 8)
+  between <- ifelse(nzchar(dim), ", ", "")
+  class <- clip(sub(", .*", "", class), width - nchar(dim) - 2)
+  ifelse(nzchar(class), paste0(class, between, dim), "")
 }
 
 print_calls <- function(x) {

@@ -18,7 +18,8 @@
 #' Packages in C and C++ have the same by a C interface: see [sharedmemory-c-api].
 #'
 #' [hasSharedMemory()], [getSharedMemorySize()], [getLastIndex()] and
-#' [listSharedObjects()] look at what there is. [sharedMemoryStatus()],
+#' [listSharedObjects()] look at what there is, [sharedMemorySavings()] tells what it
+#' saves. [sharedMemoryStatus()],
 #' [inspectSharedMemory()] and [reclaimSharedMemory()] are for a full machine,
 #' [expect_no_shared_memory_leak()] and [local_shared_memory()] for test suites.
 #'

@@ -260,6 +260,8 @@ typedef enum smem_state {
 /* "live", "orphan" ... */
 const char *smem_state_name(smem_state state);
 
+enum { SMEM_WHAT_SIZE = 64 };
+
 /* What is known of one object of the namespace. Where nothing is known: 0, ""
  * or UINT64_MAX as noted. Strings are good until the visit returns. */
 typedef struct smem_entry {
@@ -276,6 +278,8 @@ typedef struct smem_entry {
   uint64_t sent, opened; /* how often */
   uint64_t deadline; /* nanoseconds since 1970: until then it is kept for those
                         to whom it was sent */
+  char what[SMEM_WHAT_SIZE];   /* what its maker says that it is, ... */
+  char extent[SMEM_WHAT_SIZE]; /* ... and how large */
   uint64_t generation;
   const char *tag;   /* SHAREDMEMORY_TAG of the owner's environment */
   const char *trace; /* the call that allocated, if it was recorded */
@@ -292,10 +296,12 @@ smem_code smem_list(bool (*visit)(const smem_entry *entry, void *context),
 
 /* Call `visit` for each mapping of this object, with NULL of any object of the
  * namespace, by a process that we may look into; perhaps of others whose names
- * begin alike. SMEM_UNSUPPORTED where the system does not tell. */
-smem_code smem_mapped_by(const char *id,
+ * begin alike. With `copies`, which takes longer, `copied` is how many bytes of
+ * it this process has copied by writing to them; UINT64_MAX: not told.
+ * SMEM_UNSUPPORTED where the system does not tell. */
+smem_code smem_mapped_by(const char *id, bool copies,
                          bool (*visit)(uint64_t pid, const uint64_t identity[2],
-                                       void *context),
+                                       uint64_t copied, void *context),
                          void *context, smem_error *error);
 
 /* The command, or the script, of a process; "" if that cannot be told. */

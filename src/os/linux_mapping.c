@@ -96,47 +96,69 @@ os_status smem__os_mapping_written(const void *address, uint64_t size,
 
 struct mapping_visitor {
   const char *prefix;
-  bool (*visit)(uint64_t pid, const uint64_t identity[2], void *context);
+  bool copies;
+  bool (*visit)(uint64_t pid, const uint64_t identity[2], uint64_t copied,
+                void *context);
   void *context;
+  bool waits; /* what follows was read, and not told yet */
+  uint64_t pid, identity[2], copied;
 };
 
-/* One line of /proc/<pid>/maps: address, access, offset, device, inode, path.
- */
-static bool visit_line(const char *line, uint64_t pid,
-                       const struct mapping_visitor *visitor) {
-  unsigned major, minor;
-  uint64_t inode;
-  const char *path = strstr(line, DIRECTORY);
-  if (!path ||
-      strncmp(path + sizeof DIRECTORY - 1, visitor->prefix,
-              strlen(visitor->prefix)) != 0 ||
-      sscanf(line, "%*s %*s %*s %x:%x %" SCNu64, &major, &minor, &inode) != 3)
-    return true;
-  uint64_t identity[2] = {(uint64_t)makedev(major, minor), inode};
-  return visitor->visit(pid, identity, visitor->context);
+static bool tell_waiting(struct mapping_visitor *visitor) {
+  if (!visitor->waits) return true;
+  visitor->waits = false;
+  return visitor->visit(visitor->pid, visitor->identity, visitor->copied,
+                        visitor->context);
 }
 
-static bool visit_process(const char *pid,
-                          const struct mapping_visitor *visitor) {
+/* A line of /proc/<pid>/maps: address, access, offset, device, inode, path. In
+ * smaps there are lines after it that say what there is of it: what is neither
+ * the file's nor absent was copied. */
+static bool visit_line(const char *line, struct mapping_visitor *visitor) {
+  unsigned major, minor;
+  uint64_t inode, kilobytes;
+  if (line[0] >= 'A' && line[0] <= 'Z') {
+    if (sscanf(line, "Anonymous: %" SCNu64, &kilobytes) == 1)
+      visitor->copied = kilobytes * 1024;
+    return true;
+  }
+  if (!tell_waiting(visitor)) return false;
+  const char *path = strstr(line, DIRECTORY);
+  visitor->waits =
+      path &&
+      strncmp(path + sizeof DIRECTORY - 1, visitor->prefix,
+              strlen(visitor->prefix)) == 0 &&
+      sscanf(line, "%*s %*s %*s %x:%x %" SCNu64, &major, &minor, &inode) == 3;
+  if (!visitor->waits) return true;
+  visitor->identity[0] = (uint64_t)makedev(major, minor);
+  visitor->identity[1] = inode;
+  visitor->copied = UINT64_MAX;
+  return true;
+}
+
+static bool visit_process(const char *pid, struct mapping_visitor *visitor) {
   char path[300], *line = NULL;
   size_t room = 0;
   bool go_on = true;
-  snprintf(path, sizeof path, "/proc/%s/maps", pid);
+  snprintf(path, sizeof path, "/proc/%s/%s", pid,
+           visitor->copies ? "smaps" : "maps");
   FILE *maps = fopen(path, "re");
   if (!maps) return true; /* ended, or not ours to look into */
+  visitor->pid = strtoull(pid, NULL, 10);
   while (go_on && getline(&line, &room, maps) > 0)
-    go_on = visit_line(line, strtoull(pid, NULL, 10), visitor);
+    go_on = visit_line(line, visitor);
   free(line);
   fclose(maps);
-  return go_on;
+  return go_on && tell_waiting(visitor);
 }
 
-os_status smem__os_mappings(const char *prefix,
+os_status smem__os_mappings(const char *prefix, bool copies,
                             bool (*visit)(uint64_t pid,
                                           const uint64_t identity[2],
-                                          void *context),
+                                          uint64_t copied, void *context),
                             void *context) {
-  struct mapping_visitor visitor = {prefix, visit, context};
+  struct mapping_visitor visitor = {
+      .prefix = prefix, .copies = copies, .visit = visit, .context = context};
   DIR *directory = opendir("/proc");
   if (!directory) return (os_status){OS_UNSUPPORTED, errno};
   os_status status;

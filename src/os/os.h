@@ -212,12 +212,14 @@ bool smem__os_has_room(uint64_t size);
 
 /* Who maps what: call `visit` for each mapping, in any process that we may look
  * into, of an object whose name begins with `prefix`. One process may come up
- * several times for one object. OS_UNSUPPORTED where the system does not tell.
+ * several times for one object. With `copies`, which takes longer, `copied` is
+ * how many bytes of it this process has copied by writing to them; UINT64_MAX:
+ * not told. OS_UNSUPPORTED where the system does not tell.
  */
-os_status smem__os_mappings(const char *prefix,
+os_status smem__os_mappings(const char *prefix, bool copies,
                             bool (*visit)(uint64_t pid,
                                           const uint64_t identity[2],
-                                          void *context),
+                                          uint64_t copied, void *context),
                             void *context);
 
 /* What will bite; UINT64_MAX where there is no such limit or it is not told. */

@@ -41,12 +41,13 @@ void smem__os_unmap(void *address, uint64_t size) {
   UnmapViewOfFile(base);
 }
 
-os_status smem__os_mappings(const char *prefix,
+os_status smem__os_mappings(const char *prefix, bool copies,
                             bool (*visit)(uint64_t pid,
                                           const uint64_t identity[2],
-                                          void *context),
+                                          uint64_t copied, void *context),
                             void *context) {
   (void)prefix;
+  (void)copies;
   (void)visit;
   (void)context;
   return (os_status){OS_UNSUPPORTED, 0};

@@ -241,6 +241,7 @@ SEXP r_leave(void);
 /* ---- report.c: those that tell what there is ----------------------------- */
 
 SEXP r_list(SEXP end, SEXP start, SEXP mapped_by);
+SEXP r_savings(void);
 SEXP r_reclaim(SEXP dry_run, SEXP persistent);
 SEXP r_inspect(SEXP id, SEXP n);
 SEXP r_status(void);

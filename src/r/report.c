@@ -40,6 +40,7 @@ struct row {
 struct mapping {
   uint64_t identity[2];
   int pid;
+  double copied; /* bytes, or NA */
 };
 
 struct report {
@@ -49,7 +50,7 @@ struct report {
   char command[256];
   uint64_t named; /* the user whose name this is, if there is one */
   char user[80];
-  bool is_reclaim, has_mappings, knows_mappings;
+  bool is_reclaim, has_mappings, has_copies, knows_mappings;
 };
 
 static bool add_row(struct report *report, const smem_entry *entry,
@@ -83,12 +84,17 @@ static void inspect_row(const smem_entry *entry, void *context) {
   add_row(context, entry, SMEM_KEPT_LIVE);
 }
 
+static double number_or_na(uint64_t value) {
+  return value == UINT64_MAX ? NA_REAL : (double)value;
+}
+
 static bool add_mapping(uint64_t pid, const uint64_t identity[2],
-                        void *context) {
+                        uint64_t copied, void *context) {
   struct report *report = context;
   struct mapping *mapping = add(&report->mappings);
   if (!mapping) return false;
-  *mapping = (struct mapping){{identity[0], identity[1]}, (int)pid};
+  *mapping = (struct mapping){
+      {identity[0], identity[1]}, (int)pid, number_or_na(copied)};
   return true;
 }
 
@@ -116,10 +122,6 @@ static SEXP utf8(const char *text) {
   return Rf_mkCharCE(text, smem_is_utf8(text) ? CE_UTF8 : CE_BYTES);
 }
 
-static double number_or_na(uint64_t value) {
-  return value == UINT64_MAX ? NA_REAL : (double)value;
-}
-
 static bool is_complete(const smem_entry *entry) {
   return entry->generation != 0;
 }
@@ -143,12 +145,14 @@ static SEXP user_of(struct report *report, const smem_entry *entry) {
   return utf8(report->user);
 }
 
-/* The pids of one object: sorted, each once. */
-static SEXP pids_of(const struct report *report, const smem_entry *entry) {
+/* The mappings of one object, which are in a row; sorted by pid. */
+static const struct mapping *mappings_of(const struct report *report,
+                                         const smem_entry *entry,
+                                         size_t *count) {
   const struct mapping *all = report->mappings.data;
-  size_t n = report->mappings.used, first = 0, last = n;
-  if (!report->knows_mappings) return Rf_ScalarInteger(NA_INTEGER);
-  struct mapping sought = {{entry->identity[0], entry->identity[1]}, 0};
+  struct mapping sought = {
+      .identity = {entry->identity[0], entry->identity[1]}};
+  size_t first = 0, last = report->mappings.used;
   while (first < last) {
     size_t middle = first + (last - first) / 2;
     if (compare_mappings(&all[middle], &sought) < 0)
@@ -156,17 +160,11 @@ static SEXP pids_of(const struct report *report, const smem_entry *entry) {
     else
       last = middle;
   }
-  size_t count = 0;
-  for (size_t i = first; i < n; i++) {
-    if (memcmp(all[i].identity, sought.identity, sizeof sought.identity) != 0)
+  for (*count = 0; first + *count < report->mappings.used; ++*count)
+    if (memcmp(all[first + *count].identity, sought.identity,
+               sizeof sought.identity) != 0)
       break;
-    count += i == first || all[i].pid != all[i - 1].pid;
-  }
-  SEXP pids = Rf_allocVector(INTSXP, (R_xlen_t)count);
-  for (size_t i = first, k = 0; k < count; i++)
-    if (i == first || all[i].pid != all[i - 1].pid)
-      INTEGER(pids)[k++] = all[i].pid;
-  return pids;
+  return all + first;
 }
 
 static SEXP fate_name(smem_fate fate) {
@@ -187,6 +185,8 @@ enum column {
   LIFETIME,
   IS_SEALED,
   KIND,
+  WHAT,
+  EXTENT,
   SENT,
   OPENED,
   CALL,
@@ -194,14 +194,15 @@ enum column {
   WRONG,
   USER,
   MAPPED_BY,
+  COPIED,
   FATE,
   COLUMNS
 };
 
 static const char *const column_names[COLUMNS] = {
-    "Id",      "size",     "resident", "state", "pid",      "command",
-    "created", "lifetime", "sealed",   "kind",  "sent",     "opened",
-    "call",    "tag",      "wrong",    "user",  "mappedBy", "fate"};
+    "Id",       "size",   "resident", "state", "pid",      "command", "created",
+    "lifetime", "sealed", "kind",     "class", "dim",      "sent",    "opened",
+    "call",     "tag",    "wrong",    "user",  "mappedBy", "copied",  "fate"};
 
 static SEXPTYPE column_type(enum column column) {
   switch (column) {
@@ -216,6 +217,7 @@ static SEXPTYPE column_type(enum column column) {
   case IS_SEALED:
     return LGLSXP;
   case MAPPED_BY:
+  case COPIED:
     return VECSXP;
   default:
     return STRSXP;
@@ -229,9 +231,37 @@ static void fill_object(const smem_entry *entry, SEXP columns, R_xlen_t i) {
                  !is_complete(entry)
                      ? NA_STRING
                      : Rf_mkChar(object ? "object" : "segment"));
+  SET_STRING_ELT(VECTOR_ELT(columns, WHAT), i, utf8(entry->what));
+  SET_STRING_ELT(VECTOR_ELT(columns, EXTENT), i, utf8(entry->extent));
   REAL(VECTOR_ELT(columns, SENT))[i] = object ? (double)entry->sent : NA_REAL;
   REAL(VECTOR_ELT(columns, OPENED))
   [i] = object ? (double)entry->opened : NA_REAL;
+}
+
+/* Who maps the object of row i, each once, and what each has copied. */
+static void fill_users(const struct report *report, SEXP columns, R_xlen_t i,
+                       const smem_entry *entry) {
+  if (!report->has_mappings) return;
+  size_t n, used = 0;
+  const struct mapping *at = mappings_of(report, entry, &n);
+  bool known = report->knows_mappings;
+  if (!known) n = 1;
+  SEXP pids = PROTECT(Rf_allocVector(INTSXP, (R_xlen_t)n));
+  SEXP copied = PROTECT(Rf_allocVector(REALSXP, (R_xlen_t)n));
+  for (size_t k = 0; k < n; k++) {
+    if (known && k > 0 && at[k].pid == at[k - 1].pid) {
+      REAL(copied)[used - 1] += at[k].copied;
+      continue;
+    }
+    INTEGER(pids)[used] = known ? at[k].pid : NA_INTEGER;
+    REAL(copied)[used++] = known ? at[k].copied : NA_REAL;
+  }
+  SET_VECTOR_ELT(VECTOR_ELT(columns, MAPPED_BY), i,
+                 Rf_xlengthgets(pids, (R_xlen_t)used));
+  if (report->has_copies)
+    SET_VECTOR_ELT(VECTOR_ELT(columns, COPIED), i,
+                   Rf_xlengthgets(copied, (R_xlen_t)used));
+  UNPROTECT(2);
 }
 
 static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
@@ -262,8 +292,7 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
   SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));
   SET_STRING_ELT(VECTOR_ELT(columns, USER), i, user_of(report, entry));
-  if (report->has_mappings)
-    SET_VECTOR_ELT(VECTOR_ELT(columns, MAPPED_BY), i, pids_of(report, entry));
+  fill_users(report, columns, i, entry);
   if (report->is_reclaim)
     SET_STRING_ELT(VECTOR_ELT(columns, FATE), i, fate_name(row->fate));
 }
@@ -277,6 +306,7 @@ static SEXP make_columns(void *data) {
   for (int k = 0; k < COLUMNS; k++) {
     SET_STRING_ELT(names, k, Rf_mkChar(column_names[k]));
     if ((k == MAPPED_BY && !report->has_mappings) ||
+        (k == COPIED && !report->has_copies) ||
         (k == FATE && !report->is_reclaim))
       continue;
     SET_VECTOR_ELT(columns, k, Rf_allocVector(column_type(k), n));
@@ -330,23 +360,34 @@ static SEXP finish(struct report *report, const char *op, smem_code code,
 static smem_code find_mappings(struct report *report, const char *id,
                                smem_error *error) {
   report->has_mappings = true;
-  smem_code code = smem_mapped_by(id, add_mapping, report, error);
+  smem_code code =
+      smem_mapped_by(id, report->has_copies, add_mapping, report, error);
   report->knows_mappings = code == SMEM_OK;
   return code == SMEM_UNSUPPORTED ? SMEM_OK : code;
 }
 
+/* `copies`: ask also what was copied. */
+static SEXP list(struct report *report, bool mappings, bool copies) {
+  smem_error error;
+  report->has_copies = copies;
+  smem_code code = smem_list(list_row, report, &error);
+  if (code == SMEM_OK && mappings) code = find_mappings(report, NULL, &error);
+  return finish(report, "list", code, &error);
+}
+
 SEXP r_list(SEXP end, SEXP start, SEXP mapped_by) {
   const char *op = "list";
-  smem_error error;
   struct report report = new_report();
   r_pointer_collect();
   report.start = r_limit(op, "start", start, R_NegInf);
   report.end = r_limit(op, "end", end, R_PosInf);
-  bool with_mappings = r_flag(op, "mappedBy", mapped_by);
-  smem_code code = smem_list(list_row, &report, &error);
-  if (code == SMEM_OK && with_mappings)
-    code = find_mappings(&report, NULL, &error);
-  return finish(&report, op, code, &error);
+  return list(&report, r_flag(op, "mappedBy", mapped_by), false);
+}
+
+SEXP r_savings(void) {
+  struct report report = new_report();
+  r_pointer_collect();
+  return list(&report, true, true);
 }
 
 SEXP r_reclaim(SEXP dry_run, SEXP persistent) {

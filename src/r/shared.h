@@ -140,6 +140,10 @@ void r_each_attribute(SEXP x,
 /* first:last, as R makes it: compact. */
 SEXP r_sequence(double first, double last);
 
+/* Its class and its extent as text, cut with "..." at its end: "data.frame",
+ * "1000 x 3". describe.c. */
+void r_describe(SEXP x, char what[SMEM_WHAT_SIZE], char extent[SMEM_WHAT_SIZE]);
+
 /* The leaf that x is, perhaps in a wrapper of R's; NULL: it is none. */
 SEXP r_leaf_behind(SEXP x);
 /* The first leaf in it: x itself, or in its elements and attributes; NULL:

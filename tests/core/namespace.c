@@ -3,7 +3,9 @@
 
 #include "test.h"
 
-static bool never(uint64_t pid, const uint64_t identity[2], void *context) {
+static bool never(uint64_t pid, const uint64_t identity[2], uint64_t copied,
+                  void *context) {
+  (void)copied;
   (void)pid;
   (void)identity;
   (void)context;
@@ -29,7 +31,7 @@ static void check_no_namespace(bool joined) {
   CHECK_CODE(SMEM_ARGUMENT, smem_map("b", SMEM_READ_ONLY, &mapping, &error));
   CHECK_CODE(SMEM_ARGUMENT, smem_open("a", SMEM_READ_ONLY, &handle, &error));
   CHECK_CODE(SMEM_ARGUMENT, smem_list(pass_entry, NULL, &error));
-  CHECK_CODE(SMEM_ARGUMENT, smem_mapped_by(NULL, never, NULL, &error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_mapped_by(NULL, false, never, NULL, &error));
   CHECK_CODE(SMEM_ARGUMENT, smem_inspect("a", bytes, &length, path, sizeof path,
                                          ignore_entry, NULL, &error));
   CHECK_CODE(SMEM_ARGUMENT,

@@ -192,7 +192,7 @@ TEST(an_error_at_the_end_of_the_directory) {
     CHECK_CODE(SMEM_SYSTEM,
                smem_reclaim(false, true, ignore_fate, NULL, &error));
     entries_left = before;
-    CHECK(smem__os_mappings("smem.", NULL, identity).code == OS_FAILED);
+    CHECK(smem__os_mappings("smem.", false, NULL, identity).code == OS_FAILED);
     entries_left = before;
   }
   smem__os_sys.readdir = read_entry;

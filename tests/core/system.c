@@ -70,8 +70,10 @@ struct seen {
   bool once;
 };
 
-static bool see(uint64_t pid, const uint64_t identity[2], void *context) {
+static bool see(uint64_t pid, const uint64_t identity[2], uint64_t copied,
+                void *context) {
   struct seen *seen = context;
+  (void)copied;
   seen->all++;
   seen->ours += pid == (uint64_t)getpid() &&
                 memcmp(seen->identity, identity, sizeof seen->identity) == 0;
@@ -86,16 +88,16 @@ TEST(who_maps_what) {
   CHECK_OK(smem_open("b", SMEM_READ_ONLY, &other, &error));
   struct stat status = stat_of(segment_path("a"));
   struct seen seen = {{status.st_dev, status.st_ino}, 0, 0, false};
-  smem_code code = smem_mapped_by(NULL, see, &seen, &error);
+  smem_code code = smem_mapped_by(NULL, false, see, &seen, &error);
   if (code == SMEM_OK) {
     CHECK_EQUAL(1, seen.ours);
     CHECK_EQUAL(2, seen.all);
     seen.all = seen.ours = 0;
-    CHECK_OK(smem_mapped_by("a", see, &seen, &error));
+    CHECK_OK(smem_mapped_by("a", false, see, &seen, &error));
     CHECK_EQUAL(1, seen.all);
     CHECK_EQUAL(1, seen.ours);
     seen = (struct seen){{0}, 0, 0, true};
-    CHECK_OK(smem_mapped_by(NULL, see, &seen, &error));
+    CHECK_OK(smem_mapped_by(NULL, false, see, &seen, &error));
     CHECK_EQUAL(1, seen.all);
   } else {
     CHECK_CODE(SMEM_UNSUPPORTED, code);

@@ -77,8 +77,13 @@ static smem_code make(const char *name, smem_lifetime lifetime,
     smem_write_abandon(writer);
     return code;
   }
-  smem_publication publication = {name,           lifetime, "a call", NODES,
-                                  layout.node_at, 0,        0};
+  smem_publication publication = {.name = name,
+                                  .lifetime = lifetime,
+                                  .trace = "a call",
+                                  .what = "list",
+                                  .extent = "2",
+                                  .nodes = NODES,
+                                  .node_at = layout.node_at};
   return smem_publish(writer, &publication, reference, &error);
 }
 

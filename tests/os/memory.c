@@ -267,11 +267,13 @@ CONTRACT(smem__os_mapping_written, tells_of_the_first_byte_written) {
 struct mapped {
   uint64_t identity[2], pids[2];
   bool found[2];
+  uint64_t copied; /* of the last one */
 };
 
 static bool note_mapping(uint64_t pid, const uint64_t identity[2],
-                         void *context) {
+                         uint64_t copied, void *context) {
   struct mapped *mapped = context;
+  mapped->copied = copied;
   CHECK(identity[0] == mapped->identity[0] &&
         identity[1] == mapped->identity[1]);
   for (int i = 0; i < 2; i++) mapped->found[i] |= pid == mapped->pids[i];
@@ -300,8 +302,10 @@ CONTRACT(smem__os_mappings, tells_who_maps_it) {
   smem__os_process_self(&self);
   struct mapped mapped = {{info.identity[0], info.identity[1]},
                           {self.pid, shared->number[0]},
-                          {false, false}};
-  os_status status = smem__os_mappings(own_name("a"), note_mapping, &mapped);
+                          {false, false},
+                          0};
+  os_status status =
+      smem__os_mappings(own_name("a"), false, note_mapping, &mapped);
   raise_flag(1);
   FINISH(other);
   smem__os_unmap(at, object_size());
@@ -309,4 +313,33 @@ CONTRACT(smem__os_mappings, tells_who_maps_it) {
   if (status.code == OS_UNSUPPORTED) test_skip("the system does not tell");
   CHECK_DONE(status);
   CHECK(mapped.found[0] && mapped.found[1]);
+  CHECK_EQUAL(UINT64_MAX, mapped.copied);
+}
+
+CONTRACT(smem__os_mappings, tells_what_was_copied) {
+  os_process self;
+  make_object();
+  os_info info = info_of(own_name("a"));
+  void *at;
+  os_status can =
+      smem__os_object_map(object, object_size(), OS_COPY_ON_WRITE, &at);
+  if (can.code == OS_UNSUPPORTED) remove_object();
+  if (can.code == OS_UNSUPPORTED) test_skip("no private mappings");
+  smem__os_process_self(&self);
+  for (uint64_t pages = 0; pages < 3; pages++) {
+    struct mapped mapped = {{info.identity[0], info.identity[1]},
+                            {self.pid, self.pid},
+                            {false, false},
+                            0};
+    if (pages > 0)
+      ((unsigned char *)at)[(pages - 1) * smem__os_page_size()] = 1;
+    os_status status =
+        smem__os_mappings(own_name("a"), true, note_mapping, &mapped);
+    if (status.code == OS_UNSUPPORTED) remove_object();
+    if (status.code == OS_UNSUPPORTED) test_skip("the system does not tell");
+    CHECK_DONE(status);
+    CHECK_EQUAL(pages * smem__os_page_size(), mapped.copied);
+  }
+  smem__os_unmap(at, object_size());
+  remove_object();
 }

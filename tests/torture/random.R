@@ -329,6 +329,8 @@ right <- list(
     is.data.frame(value) && !any(value$removed),
   inspectSharedMemory = function(value, a, before)
     inherits(value, "sharedmemory_inspection"),
+  sharedMemorySavings = function(value, a, before)
+    is.data.frame(value) && all(value$Id %in% before),
   sharedMemoryStatus = function(value, a, before)
     inherits(value, "sharedmemory_status"),
   getLastIndex = function(value, a, before) is.numeric(value) && value >= 0,

@@ -1,6 +1,6 @@
 /* The life of objects: who is responsible, how often they were sent and opened.
  *
- * That is counted in the segment itself, in the last 64 bytes of its payload.
+ * That is counted in the segment itself, in the last bytes of its payload.
  * The segment is sealed, but its owner may open the seal for a moment: see
  * smem__os_object_open_sealed(). */
 #include "object_internal.h"
@@ -121,6 +121,9 @@ void smem__object_counts(const struct segment *segment, smem_entry *entry) {
   entry->sent = tail.sent;
   entry->opened = tail.opened;
   entry->deadline = tail.deadline;
+  tail.what[sizeof tail.what - 1] = tail.extent[sizeof tail.extent - 1] = '\0';
+  smem_copy_text(entry->what, sizeof entry->what, tail.what);
+  smem_copy_text(entry->extent, sizeof entry->extent, tail.extent);
 }
 
 static struct call quiet(const smem_reference *reference, smem_error *ignored) {

@@ -176,6 +176,8 @@ typedef struct smem_publication {
   const char *name; /* a valid id, or NULL */
   smem_lifetime lifetime;
   const char *trace; /* or NULL */
+  /* What it is and how large, for who lists it, or NULL. They are cut. */
+  const char *what, *extent;
   uint64_t nodes, node_at, blob_at, blob_size;
 } smem_publication;
 

@@ -21,7 +21,7 @@ extern const uint64_t smem__object_magic;
 
 uint64_t smem__header_checksum(const struct header *header);
 
-/* The last 64 bytes of the payload, on the footer's page: they change. */
+/* The last bytes of the payload, on the footer's page: the numbers change. */
 struct tail {
   uint64_t magic;
   _Atomic uint64_t sent, opened;
@@ -30,6 +30,7 @@ struct tail {
   _Atomic uint64_t
       adopted; /* somebody became responsible after its owner's end */
   uint64_t reserved[3];
+  char what[SMEM_WHAT_SIZE], extent[SMEM_WHAT_SIZE];
 };
 extern const uint64_t smem__tail_magic;
 
@@ -40,7 +41,7 @@ struct own *smem__object_prepare(void);
 void smem__object_unprepare(struct own *own); /* may be NULL */
 void smem__object_own(struct own *own, const smem_reference *reference);
 
-/* What entry->sent and so on are, of a segment that is an object. */
+/* The part of the entry that only objects have. */
 void smem__object_counts(const struct segment *segment, smem_entry *entry);
 
 /* For life.c; smem__object_stop(): this process ends. */

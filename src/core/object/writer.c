@@ -185,6 +185,10 @@ static smem_code write_header(const struct call *call, smem_writer *writer,
                           .generation = writer->generation,
                           .blob_checksum = writer->blob_checksum};
   struct tail tail = {.magic = smem__tail_magic};
+  if (publication->what)
+    smem_copy_text(tail.what, sizeof tail.what, publication->what);
+  if (publication->extent)
+    smem_copy_text(tail.extent, sizeof tail.extent, publication->extent);
   header.checksum = smem__header_checksum(&header);
   smem_code code = flush(call, writer);
   if (code == SMEM_OK)

@@ -1,16 +1,16 @@
 /* What the machine tells: its limits, its users, its processes. */
 #include "survey.h"
 
-smem_code smem_mapped_by(const char *id,
+smem_code smem_mapped_by(const char *id, bool copies,
                          bool (*visit)(uint64_t pid, const uint64_t identity[2],
-                                       void *context),
+                                       uint64_t copied, void *context),
                          void *context, smem_error *error) {
   struct call call = {"list", id ? id : "", 0, error, false};
   struct name prefix;
   smem_code code = id ? smem__name_of_segment(&call, &prefix)
                       : smem__name_prefix(&call, &prefix);
   if (code != SMEM_OK) return code;
-  os_status status = smem__os_mappings(prefix.text, visit, context);
+  os_status status = smem__os_mappings(prefix.text, copies, visit, context);
   if (status.code == OS_OK) return SMEM_OK;
   return smem__fail_os(&call, status, "the system does not tell who maps what");
 }
