@@ -110,58 +110,56 @@ typedef enum smem_access {
       2 /* of handles only: writable, and what is written stays there */
 } smem_access;
 
-/* A segment that is mapped in this process. One per id, with one count; each
- * access it was asked for has an address, the other is NULL. */
-typedef struct smem_mapping {
-  void *address[2];  /* by smem_access */
-  void *attached[2]; /* the client's own, NULL at first: R's pointers */
-  uint64_t capacity; /* bytes that may be used */
-} smem_mapping;
+/* A segment that is mapped in this process. One per id, with one count. */
+typedef struct smem_mapping smem_mapping;
 
-/* What the client attached to a mapping that is gone now. */
-typedef struct smem_detached {
-  void *attached[2];
-} smem_detached;
+/* Where it is mapped with this access, SMEM_READ_WRITE or SMEM_READ_ONLY; NULL:
+ * nobody has asked for that. */
+void *smem_mapping_address(const smem_mapping *mapping, smem_access access);
+uint64_t smem_mapping_capacity(const smem_mapping *mapping); /* usable bytes */
 
-/* Map, or count one more. Who maps joins the namespace where he can: otherwise
- * the last one to allocate might take the counter with him, and the number of
- * what is mapped here might be handed out again. *mapping is good until the
- * unmap that takes the count to zero, or the free. SMEM_REPLACED if another
- * segment took the mapped name. */
-smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
-                   smem_error *error);
+/* With each access the client can keep a pointer of its own, NULL at first. */
+void *smem_mapping_note(const smem_mapping *mapping, smem_access access);
+void smem_mapping_set_note(smem_mapping *mapping, smem_access access,
+                           void *note);
+
+/* Is told each note whose access is about to be unmapped, on the thread of the
+ * call. Must not call the core. Where it is NULL nobody can be told on this
+ * thread: what has a note stays mapped until smem_collect(), and so does all
+ * that a free takes away from those who have it mapped. */
+typedef void smem_gone(void *note);
+
+/* Map, or count one more: all of them or, on an error, none. Who maps joins the
+ * namespace if that is possible: otherwise the last one to allocate might take
+ * the counter along, and the number of what is mapped here might be handed out
+ * again. mappings[i] is good until the unmap that takes the count to zero, or
+ * the free. SMEM_REPLACED if another segment took the mapped name. */
+smem_code smem_map(const char *const *ids, size_t count, smem_access access,
+                   smem_mapping **mappings, smem_error *error);
+
+/* Take back a smem_map() that went well: an access that nobody else has asked
+ * for goes even if the other one stays. */
+void smem_undo_map(const char *const *ids, size_t count, smem_access access,
+                   smem_gone *gone);
 
 /* Count one less; the last one unmaps both accesses. What is not mapped is no
  * error. Never fails. */
-void smem_unmap(const char *id, smem_detached *detached);
+void smem_unmap(const char *const *ids, size_t count, smem_gone *gone);
 
-/* Take back a smem_map() of this access just made. `fresh`: it was the first of
- * this access, which goes even if the other one stays. */
-void smem_undo_map(const char *id, smem_access access, bool fresh,
-                   smem_detached *detached);
+/* Unmap everything, whatever the count. */
+void smem_unmap_all(smem_gone *gone);
 
-/* Unmap whatever the count and remove what bears the name now. What does not
- * exist is no error. On an error nothing has changed, also not the mapping. */
-smem_code smem_free(const char *id, smem_detached *detached, smem_error *error);
+/* Unmap what stayed because nobody could be told. Costs nothing when there is
+ * nothing. */
+void smem_collect(smem_gone *gone);
 
-/* The same from a thread that cannot tell the client what is gone: that stays
- * mapped until smem_collect(). */
-smem_code smem_free_later(const char *id, smem_error *error);
-
-/* Unmap what smem_free_later() left, one mapping at each call; false: none is
- * left. Costs nothing when there is none. */
-bool smem_collect(smem_detached *detached);
-
-/* Could smem_free() remove it? SMEM_OK also for what does not exist. */
-smem_code smem_can_free(const char *id, bool *exists, smem_error *error);
-
-/* smem_free() right after that, without looking again: what did not exist then
- * counts as freed. */
-smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
-                         smem_error *error);
-
-/* Unmap everything; `gone` is called for each mapping. */
-void smem_unmap_all(void (*gone)(smem_detached *detached));
+/* Remove what bears these names now, and unmap it whatever the count. What does
+ * not exist is no error, also not an id that is there twice. All can be
+ * removed, as far as that can be seen without trying, or none is, and nothing
+ * has changed, also not the mappings. If the system refuses one of them then
+ * all the same, error->element tells which: those before it are gone. */
+smem_code smem_free(const char *const *ids, size_t count, smem_gone *gone,
+                    smem_error *error);
 
 /* ---- handles ---------------------------------------------------------------
  *

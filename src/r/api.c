@@ -149,7 +149,7 @@ static uint64_t api_requested(const sharedmemory_handle *handle) {
 static int api_free(const char *id, sharedmemory_error *error) {
   smem_error failure;
   if (!is_good("free", id, error)) return SMEM_ARGUMENT;
-  return report(smem_free_later(id, &failure), &failure, error);
+  return report(smem_free(&id, 1, NULL, &failure), &failure, error);
 }
 
 static int api_exists(const char *id, int *exists, sharedmemory_error *error) {

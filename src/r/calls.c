@@ -16,7 +16,7 @@ SEXP r_load(SEXP environment) {
 /* Loaded again, the library finds its state as it is left here. */
 SEXP r_unload(void) {
   r_pointer_collect();
-  smem_unmap_all(r_pointer_clear);
+  smem_unmap_all(r_pointer_gone);
   smem_stop();
   return R_NilValue;
 }
@@ -134,25 +134,38 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
 
 /* ---- map, unmap, free ---------------------------------------------------- */
 
-static bool look_for_interrupt(R_xlen_t i) {
-  return i % LOOK_EVERY == LOOK_EVERY - 1 && r_interrupted();
+/* In memory that R frees after this .Call. */
+static const char **texts_of(SEXP ids) {
+  R_xlen_t n = XLENGTH(ids);
+  const char **texts = (const char **)R_alloc((size_t)n, sizeof *texts);
+  for (R_xlen_t i = 0; i < n; i++) texts[i] = CHAR(STRING_ELT(ids, i));
+  return texts;
 }
 
-/* What r_map() has done so far. `fresh[i]`: it made this access of element i.
- */
 struct mapped {
-  SEXP ids;
+  SEXP ids, pointers;
+  const char **texts;
   smem_access access;
-  bool *fresh;
+  smem_mapping **mappings;
+  bool done;
 };
 
-static void undo_maps(const struct mapped *mapped, R_xlen_t n) {
-  for (R_xlen_t i = n; i-- > 0;) {
-    smem_detached detached;
-    smem_undo_map(CHAR(STRING_ELT(mapped->ids, i)), mapped->access,
-                  mapped->fresh[i], &detached);
-    r_pointer_clear(&detached);
-  }
+/* The memory that R needs for the pointers may be what is lacking. */
+static SEXP fill_pointers(void *data) {
+  struct mapped *mapped = data;
+  for (R_xlen_t i = 0; i < XLENGTH(mapped->ids); i++)
+    SET_VECTOR_ELT(mapped->pointers, i,
+                   r_pointer(mapped->mappings[i], mapped->access,
+                             STRING_ELT(mapped->ids, i)));
+  mapped->done = true;
+  return mapped->pointers;
+}
+
+static void take_back_maps(void *data) {
+  const struct mapped *mapped = data;
+  if (!mapped->done)
+    smem_undo_map(mapped->texts, (size_t)XLENGTH(mapped->ids), mapped->access,
+                  r_pointer_gone);
 }
 
 SEXP r_map(SEXP id, SEXP readonly) {
@@ -160,76 +173,37 @@ SEXP r_map(SEXP id, SEXP readonly) {
   smem_error error;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids(op, "id", id, false));
-  smem_access access =
-      r_flag(op, "readonly", readonly) ? SMEM_READ_ONLY : SMEM_READ_WRITE;
   R_xlen_t n = XLENGTH(ids);
-  bool single;
-  struct mapped mapped = {
-      ids, access, n == 1 ? &single : (bool *)R_alloc((size_t)n, sizeof(bool))};
-  SEXP result = PROTECT(Rf_allocVector(VECSXP, n));
-  for (R_xlen_t i = 0; i < n; i++) {
-    smem_mapping *mapping;
-    r_pointer_prepare();
-    smem_code code =
-        smem_map(CHAR(STRING_ELT(ids, i)), access, &mapping, &error);
-    if (code == SMEM_OK) {
-      mapped.fresh[i] = !mapping->attached[access];
-      SET_VECTOR_ELT(result, i, r_pointer(mapping, access, STRING_ELT(ids, i)));
-    }
-    /* Behind that, for a handler of the interrupt may free the segment. */
-    bool stop = look_for_interrupt(i) || r_interrupt_waits();
-    if (code != SMEM_OK || stop) undo_maps(&mapped, i + (code == SMEM_OK));
-    r_check_element(code, &error, i, n);
-  }
+  struct mapped mapped = {.ids = ids, .texts = texts_of(ids)};
+  mapped.access =
+      r_flag(op, "readonly", readonly) ? SMEM_READ_ONLY : SMEM_READ_WRITE;
+  mapped.mappings =
+      (smem_mapping **)R_alloc((size_t)n, sizeof *mapped.mappings);
+  mapped.pointers = PROTECT(Rf_allocVector(VECSXP, n));
+  smem_code code =
+      smem_map(mapped.texts, (size_t)n, mapped.access, mapped.mappings, &error);
+  if (code == SMEM_OK && r_interrupt_waits()) take_back_maps(&mapped);
+  r_check(code, &error);
+  R_ExecWithCleanup(fill_pointers, &mapped, take_back_maps, &mapped);
   UNPROTECT(2);
-  return n == 1 ? VECTOR_ELT(result, 0) : result;
+  return n == 1 ? VECTOR_ELT(mapped.pointers, 0) : mapped.pointers;
 }
 
 SEXP r_unmap(SEXP id) {
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids("unmap", "id", id, false));
-  for (R_xlen_t i = 0; i < XLENGTH(ids); i++) {
-    smem_detached detached;
-    smem_unmap(CHAR(STRING_ELT(ids, i)), &detached);
-    r_pointer_clear(&detached);
-  }
+  smem_unmap(texts_of(ids), (size_t)XLENGTH(ids), r_pointer_gone);
   UNPROTECT(1);
   return R_NilValue;
 }
 
-/* What is freed cannot be brought back: so first see that all of them can be,
- * and do not listen to interrupts half-way. */
-static void free_several(SEXP ids, R_xlen_t n) {
-  smem_error error;
-  bool *exists = (bool *)R_alloc((size_t)n, sizeof(bool));
-  for (R_xlen_t i = 0; i < n; i++) {
-    smem_code code =
-        smem_can_free(CHAR(STRING_ELT(ids, i)), &exists[i], &error);
-    look_for_interrupt(i);
-    r_check_element(code, &error, i, n);
-  }
-  for (R_xlen_t i = 0; i < n; i++) {
-    smem_detached detached;
-    smem_code code =
-        smem_free_seen(CHAR(STRING_ELT(ids, i)), exists[i], &detached, &error);
-    r_pointer_clear(&detached);
-    r_check_element(code, &error, i, n);
-  }
-}
-
 SEXP r_free(SEXP id) {
+  smem_error error;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids("free", "id", id, false));
-  R_xlen_t n = XLENGTH(ids);
-  if (n == 1) {
-    smem_error error;
-    smem_detached detached;
-    smem_code code = smem_free(CHAR(STRING_ELT(ids, 0)), &detached, &error);
-    r_pointer_clear(&detached);
-    r_check(code, &error);
-  } else {
-    free_several(ids, n);
-  }
+  r_check(
+      smem_free(texts_of(ids), (size_t)XLENGTH(ids), r_pointer_gone, &error),
+      &error);
   UNPROTECT(1);
   return R_NilValue;
 }
@@ -238,15 +212,16 @@ SEXP r_seal(SEXP id) {
   smem_error error;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids("seal", "id", id, false));
-  R_xlen_t n = XLENGTH(ids);
-  const char **texts = (const char **)R_alloc((size_t)n, sizeof *texts);
-  for (R_xlen_t i = 0; i < n; i++) texts[i] = CHAR(STRING_ELT(ids, i));
-  r_check(smem_seal(texts, (size_t)n, &error), &error);
+  r_check(smem_seal(texts_of(ids), (size_t)XLENGTH(ids), &error), &error);
   UNPROTECT(1);
   return R_NilValue;
 }
 
 /* ---- has, size ----------------------------------------------------------- */
+
+static void look_for_interrupt(R_xlen_t i) {
+  if (i % LOOK_EVERY == LOOK_EVERY - 1) r_interrupted();
+}
 
 SEXP r_has(SEXP id) {
   smem_error error;

@@ -88,22 +88,19 @@ int64_t r_count(const char *op, const char *argument, SEXP x);
 
 /* ---- pointer.c ----------------------------------------------------------- */
 
-/* Make sure that the next r_pointer() need not allocate. */
-void r_pointer_prepare(void);
-
 /* The external pointer of a mapping, tagged with the id; always the same one.
- */
+ * Jumps without memory for it. */
 SEXP r_pointer(smem_mapping *mapping, smem_access access, SEXP id);
 
-/* Set the pointers of what is no longer mapped to NULL. */
-void r_pointer_clear(smem_detached *detached);
+/* A smem_gone: set the pointer of what is no longer mapped to NULL. */
+void r_pointer_gone(void *note);
 
 /* Tell the core what the environment says. On R's thread, which alone may read
  * it: R changes it there, and getenv() on another thread would read freed
  * memory. */
 void r_environment(void);
 
-/* What each entry point begins with: r_environment(), and r_pointer_clear() for
+/* What each entry point begins with: r_environment(), and r_pointer_gone() for
  * what other packages have freed since the last call, perhaps on other threads,
  * where R's objects cannot be touched. */
 void r_pointer_collect(void);

@@ -10,58 +10,42 @@
 
 #include <stdlib.h>
 
-static SEXP list;  /* the cell before the first */
-static SEXP spare; /* a cell whose pointer is not in use yet, or R_NilValue */
+static SEXP list; /* the cell before the first */
 
-void r_pointer_prepare(void) {
-  if (!spare) {
-    SEXP end = PROTECT(Rf_cons(R_NilValue, R_NilValue));
-    SEXP start = PROTECT(Rf_cons(R_NilValue, end));
-    SEXP keeper = PROTECT(Rf_cons(R_NilValue, start));
-    SETCAR(end, start);
-    R_PreserveObject(keeper); /* the only one to be found by searching */
-    list = start;
-    spare = keeper;
-    UNPROTECT(3);
-  }
-  if (TAG(spare) != R_NilValue) return;
-  SEXP id = PROTECT(Rf_allocVector(STRSXP, 1));
-  SEXP pointer = PROTECT(R_MakeExternalPtr(NULL, id, R_NilValue));
-  SEXP cell = PROTECT(Rf_cons(R_NilValue, R_NilValue));
-  SET_TAG(cell, pointer);
-  SET_TAG(spare, cell);
-  UNPROTECT(3);
+static void begin_list(void) {
+  SEXP end = PROTECT(Rf_cons(R_NilValue, R_NilValue));
+  SEXP start = PROTECT(Rf_cons(R_NilValue, end));
+  SETCAR(end, start);
+  R_PreserveObject(start); /* the only one to be found by searching */
+  list = start;
+  UNPROTECT(2);
 }
 
-static SEXP take_spare(void) {
-  SEXP cell = TAG(spare), next = CDR(list);
-  SETCAR(cell, list);
-  SETCDR(cell, next);
+static SEXP add_cell(SEXP pointer) {
+  SEXP next = CDR(list), cell = Rf_cons(list, next);
+  SET_TAG(cell, pointer);
   SETCAR(next, cell);
   SETCDR(list, cell);
-  SET_TAG(spare, R_NilValue);
   return cell;
 }
 
 SEXP r_pointer(smem_mapping *mapping, smem_access access, SEXP id) {
-  SEXP cell = mapping->attached[access];
+  SEXP cell = smem_mapping_note(mapping, access);
   if (cell) return TAG(cell);
-  cell = take_spare();
-  SEXP pointer = TAG(cell);
-  SET_STRING_ELT(R_ExternalPtrTag(pointer), 0, id);
-  R_SetExternalPtrAddr(pointer, mapping->address[access]);
-  mapping->attached[access] = cell;
+  if (!list) begin_list();
+  SEXP ids = PROTECT(Rf_ScalarString(id));
+  SEXP pointer = PROTECT(R_MakeExternalPtr(
+      smem_mapping_address(mapping, access), ids, R_NilValue));
+  smem_mapping_set_note(mapping, access, add_cell(pointer));
+  UNPROTECT(2);
   return pointer;
 }
 
-void r_pointer_clear(smem_detached *detached) {
-  for (int access = 0; access < 2; access++) {
-    SEXP cell = detached->attached[access];
-    if (!cell) continue;
-    R_ClearExternalPtr(TAG(cell));
-    SETCDR(CAR(cell), CDR(cell));
-    SETCAR(CDR(cell), CAR(cell));
-  }
+void r_pointer_gone(void *note) {
+  SEXP cell = note;
+  R_ClearExternalPtr(TAG(cell));
+  SETCDR(CAR(cell), CDR(cell));
+  SETCAR(CDR(cell), CAR(cell));
 }
 
 void r_environment(void) {
@@ -70,7 +54,6 @@ void r_environment(void) {
 }
 
 void r_pointer_collect(void) {
-  smem_detached detached;
   r_environment();
-  while (smem_collect(&detached)) r_pointer_clear(&detached);
+  smem_collect(r_pointer_gone);
 }

@@ -26,12 +26,11 @@ static void end_sharing(void *data) {
   r_plan_dispose(sharing->plan);
   smem_write_abandon(sharing->writer);
   if (!sharing->published || sharing->done) return;
-  smem_detached detached;
+  const char *id = sharing->reference.id;
   smem_error ignored;
   smem_object_let_go(&sharing->reference);
   if (sharing->lifetime == SMEM_OF_OBJECT) return;
-  smem_free(sharing->reference.id, &detached, &ignored);
-  r_pointer_clear(&detached);
+  smem_free(&id, 1, r_pointer_gone, &ignored);
 }
 
 static smem_code write_object(struct sharing *sharing, smem_error *error) {

@@ -29,16 +29,16 @@ static void create_alone(void) {
 
 /* Open or create; whatever it is, all of its bytes are its owner's. */
 static void create_or_open(void) {
-  smem_detached detached;
   smem_mapping *mapping;
-  CHECK_OK(allocate("common", 5000));
-  smem_code code = smem_map("common", SMEM_READ_WRITE, &mapping, &error);
+  const char *id = "common";
+  CHECK_OK(allocate(id, 5000));
+  smem_code code = smem_map(&id, 1, SMEM_READ_WRITE, &mapping, &error);
   CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND), code);
   if (code == SMEM_OK) {
-    volatile unsigned char *at = mapping->address[SMEM_READ_WRITE];
+    volatile unsigned char *at = smem_mapping_address(mapping, SMEM_READ_WRITE);
     for (int i = 0; i < 5000; i += 1000) CHECK(at[i] == 0 || at[i] == 7);
     at[1000] = 7;
-    smem_unmap("common", &detached);
+    unmap_id(id);
   }
 }
 

@@ -15,7 +15,6 @@ struct operation {
 /* ---- the operations ------------------------------------------------------ */
 
 static void nothing(void) {}
-static void nothing_gone(smem_detached *detached) { (void)detached; }
 static void make_a(void) { CHECK_OK(allocate("a", 5000)); }
 static void free_a(void) { CHECK_OK(free_id("a")); }
 static void map_a(void) {
@@ -58,14 +57,8 @@ static void free_batch(void) {
   CHECK_OK(free_id(number_id(batch[1].number)));
 }
 
-static smem_code act_map(void) {
-  smem_mapping *mapping;
-  return smem_map("a", SMEM_READ_WRITE, &mapping, &error);
-}
-static void unmap_a(void) {
-  smem_detached detached;
-  smem_unmap("a", &detached);
-}
+static smem_code act_map(void) { return map_id("a", SMEM_READ_WRITE); }
+static void unmap_a(void) { unmap_id("a"); }
 static smem_code act_unmap(void) {
   unmap_a();
   return SMEM_OK;
@@ -159,8 +152,7 @@ static smem_code act_write(void) {
 static void plant_raw(void) { plant_file(raw_path("a"), "hello", 0600); }
 static void free_raw(void) { CHECK_OK(free_id(raw_id("a"))); }
 static smem_code act_map_raw(void) {
-  smem_mapping *mapping;
-  return smem_map(raw_id("a"), SMEM_READ_WRITE, &mapping, &error);
+  return map_id(raw_id("a"), SMEM_READ_WRITE);
 }
 static smem_code act_open_raw(void) {
   return smem_open(raw_id("a"), SMEM_PRIVATE, &handle, &error);
@@ -271,7 +263,7 @@ ROLE(victim_of_failure) {
   if (code != SMEM_OK && under_test->act() != SMEM_OK)
     fail_here("does not work any more", at);
   under_test->undo();
-  smem_unmap_all(nothing_gone);
+  smem_unmap_all(count_note);
   smem_stop();
   after = look();
   if (after.mappings > 0) fail_here("leaks mappings", at);

@@ -29,9 +29,8 @@ ROLE(inherits) {
   unsigned char *at = map("a");
   CHECK_EQUAL(1, *at);
   *at = 2;
-  smem_detached detached;
-  smem_unmap("a", &detached); /* ours */
-  smem_unmap("a", &detached); /* the parent's, in our copy */
+  unmap_id("a"); /* ours */
+  unmap_id("a"); /* the parent's, in our copy */
   CHECK(!smem__mapping_any());
 }
 
@@ -157,9 +156,8 @@ ROLE(parent_that_maps) {
     CHECK_EQUAL(0, finish(child));
     host_exit(0);
   }
-  smem_mapping *mapping;
   await_flag(1, 1);
-  CHECK_CODE(SMEM_REPLACED, smem_map("1", SMEM_READ_WRITE, &mapping, &error));
+  CHECK_CODE(SMEM_REPLACED, map_id("1", SMEM_READ_WRITE));
   _exit(0);
 }
 

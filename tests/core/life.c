@@ -8,7 +8,6 @@ static bool is_filled(const unsigned char *at, int value, uint64_t size) {
 }
 
 TEST(one_life) {
-  smem_detached detached;
   uint64_t size, number = allocate_number(100);
   const char *id = number_id(number);
   CHECK_EQUAL(1, number);
@@ -18,7 +17,7 @@ TEST(one_life) {
   unsigned char *at = map(id);
   CHECK(is_filled(at, 0, size));
   memset(at, 7, (size_t)size);
-  smem_unmap(id, &detached);
+  unmap_id(id);
   at = map(id);
   CHECK(is_filled(at, 7, size));
   CHECK_OK(free_id(id));
@@ -32,15 +31,13 @@ TEST(capacity_holds_the_size) {
   const uint64_t sizes[] = {1,    3071,  3072,  3073,    4095,   4096,
                             4097, 65536, 65537, 1000000, 3145728};
   for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-    smem_mapping *mapping;
     uint64_t size;
     const char *id = number_id(allocate_number(sizes[i]));
     CHECK_OK(smem_size(id, &size, &error));
     CHECK(size >= sizes[i]);
-    CHECK_OK(smem_map(id, SMEM_READ_WRITE, &mapping, &error));
-    CHECK_EQUAL(size, mapping->capacity);
-    CHECK(is_filled(mapping->address[SMEM_READ_WRITE], 0, size));
-    memset(mapping->address[SMEM_READ_WRITE], 255, (size_t)size);
+    CHECK_EQUAL(size, smem_mapping_capacity(map_with(id, SMEM_READ_WRITE)));
+    CHECK(is_filled(map(id), 0, size));
+    memset(map(id), 255, (size_t)size);
     CHECK_OK(try_map(id)); /* writing to all of it has left the footer alone */
     CHECK_OK(smem_size(id, &size, &error));
     CHECK_OK(free_id(id));
@@ -54,7 +51,6 @@ ROLE(reader) {
 }
 
 TEST(seen_by_another_process) {
-  smem_mapping *mapping;
   const char *id = number_id(allocate_number(1000));
   CHECK_OK(allocate("greeting", 1000));
   for (int i = 0; i < 2; i++, id = "greeting") {
@@ -62,55 +58,51 @@ TEST(seen_by_another_process) {
     strcpy(at, "from the parent");
     PLAY(reader, id);
     CHECK(strcmp(at, "from the child") == 0);
-    CHECK_OK(smem_map(id, SMEM_READ_ONLY, &mapping, &error));
-    CHECK(strcmp(mapping->address[SMEM_READ_ONLY], "from the child") == 0);
+    CHECK(strcmp(mapped_at(id, SMEM_READ_ONLY), "from the child") == 0);
     CHECK_OK(free_id(id));
   }
 }
 
 TEST(maps_are_counted) {
-  smem_detached detached;
   smem_mapping *first, *second;
   int mine;
   CHECK_OK(allocate("a", 1));
-  CHECK_OK(smem_map("a", SMEM_READ_WRITE, &first, &error));
-  CHECK_OK(smem_map("a", SMEM_READ_WRITE, &second, &error));
+  first = map_with("a", SMEM_READ_WRITE);
+  second = map_with("a", SMEM_READ_WRITE);
   CHECK(first == second);
-  first->attached[SMEM_READ_WRITE] = &mine;
-  smem_unmap("a", &detached);
-  CHECK(!detached.attached[SMEM_READ_WRITE]);
-  *(char *)first->address[SMEM_READ_WRITE] = 1;
-  smem_unmap("a", &detached);
-  CHECK(detached.attached[SMEM_READ_WRITE] == &mine);
+  CHECK(!smem_mapping_note(first, SMEM_READ_WRITE));
+  smem_mapping_set_note(first, SMEM_READ_WRITE, &mine);
+  unmap_id("a");
+  CHECK_EQUAL(0, notes_gone);
+  *(char *)smem_mapping_address(first, SMEM_READ_WRITE) = 1;
+  unmap_id("a");
+  CHECK(notes_gone == 1 && note_gone == &mine);
   CHECK(!smem__mapping_any());
   CHECK_OK(free_id("a"));
 }
 
 TEST(accesses_are_mapped_apart) {
-  smem_detached detached;
   smem_mapping *mapping;
-  int one, two;
   CHECK_OK(allocate("a", 1));
-  CHECK_OK(smem_map("a", SMEM_READ_ONLY, &mapping, &error));
-  CHECK(mapping->address[SMEM_READ_ONLY] && !mapping->address[SMEM_READ_WRITE]);
-  CHECK_OK(smem_map("a", SMEM_READ_WRITE, &mapping, &error));
-  CHECK(mapping->address[SMEM_READ_ONLY] != mapping->address[SMEM_READ_WRITE]);
-  ((char *)mapping->address[SMEM_READ_WRITE])[0] = 5;
-  CHECK_EQUAL(5, ((char *)mapping->address[SMEM_READ_ONLY])[0]);
-  mapping->attached[SMEM_READ_ONLY] = &one;
-  mapping->attached[SMEM_READ_WRITE] = &two;
-  smem_unmap("a", &detached); /* one count for both */
-  CHECK(!detached.attached[0] && !detached.attached[1]);
-  smem_unmap("a", &detached);
-  CHECK(detached.attached[SMEM_READ_ONLY] == &one);
-  CHECK(detached.attached[SMEM_READ_WRITE] == &two);
+  mapping = map_with("a", SMEM_READ_ONLY);
+  char *read = smem_mapping_address(mapping, SMEM_READ_ONLY);
+  CHECK(read && !smem_mapping_address(mapping, SMEM_READ_WRITE));
+  CHECK(mapping == map_with("a", SMEM_READ_WRITE));
+  char *write = smem_mapping_address(mapping, SMEM_READ_WRITE);
+  CHECK(write && read != write);
+  *write = 5;
+  CHECK_EQUAL(5, *read);
+  smem_mapping_set_note(mapping, SMEM_READ_ONLY, read);
+  smem_mapping_set_note(mapping, SMEM_READ_WRITE, write);
+  unmap_id("a"); /* one count for both */
+  CHECK_EQUAL(0, notes_gone);
+  unmap_id("a");
+  CHECK_EQUAL(2, notes_gone);
   CHECK_OK(free_id("a"));
 }
 
 ROLE(writer_to_read_only) {
-  smem_mapping *mapping;
-  CHECK_OK(smem_map(argument, SMEM_READ_ONLY, &mapping, &error));
-  volatile char *at = mapping->address[SMEM_READ_ONLY];
+  volatile char *at = mapped_at(argument, SMEM_READ_ONLY);
   CHECK_EQUAL(9, *at);
   host_expect_crash();
   raise_flag(0);
@@ -129,45 +121,23 @@ TEST(read_only_is_read_only) {
   CHECK_OK(free_id("a"));
 }
 
-TEST(free_reports_what_was_attached) {
-  smem_detached detached;
-  smem_mapping *mapping;
+TEST(free_tells_what_is_gone) {
   int mine;
   CHECK_OK(allocate("a", 1));
   for (int i = 0; i < 3; i++)
-    CHECK_OK(smem_map("a", SMEM_READ_WRITE, &mapping, &error));
-  mapping->attached[SMEM_READ_WRITE] = &mine;
-  CHECK_OK(smem_free("a", &detached, &error));
-  CHECK(detached.attached[SMEM_READ_WRITE] == &mine);
-  CHECK(!smem__mapping_any());
-  CHECK_OK(smem_free("a", &detached, &error));
-  CHECK(!detached.attached[SMEM_READ_WRITE]);
-}
-
-TEST(free_of_what_was_seen) {
-  smem_detached detached;
-  bool exists;
-  CHECK_OK(allocate("a", 1));
-  CHECK_OK(smem_can_free("a", &exists, &error));
-  CHECK(exists);
-  CHECK_OK(smem_free_seen("a", true, &detached, &error));
-  CHECK_OK(smem_free_seen("a", true, &detached, &error)); /* gone since */
-  CHECK_OK(smem_can_free("a", &exists, &error));
-  CHECK(!exists);
-  /* What came after the look is not what was to be freed; a mapping goes. */
-  CHECK_OK(allocate("a", 1));
-  map("a");
-  CHECK_OK(smem_free_seen("a", false, &detached, &error));
-  CHECK(!smem__mapping_any());
-  CHECK_OK(find_id("a"));
+    smem_mapping_set_note(map_with("a", SMEM_READ_WRITE), SMEM_READ_WRITE,
+                          &mine);
   CHECK_OK(free_id("a"));
+  CHECK(notes_gone == 1 && note_gone == &mine);
+  CHECK(!smem__mapping_any());
+  CHECK_OK(free_id("a"));
+  CHECK_EQUAL(1, notes_gone);
 }
 
 TEST(the_unknown_may_be_freed_and_unmapped) {
-  smem_detached detached = {{&detached, &detached}};
-  smem_unmap("nobody knows", &detached);
-  CHECK(!detached.attached[0] && !detached.attached[1]);
-  CHECK_OK(smem_free("nobody knows", &detached, &error));
+  unmap_id("nobody knows");
+  CHECK_OK(free_id("nobody knows"));
+  CHECK_EQUAL(0, notes_gone);
   CHECK_OK(can_free_id("nobody knows"));
   CHECK_CODE(SMEM_NOT_FOUND, find_id("nobody knows"));
   CHECK_CODE(SMEM_NOT_FOUND, try_map("nobody knows"));
@@ -175,23 +145,17 @@ TEST(the_unknown_may_be_freed_and_unmapped) {
   CHECK(strstr(message(), "17") != NULL);
 }
 
-static unsigned gone_count;
-static void count_gone(smem_detached *detached) {
-  gone_count += detached->attached[SMEM_READ_WRITE] == &gone_count;
-}
-
 TEST(unmap_all) {
   enum { COUNT = 200 };
-  smem_mapping *mapping;
-  for (int i = 0; i < COUNT; i++) {
-    const char *id = number_id(allocate_number(1));
-    CHECK_OK(smem_map(id, SMEM_READ_WRITE, &mapping, &error));
-    mapping->attached[SMEM_READ_WRITE] = &gone_count;
-  }
-  smem_unmap_all(count_gone);
-  CHECK_EQUAL(COUNT, gone_count);
+  int mine;
+  for (int i = 0; i < COUNT; i++)
+    smem_mapping_set_note(
+        map_with(number_id(allocate_number(1)), SMEM_READ_WRITE),
+        SMEM_READ_WRITE, &mine);
+  smem_unmap_all(count_note);
+  CHECK_EQUAL(COUNT, notes_gone);
   CHECK(!smem__mapping_any());
-  smem_unmap_all(count_gone);
+  smem_unmap_all(count_note);
   CHECK_OK(try_map("1")); /* the table works again */
   for (unsigned i = 1; i <= COUNT; i++) CHECK_OK(free_id(number_id(i)));
 }

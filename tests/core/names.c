@@ -290,16 +290,14 @@ ROLE(successor) {
 }
 
 TEST(replaced_elsewhere) {
-  smem_detached detached;
-  smem_mapping *mapping;
   CHECK_OK(allocate("a", 1));
   unsigned char *at = map("a");
   *at = 1;
   PLAY(successor, "a");
-  CHECK_CODE(SMEM_REPLACED, smem_map("a", SMEM_READ_WRITE, &mapping, &error));
-  CHECK_CODE(SMEM_REPLACED, smem_map("a", SMEM_READ_ONLY, &mapping, &error));
+  CHECK_CODE(SMEM_REPLACED, map_id("a", SMEM_READ_WRITE));
+  CHECK_CODE(SMEM_REPLACED, map_id("a", SMEM_READ_ONLY));
   CHECK_EQUAL(1, *at);
-  smem_unmap("a", &detached); /* the failures were not counted */
+  unmap_id("a"); /* the failures were not counted */
   CHECK(!smem__mapping_any());
   CHECK_EQUAL(2, *map("a"));
   CHECK_OK(free_id("a"));
@@ -308,7 +306,6 @@ TEST(replaced_elsewhere) {
 ROLE(liberator) { CHECK_OK(free_id(argument)); }
 
 TEST(freed_elsewhere) {
-  smem_detached detached;
   CHECK_OK(allocate("a", 1));
   unsigned char *at = map("a");
   *at = 1;
@@ -316,8 +313,8 @@ TEST(freed_elsewhere) {
   CHECK(map("a") == at);
   CHECK_EQUAL(1, *at);
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
-  smem_unmap("a", &detached);
-  smem_unmap("a", &detached);
+  unmap_id("a");
+  unmap_id("a");
   CHECK_CODE(SMEM_NOT_FOUND, try_map("a"));
 }
 
@@ -339,8 +336,6 @@ ROLE(second_allocator) {
 }
 
 TEST(a_number_never_means_another_segment) {
-  smem_mapping *mapping;
-  smem_detached detached;
   process_id second = START(second_allocator, ""); /* inherits no mapping */
   process_id first = START(first_allocator, "");
   await_flag(0, 1);
@@ -351,8 +346,8 @@ TEST(a_number_never_means_another_segment) {
   FINISH(second);
   CHECK_EQUAL(7, *at);
   if (shared->number[0] == 1) { /* the same number was handed out again */
-    CHECK_CODE(SMEM_REPLACED, smem_map("1", SMEM_READ_WRITE, &mapping, &error));
-    smem_unmap("1", &detached);
+    CHECK_CODE(SMEM_REPLACED, map_id("1", SMEM_READ_WRITE));
+    unmap_id("1");
     CHECK_EQUAL(8, *map("1"));
   }
   clean_namespace();

@@ -16,8 +16,6 @@ static void check_no_namespace(bool joined) {
   char bytes[8], path[300], space[SMEM_NAMESPACE_SIZE];
   size_t length = sizeof bytes;
   uint64_t number;
-  bool exists;
-  smem_mapping *mapping;
   smem_handle *handle;
   smem_request request = {.size = 1};
   smem__namespace_forget();
@@ -25,10 +23,10 @@ static void check_no_namespace(bool joined) {
   CHECK(smem_is_utf8(message()));
   CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
   CHECK_CODE(SMEM_ARGUMENT, smem_size("a", &number, &error));
-  CHECK_CODE(SMEM_ARGUMENT, smem_can_free("a", &exists, &error));
+  CHECK_CODE(SMEM_ARGUMENT, can_free_id("a"));
   CHECK_CODE(SMEM_ARGUMENT, free_id("a"));
   CHECK_CODE(SMEM_ARGUMENT, read_bytes("a", 0, bytes, 1));
-  CHECK_CODE(SMEM_ARGUMENT, smem_map("b", SMEM_READ_ONLY, &mapping, &error));
+  CHECK_CODE(SMEM_ARGUMENT, map_id("b", SMEM_READ_ONLY));
   CHECK_CODE(SMEM_ARGUMENT, smem_open("a", SMEM_READ_ONLY, &handle, &error));
   CHECK_CODE(SMEM_ARGUMENT, smem_list(pass_entry, NULL, &error));
   CHECK_CODE(SMEM_ARGUMENT, smem_mapped_by(NULL, false, never, NULL, &error));
@@ -52,8 +50,6 @@ static void check_no_namespace(bool joined) {
 TEST(a_namespace_that_is_none) {
   char *space = strdup(getenv("SHAREDMEMORY_NAMESPACE"));
   const char *bad[] = {"a/b", "a.b", "\xFF", "12345678901234567"};
-  smem_mapping *mapping;
-  smem_detached detached;
   unsigned shares = 0;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     set_variable("SHAREDMEMORY_NAMESPACE", bad[i]);
@@ -61,15 +57,15 @@ TEST(a_namespace_that_is_none) {
   }
   set_variable("SHAREDMEMORY_NAMESPACE", space);
   CHECK_OK(allocate("a", 1));
-  CHECK_OK(smem_map("a", SMEM_READ_ONLY, &mapping, &error));
+  map_with("a", SMEM_READ_ONLY);
   set_variable("SHAREDMEMORY_NAMESPACE", "a/b");
   check_no_namespace(true);
   /* What is mapped stays so, and everybody's segments can be counted. */
-  CHECK_OK(smem_map("a", SMEM_READ_ONLY, &mapping, &error));
+  map_with("a", SMEM_READ_ONLY);
   CHECK_OK(smem_shares(count_share, &shares, &error));
   CHECK(shares > 0);
-  smem_unmap("a", &detached);
-  smem_unmap("a", &detached);
+  unmap_id("a");
+  unmap_id("a");
   smem_reclaim_some(1);
   set_variable("SHAREDMEMORY_NAMESPACE", space);
   smem__namespace_forget();

@@ -54,7 +54,6 @@ ROLE(writes_a_letter) {
 static void live_with(const char *id, uint64_t size) {
   static unsigned char bytes[100000];
   uint64_t capacity, requested;
-  smem_mapping *mapping;
   make_raw(id, size);
   CHECK_OK(find_id(id));
   CHECK_OK(smem_extent(id, &capacity, &requested, &error));
@@ -65,15 +64,14 @@ static void live_with(const char *id, uint64_t size) {
   CHECK_CODE(SMEM_BOUNDS, write_bytes(id, size, "c", 1));
   CHECK_CODE(SMEM_BOUNDS, read_bytes(id, 1, bytes, size));
   CHECK_CODE(SMEM_BOUNDS, read_bytes(id, 1, bytes, UINT64_MAX));
-  CHECK_OK(smem_map(id, SMEM_READ_WRITE, &mapping, &error));
-  CHECK_OK(smem_map(id, SMEM_READ_ONLY, &mapping, &error));
-  CHECK_EQUAL(size, mapping->capacity);
-  unsigned char *at = mapping->address[SMEM_READ_WRITE];
+  unsigned char *at = map(id);
+  const unsigned char *same = mapped_at(id, SMEM_READ_ONLY);
+  CHECK_EQUAL(size, smem_mapping_capacity(map_with(id, SMEM_READ_ONLY)));
   CHECK(at[0] == 'a' && at[1] == 'b');
   PLAY(writes_a_letter, id);
   CHECK_EQUAL('z', at[2]);
   at[size - 1] = 1;
-  CHECK_EQUAL(1, ((char *)mapping->address[SMEM_READ_ONLY])[size - 1]);
+  CHECK_EQUAL(1, same[size - 1]);
   CHECK_EQUAL(size, stat_of(raw_path("a")).st_size); /* never grown */
   CHECK_OK(can_free_id(id));
   CHECK_OK(free_id(id));
@@ -182,21 +180,19 @@ TEST(handles_of_raw_objects) {
 /* ---- its name and size change -------------------------------------------- */
 
 TEST(raw_and_replaced) {
-  smem_mapping *mapping;
-  smem_detached detached;
   const char *id = raw_id("a");
   make_raw(id, 5000);
   unsigned char *at = map(id);
   replace_raw(id, 100);
-  CHECK_CODE(SMEM_REPLACED, smem_map(id, SMEM_READ_WRITE, &mapping, &error));
-  CHECK_CODE(SMEM_REPLACED, smem_map(id, SMEM_READ_ONLY, &mapping, &error));
+  CHECK_CODE(SMEM_REPLACED, map_id(id, SMEM_READ_WRITE));
+  CHECK_CODE(SMEM_REPLACED, map_id(id, SMEM_READ_ONLY));
   CHECK(is_counting(at, 5000));
-  smem_unmap(id, &detached);
+  unmap_id(id);
   CHECK(!smem__mapping_any());
-  CHECK_OK(smem_map(id, SMEM_READ_WRITE, &mapping, &error));
-  CHECK_EQUAL(100, mapping->capacity);
+  at = map(id);
+  CHECK_EQUAL(100, smem_mapping_capacity(map_with(id, SMEM_READ_WRITE)));
   PLAY(removes, id);
-  CHECK(map(id) == mapping->address[SMEM_READ_WRITE]); /* as with our own */
+  CHECK(map(id) == at); /* as with our own */
   CHECK_OK(free_id(id));
 }
 
@@ -208,16 +204,15 @@ TEST(raw_and_grown) {
   smem_mapping *mapping;
   for (uint64_t size = page - 10; size <= page; size += 10) {
     make_raw(id, size);
-    CHECK_OK(smem_map(id, SMEM_READ_WRITE, &mapping, &error));
-    unsigned char *behind = mapping->address[SMEM_READ_WRITE];
+    unsigned char *behind = map(id);
     behind = mmap(behind + page, 7 * page, PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(behind != MAP_FAILED);
     memset(behind, 5, 7 * page);
     resize_raw("a", 8 * page);
-    CHECK_OK(smem_map(id, SMEM_READ_ONLY, &mapping, &error));
-    CHECK_EQUAL(size, mapping->capacity);
-    CHECK(is_counting(mapping->address[SMEM_READ_ONLY], size));
+    mapping = map_with(id, SMEM_READ_ONLY);
+    CHECK_EQUAL(size, smem_mapping_capacity(mapping));
+    CHECK(is_counting(smem_mapping_address(mapping, SMEM_READ_ONLY), size));
     CHECK_OK(free_id(id));
     for (size_t i = 0; i < 7 * page; i++) CHECK_EQUAL(5, behind[i]);
     CHECK(munmap(behind, 7 * page) == 0);
@@ -228,16 +223,14 @@ TEST(raw_and_grown) {
 TEST(raw_and_shrunk) {
   const char *id = raw_id("a");
   const uint64_t sizes[] = {0, 100, 4999};
-  smem_mapping *mapping;
-  smem_detached detached;
   for (int i = 0; i < 3; i++) {
     make_raw(id, 5000);
     map(id);
     resize_raw("a", sizes[i]);
-    CHECK_CODE(SMEM_BOUNDS, smem_map(id, SMEM_READ_ONLY, &mapping, &error));
+    CHECK_CODE(SMEM_BOUNDS, map_id(id, SMEM_READ_ONLY));
     CHECK_CODE(SMEM_BOUNDS, write_bytes(id, sizes[i], "x", 1));
     CHECK_EQUAL(sizes[i], stat_of(raw_path("a")).st_size);
-    smem_unmap(id, &detached); /* the failure was not counted */
+    unmap_id(id); /* the failure was not counted */
     CHECK(!smem__mapping_any());
     CHECK_CODE(i == 0 ? SMEM_BOUNDS : SMEM_OK, try_map(id));
     CHECK_OK(free_id(id));

@@ -52,8 +52,7 @@ TEST(mappings_from_before_a_seal) {
   mapped[0] = 'a';
   ((char *)handle->address)[1] = 'b';
   CHECK_OK(try_map("a")); /* which counts that mapping once more */
-  smem_detached detached;
-  smem_unmap("a", &detached);
+  unmap_id("a");
   check_only_read("a");
   smem_close(handle);
   CHECK_OK(free_id("a"));

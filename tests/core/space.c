@@ -64,13 +64,12 @@ TEST(no_room_for_the_control_object) {
 /* Not even the owners of its files can be asked. */
 TEST(closed_to_us) {
   uint64_t index;
-  bool exists;
   skip_if_portable(
       "names are listed, and control objects are, elsewhere there");
   mount_own(0, "mode=0700");
   CHECK(setresgid(65534, 65534, 65534) == 0);
   CHECK(setresuid(65534, 65534, 65534) == 0);
-  CHECK_CODE(SMEM_PERMISSION, smem_can_free("a", &exists, &error));
+  CHECK_CODE(SMEM_PERMISSION, can_free_id("a"));
   CHECK_CODE(SMEM_PERMISSION, find_id("a"));
   CHECK_CODE(SMEM_PERMISSION, free_id("a"));
   CHECK_CODE(SMEM_PERMISSION, allocate("a", 1));

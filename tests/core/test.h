@@ -35,8 +35,17 @@ smem_code allocate(const char *name, uint64_t size); /* opens what exists */
 smem_code allocate_exclusive(const char *name, uint64_t size);
 uint64_t allocate_number(uint64_t size); /* must go well */
 unsigned char *map(const char *id);      /* must go well, writable */
-smem_code try_map(const char *id);       /* and unmap */
+smem_mapping *map_with(const char *id, smem_access access); /* must go well */
+void *mapped_at(const char *id, smem_access access);        /* likewise */
+smem_code map_id(const char *id, smem_access access); /* stays mapped if OK */
+smem_code try_map(const char *id);                    /* and unmap */
+void unmap_id(const char *id);
+void undo_map(const char *id, smem_access access);
 smem_code free_id(const char *id);
+/* A smem_gone of the three above, on this thread: the last one, how many. */
+extern _Thread_local void *note_gone;
+extern _Thread_local unsigned notes_gone;
+void count_note(void *note);
 smem_code can_free_id(const char *id);
 smem_code find_id(const char *id); /* SMEM_OK or, if absent, SMEM_NOT_FOUND */
 const char *number_id(uint64_t number); /* good for some calls */

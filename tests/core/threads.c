@@ -20,7 +20,6 @@ static void run_threads(void *(*work)(void *)) {
 /* ---- each with its own --------------------------------------------------- */
 
 static void *live_alone(void *number) {
-  smem_detached detached;
   char name[32];
   snprintf(name, sizeof name, "own-%d", *(int *)number);
   for (int i = 0; i < ROUNDS(800); i++) {
@@ -32,10 +31,10 @@ static void *live_alone(void *number) {
     unsigned char *two = map(name);
     CHECK(map(name) == two);
     *two = 1;
-    smem_unmap(name, &detached);
+    unmap_id(name);
     CHECK_EQUAL(*(int *)number, one[50]);
     CHECK_OK(free_id(name));
-    smem_unmap(number_id(unnamed), &detached);
+    unmap_id(number_id(unnamed));
     CHECK_CODE(SMEM_NOT_FOUND, find_id(name));
     CHECK_OK(free_id(number_id(unnamed)));
   }
@@ -51,25 +50,21 @@ TEST(threads_with_their_own_segments) {
 /* ---- all with the same --------------------------------------------------- */
 
 static void *read_common(void *number) {
-  smem_detached detached;
   (void)number;
   for (int i = 0; i < ROUNDS(4000); i++) {
     const char *id = number_id((uint64_t)(i % 3) + 1);
-    smem_mapping *mapping;
     smem_access access = i % 2 ? SMEM_READ_ONLY : SMEM_READ_WRITE;
-    CHECK_OK(smem_map(id, access, &mapping, &error));
-    CHECK_EQUAL(42, *(unsigned char *)mapping->address[access]);
-    smem_unmap(id, &detached);
+    CHECK_EQUAL(42, *(unsigned char *)mapped_at(id, access));
+    unmap_id(id);
   }
   return NULL;
 }
 
 TEST(threads_that_map_the_same) {
-  smem_detached detached;
   for (unsigned i = 1; i <= 3; i++) {
     CHECK_EQUAL(i, allocate_number(1));
     *map(number_id(i)) = 42;
-    smem_unmap(number_id(i), &detached);
+    unmap_id(number_id(i));
   }
   run_threads(read_common);
   CHECK(!smem__mapping_any());
@@ -78,8 +73,6 @@ TEST(threads_that_map_the_same) {
 
 /* Whoever frees takes the memory from all: so nobody touches it here. */
 static void *contend(void *number) {
-  smem_detached detached;
-  smem_mapping *mapping;
   uint64_t size;
   (void)number;
   for (int i = 0; i < ROUNDS(800); i++) {
@@ -88,9 +81,8 @@ static void *contend(void *number) {
     CHECK_AMONG(gone | CODE(EXISTS), allocate_exclusive("common", 100));
     CHECK_AMONG(gone, find_id("common"));
     CHECK_AMONG(gone, smem_size("common", &size, &error));
-    CHECK_AMONG(gone | CODE(REPLACED),
-                smem_map("common", SMEM_READ_WRITE, &mapping, &error));
-    if (i % 2) smem_unmap("common", &detached);
+    CHECK_AMONG(gone | CODE(REPLACED), map_id("common", SMEM_READ_WRITE));
+    if (i % 2) unmap_id("common");
     if (i % 3) CHECK_OK(free_id("common"));
     count_listed();
   }
@@ -260,12 +252,11 @@ static bool is_joined(void) {
 /* It is mapped, and nobody owns it any more. */
 static void *map_and_look(void *number) {
   for (int i = 0; i < ROUNDS(800); i++) {
-    smem_detached detached;
     const char *id = number_id(allocate_number(1));
     map(id);
     CHECK(unlink(segment_path(id)) == 0);
     for (int looks = 0; looks < 3; looks++) CHECK(is_joined());
-    smem_unmap(id, &detached);
+    unmap_id(id);
     sleep_ms(*(int *)number % 2);
   }
   return NULL;
@@ -277,41 +268,30 @@ TEST(a_mapping_keeps_the_presence_of_who_leaves_meanwhile) {
 
 /* ---- freed now, collected later ------------------------------------------ */
 
-static unsigned attached, collected;
-
-static void collect_all(void) {
-  smem_detached detached;
-  while (smem_collect(&detached))
-    collected += detached.attached[SMEM_READ_WRITE] != NULL;
-}
+static const char *const both[] = {"common", "other"};
 
 static void *keep_freeing(void *nothing) {
   (void)nothing;
-  while (!atomic_load(&done)) {
-    CHECK_OK(smem_free_later("common", &error));
-    CHECK_OK(smem_free_later("other", &error));
-  }
+  while (!atomic_load(&done)) CHECK_OK(smem_free(both, 2, NULL, &error));
   return NULL;
 }
 
 /* As R's main thread does: only who collects unmaps, so what is mapped may be
- * touched until then, whoever frees it. */
-static void map_and_collect(const char *id) {
+ * touched until then, whoever frees it. Returns how many notes were made. */
+static unsigned map_and_collect(const char *id) {
   smem_mapping *mapping;
-  smem_detached detached;
-  collect_all();
+  smem_collect(count_note);
   CHECK_OK(allocate(id, 100));
-  smem_code code = smem_map(id, SMEM_READ_WRITE, &mapping, &error);
+  smem_code code = smem_map(&id, 1, SMEM_READ_WRITE, &mapping, &error);
   CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND) | CODE(REPLACED), code);
-  if (code != SMEM_OK) return;
-  unsigned char *at = mapping->address[SMEM_READ_WRITE];
-  if (!mapping->attached[SMEM_READ_WRITE]) attached++;
-  mapping->attached[SMEM_READ_WRITE] = at;
+  if (code != SMEM_OK) return 0;
+  bool fresh = !smem_mapping_note(mapping, SMEM_READ_WRITE);
+  unsigned char *at = smem_mapping_address(mapping, SMEM_READ_WRITE);
+  smem_mapping_set_note(mapping, SMEM_READ_WRITE, at);
   memset(at, 7, 100);
   CHECK_EQUAL(7, at[99]);
-  if (smem__process_random() % 2) return;
-  smem_unmap(id, &detached);
-  collected += detached.attached[SMEM_READ_WRITE] != NULL;
+  if (smem__process_random() % 2) unmap_id(id);
+  return fresh;
 }
 
 TEST(what_threads_free_stays_until_it_is_collected) {
@@ -319,16 +299,16 @@ TEST(what_threads_free_stays_until_it_is_collected) {
   atomic_store(&done, false);
   for (int i = 0; i < 4; i++)
     CHECK(pthread_create(&threads[i], NULL, keep_freeing, NULL) == 0);
+  unsigned noted = 0;
   for (int i = 0; i < ROUNDS(4000); i++)
-    map_and_collect(i % 3 ? "common" : "other");
+    noted += map_and_collect(both[i % 3 == 0]);
   atomic_store(&done, true);
   for (int i = 0; i < 4; i++) CHECK(pthread_join(threads[i], NULL) == 0);
-  CHECK_OK(smem_free_later("common", &error));
-  CHECK_OK(smem_free_later("other", &error));
-  collect_all();
-  /* Each mapping was told of once. */
-  CHECK(attached > 0);
-  CHECK_EQUAL(attached, collected);
+  CHECK_OK(smem_free(both, 2, NULL, &error));
+  smem_collect(count_note);
+  /* Each was told of once. */
+  CHECK(noted > 0);
+  CHECK_EQUAL(noted, notes_gone);
   CHECK(!smem__mapping_any());
 }
 
@@ -350,13 +330,13 @@ static atomic_bool done_allocating;
 
 static void *allocate_and_free(void *nothing) {
   smem_error own;
-  smem_detached detached;
   for (int i = 0; i < ROUNDS(500); i++) {
     smem_request request = {.size = 100};
     CHECK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &own) == SMEM_OK);
-    char id[SMEM_NUMBER_SIZE];
-    smem_id_of_number(request.number, id);
-    CHECK(smem_free(id, &detached, &own) == SMEM_OK);
+    char number[SMEM_NUMBER_SIZE];
+    const char *id = number;
+    smem_id_of_number(request.number, number);
+    CHECK(smem_free(&id, 1, NULL, &own) == SMEM_OK);
   }
   atomic_store(&done_allocating, true);
   return nothing;

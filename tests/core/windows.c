@@ -15,14 +15,13 @@ ROLE(maker) {
 }
 
 TEST(it_dies_with_its_last_process) {
-  smem_detached detached;
   for (int i = 0; i < 2; i++) {
     atomic_store(&shared->flag[0], 0);
     atomic_store(&shared->flag[1], 0);
     process_id other = START(maker, "a");
     await_flag(0, 1);
     CHECK_EQUAL(5, *map("a"));
-    smem_unmap("a", &detached);
+    unmap_id("a");
     CHECK_EQUAL(SMEM_LIVE, listed_state("a"));
     if (i == 0)
       kill_process(other);
@@ -36,7 +35,6 @@ TEST(it_dies_with_its_last_process) {
 }
 
 TEST(a_mapping_keeps_it) {
-  smem_detached detached;
   process_id other = START(maker, "a");
   await_flag(0, 1);
   unsigned char *at = map("a");
@@ -45,7 +43,7 @@ TEST(a_mapping_keeps_it) {
   CHECK_EQUAL(5, *at);
   CHECK_OK(find_id("a"));
   CHECK_OK(try_map("a"));
-  smem_unmap("a", &detached);
+  unmap_id("a");
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
 }
 
@@ -62,10 +60,9 @@ TEST(opening_it_keeps_it) {
 }
 
 TEST(unmapping_does_not_end_it) {
-  smem_detached detached;
   CHECK_OK(allocate("a", 1));
   *map("a") = 3;
-  smem_unmap("a", &detached);
+  unmap_id("a");
   CHECK_OK(find_id("a"));
   CHECK_EQUAL(3, *map("a"));
   CHECK_OK(free_id("a"));

@@ -69,28 +69,51 @@ uint64_t allocate_number(uint64_t size) {
   return request.number;
 }
 
-unsigned char *map(const char *id) {
+smem_mapping *map_with(const char *id, smem_access access) {
   smem_mapping *mapping;
-  CHECK_OK(smem_map(id, SMEM_READ_WRITE, &mapping, &error));
-  return mapping->address[SMEM_READ_WRITE];
+  CHECK_OK(smem_map(&id, 1, access, &mapping, &error));
+  return mapping;
+}
+
+void *mapped_at(const char *id, smem_access access) {
+  return smem_mapping_address(map_with(id, access), access);
+}
+
+unsigned char *map(const char *id) { return mapped_at(id, SMEM_READ_WRITE); }
+
+smem_code map_id(const char *id, smem_access access) {
+  smem_mapping *mapping;
+  return smem_map(&id, 1, access, &mapping, &error);
 }
 
 smem_code try_map(const char *id) {
-  smem_mapping *mapping;
-  smem_detached detached;
-  smem_code code = smem_map(id, SMEM_READ_WRITE, &mapping, &error);
-  if (code == SMEM_OK) smem_unmap(id, &detached);
+  smem_code code = map_id(id, SMEM_READ_WRITE);
+  if (code == SMEM_OK) unmap_id(id);
   return code;
 }
 
+_Thread_local void *note_gone;
+_Thread_local unsigned notes_gone;
+
+void count_note(void *note) {
+  note_gone = note;
+  notes_gone++;
+}
+
+void unmap_id(const char *id) { smem_unmap(&id, 1, count_note); }
+
+void undo_map(const char *id, smem_access access) {
+  smem_undo_map(&id, 1, access, count_note);
+}
+
 smem_code free_id(const char *id) {
-  smem_detached detached;
-  return smem_free(id, &detached, &error);
+  return smem_free(&id, 1, count_note, &error);
 }
 
 smem_code can_free_id(const char *id) {
+  struct call call = {"free", id, 0, &error, false};
   bool exists;
-  return smem_can_free(id, &exists, &error);
+  return smem__free_look(&call, &exists);
 }
 
 smem_code find_id(const char *id) {

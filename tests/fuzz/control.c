@@ -21,19 +21,18 @@ static void use(void) {
   char id[SMEM_NUMBER_SIZE];
   uint64_t first, second, last;
   smem_mapping *mapping;
-  smem_detached detached;
   allocate(&first);
   if (first > 0) {
     CHECK(smem_last_index(&last, &error) == SMEM_OK && last == first);
     smem_id_of_number(first, id);
-    CHECK(smem_map(id, SMEM_READ_ONLY, &mapping, &error) == SMEM_OK);
-    CHECK(smem_free(id, &detached, &error) == SMEM_OK);
-    CHECK(smem_free("b", &detached, &error) == SMEM_OK);
+    CHECK(map_id(id, SMEM_READ_ONLY, &mapping) == SMEM_OK);
+    CHECK(free_id(id) == SMEM_OK);
+    CHECK(free_id("b") == SMEM_OK);
     allocate(&second);
     CHECK(second == 0 || second > first);
     smem_id_of_number(second, id);
-    CHECK(second == 0 || smem_free(id, &detached, &error) == SMEM_OK);
-    CHECK(second == 0 || smem_free("b", &detached, &error) == SMEM_OK);
+    CHECK(second == 0 || free_id(id) == SMEM_OK);
+    CHECK(second == 0 || free_id("b") == SMEM_OK);
   }
   smem_reclaim_some(1);
   CHECK(list_all() == 0);

@@ -13,7 +13,6 @@ static void use(const struct footer *footer) {
   uint64_t capacity, requested;
   smem_mapping *mapping;
   smem_handle *handle;
-  smem_detached detached;
   smem_reference reference;
   CHECK(smem_extent("a", &capacity, &requested, &error) == SMEM_OK);
   CHECK(capacity == footer->total - FOOTER_SIZE);
@@ -23,14 +22,15 @@ static void use(const struct footer *footer) {
   CHECK(smem_read("a", UINT64_MAX, bytes, 8, &error) == SMEM_BOUNDS);
   if (footer->flags & FOOTER_OBJECT) { /* is as good as sealed */
     CHECK(smem_write("a", 0, bytes, 8, &error) == SMEM_SEALED);
-    CHECK(smem_map("a", SMEM_READ_WRITE, &mapping, &error) == SMEM_SEALED);
+    CHECK(map_id("a", SMEM_READ_WRITE, &mapping) == SMEM_SEALED);
     return;
   }
   CHECK(smem_write("a", 0, bytes, 8, &error) == SMEM_OK);
-  CHECK(smem_map("a", SMEM_READ_WRITE, &mapping, &error) == SMEM_OK);
-  char *address = mapping->address[SMEM_READ_WRITE];
+  CHECK(map_id("a", SMEM_READ_WRITE, &mapping) == SMEM_OK);
+  char *address = smem_mapping_address(mapping, SMEM_READ_WRITE);
   address[capacity - 1] = address[0];
-  smem_unmap("a", &detached);
+  const char *id = "a";
+  smem_unmap(&id, 1, NULL);
   CHECK(smem_open("a", SMEM_PRIVATE, &handle, &error) == SMEM_OK);
   smem_refer(handle, &reference);
   smem_close(handle);
@@ -55,7 +55,7 @@ static void refuse(void) {
   CHECK(smem_size("a", &number, &error) == SMEM_CORRUPT);
   CHECK(smem_read("a", 0, bytes, 1, &error) == SMEM_CORRUPT);
   CHECK(smem_write("a", 0, bytes, 1, &error) == SMEM_CORRUPT);
-  CHECK(smem_map("a", SMEM_READ_ONLY, &mapping, &error) == SMEM_CORRUPT);
+  CHECK(map_id("a", SMEM_READ_ONLY, &mapping) == SMEM_CORRUPT);
   CHECK(smem_open("a", SMEM_READ_ONLY, &handle, &error) == SMEM_CORRUPT);
   CHECK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error) ==
         SMEM_CORRUPT);
@@ -72,7 +72,6 @@ static void ignore(const smem_entry *entry, smem_fate fate, void *context) {
 void target(const uint8_t *data, size_t size) {
   struct input input = {data, size};
   struct footer footer;
-  smem_detached detached;
   size_t reclaimed = 0;
   uint8_t how = take_byte(&input);
   take(&input, &footer, sizeof footer);
@@ -90,7 +89,7 @@ void target(const uint8_t *data, size_t size) {
   CHECK(list_all() == 1);
   CHECK(smem_reclaim(true, true, ignore, &reclaimed, &error) == SMEM_OK);
   CHECK(reclaimed == 1);
-  CHECK(smem_free("a", &detached, &error) == SMEM_OK);
+  CHECK(free_id("a") == SMEM_OK);
   CHECK(list_all() == 0);
   CHECK(smem_leave(&error) == SMEM_OK);
 }

@@ -111,6 +111,16 @@ void check_entry(const smem_entry *entry, void *context) {
   ++*(size_t *)context;
 }
 
+smem_code map_id(const char *id, smem_access access, smem_mapping **mapping) {
+  return smem_map(&id, 1, access, mapping, &error);
+}
+
+static void nobody_is_told(void *note) { CHECK(!note); }
+
+smem_code free_id(const char *id) {
+  return smem_free(&id, 1, nobody_is_told, &error);
+}
+
 static bool list_entry(const smem_entry *entry, void *context) {
   check_entry(entry, context);
   return true;

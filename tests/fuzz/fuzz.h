@@ -34,6 +34,10 @@ void plant(const char *middle, const char *end, size_t size, size_t offset,
 
 /* An error that the client can show: known, with an operation, in UTF-8. */
 void check_error(smem_code code);
+/* The core, of one id. */
+smem_code map_id(const char *id, smem_access access, smem_mapping **mapping);
+smem_code free_id(const char *id);
+
 /* List, with all that is in the entries looked at. Returns how many. */
 size_t list_all(void);
 void check_entry(const smem_entry *entry, void *context);

@@ -26,14 +26,13 @@ static bool visit(const smem_entry *entry, void *context) {
 /* A good name can be used, and is told as it was given. */
 static void use(char *id) {
   smem_request request = {.size = 1, .name = id};
-  smem_detached detached;
   bool exists;
   CHECK(smem_exists(id, &exists, &error) == SMEM_OK && !exists);
   /* Any number may be one of those that have been handed out. */
   CHECK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, true, &error) == SMEM_OK);
   CHECK(smem_list(visit, id, &error) == SMEM_OK && list_all() == 1);
   CHECK(smem_exists(id, &exists, &error) == SMEM_OK && exists);
-  CHECK(smem_free(id, &detached, &error) == SMEM_OK);
+  CHECK(free_id(id) == SMEM_OK);
 }
 
 /* Another program's object of this name: there may be one. */

@@ -149,9 +149,8 @@ static void check_mapped(struct mapped *at) {
 }
 
 static void unmap_whole(struct mapped *at) {
-  smem_detached detached;
   check_mapped(at);
-  for (; at->count > 0; at->count--) smem_unmap(at->id, &detached);
+  for (; at->count > 0; at->count--) unmap_id(at->id);
   at->id[0] = '\0';
 }
 
@@ -162,13 +161,17 @@ static void act_map(struct object *object, const char *id,
   struct mapped *at = mapped_as(id);
   bool before = at != NULL;
   if (!at && !(at = mapped_as(""))) unmap_whole(at = &mapped[random_below(8)]);
-  smem_code code = smem_map(id, access, &mapping, &error);
+  smem_code code = smem_map(&id, 1, access, &mapping, &error);
   CHECK_AMONG(CODE(OK) | CODE(NOT_FOUND) | CODE(REPLACED), code);
   if (code == SMEM_REPLACED && (!before || (model->kept && !object->name[0])))
     object_fail(object, "map: it cannot have been replaced");
   if (code == SMEM_OK && !before) {
-    *at = (struct mapped){
-        "", object, mapping->address[access], 0, mapping->capacity, 0};
+    *at = (struct mapped){"",
+                          object,
+                          smem_mapping_address(mapping, access),
+                          0,
+                          smem_mapping_capacity(mapping),
+                          0};
     snprintf(at->id, sizeof at->id, "%s", id);
   }
   if (code == SMEM_OK) {
@@ -184,7 +187,6 @@ static void act_map(struct object *object, const char *id,
 }
 
 static void act_unmap(void) {
-  smem_detached detached;
   struct mapped *at = &mapped[random_below(8)];
   if (!at->id[0]) return;
   check_mapped(at);
@@ -192,7 +194,7 @@ static void act_unmap(void) {
     unmap_whole(at);
     return;
   }
-  smem_unmap(at->id, &detached);
+  unmap_id(at->id);
   if (--at->count == 0) at->id[0] = '\0';
 }
 

@@ -12,6 +12,9 @@ void smem__mapping_after_fork(void);
 void smem__mapping_in_child(void);
 bool smem__mapping_any(void);
 
+/* What is mapped by this id goes, whatever its count: see smem_gone. */
+void smem__mapping_remove(const char *id, smem_gone *gone);
+
 /* Whoever has a segment mapped that has a number joins, so that the counter
  * outlives the mapping, and sees to it that the number is not handed out again.
  * *control, unless NULL, is to be released when the mapping is on record. Can
@@ -19,6 +22,12 @@ bool smem__mapping_any(void);
 bool smem__mapping_settle_number(const struct call *call,
                                  const struct segment *segment,
                                  struct control **control);
+
+/* ---- free.c -------------------------------------------------------------- */
+
+/* Could call->id be removed, as far as that shows without trying? SMEM_OK also
+ * for what does not exist. */
+smem_code smem__free_look(const struct call *call, bool *exists);
 
 /* ---- handle.c ------------------------------------------------------------ */
 

@@ -8,24 +8,26 @@
 #include <stdatomic.h>
 #include <string.h>
 
-/* The client sees the first member only. */
-struct record {
-  smem_mapping mapping;
-  struct record *next;
+struct smem_mapping {
+  smem_mapping *next;
   uint64_t hash;
-  uint64_t total;       /* bytes mapped */
+  void *address[2];  /* by smem_access; NULL: it is not mapped with that one */
+  void *note[2];     /* the client's */
+  uint64_t asked[2]; /* maps with this access that were not taken back */
+  uint64_t count;    /* maps that were neither taken back nor unmapped */
+  uint64_t capacity; /* bytes that may be used */
+  uint64_t total;    /* bytes mapped */
   uint64_t identity[2]; /* os_info's */
   uint64_t generation;
-  uint64_t count;
   bool can_return; /* the id may come to mean another segment: look each time */
   char id[];
 };
 
 static os_mutex mutex; /* guards the table */
-static struct record **table;
+static smem_mapping **table;
 static size_t slots; /* a power of two, or 0 */
 static size_t used;
-static struct record *_Atomic left; /* by smem_free_later() */
+static smem_mapping *_Atomic left; /* for smem_collect() */
 
 void smem__mapping_start(void) { smem__os_mutex_init(&mutex); }
 void smem__mapping_before_fork(void) { smem__os_mutex_lock(&mutex); }
@@ -35,16 +37,16 @@ void smem__mapping_after_fork(void) { smem__os_mutex_unlock(&mutex); }
  * by which its numbers were kept from coming back. */
 void smem__mapping_in_child(void) {
   for (size_t i = 0; i < slots; i++)
-    for (struct record *at = table[i]; at; at = at->next) at->can_return = true;
+    for (smem_mapping *at = table[i]; at; at = at->next) at->can_return = true;
   smem__os_mutex_unlock(&mutex);
 }
 
 /* ---- table, under the mutex ---------------------------------------------- */
 
-static struct record **find(const char *id, uint64_t hash) {
-  static struct record *nothing;
+static smem_mapping **find(const char *id, uint64_t hash) {
+  static smem_mapping *nothing;
   if (slots == 0) return &nothing;
-  struct record **at = &table[hash & (slots - 1)];
+  smem_mapping **at = &table[hash & (slots - 1)];
   while (*at && ((*at)->hash != hash || strcmp((*at)->id, id) != 0))
     at = &(*at)->next;
   return at;
@@ -52,11 +54,11 @@ static struct record **find(const char *id, uint64_t hash) {
 
 static bool grow(void) {
   size_t wider = slots ? slots * 2 : 64;
-  struct record **fresh = smem__os_allocate(wider * sizeof *fresh);
+  smem_mapping **fresh = smem__os_allocate(wider * sizeof *fresh);
   if (!fresh) return false;
   for (size_t i = 0; i < slots; i++)
-    for (struct record *at = table[i], *next; at; at = next) {
-      struct record **slot = &fresh[at->hash & (wider - 1)];
+    for (smem_mapping *at = table[i], *next; at; at = next) {
+      smem_mapping **slot = &fresh[at->hash & (wider - 1)];
       next = at->next;
       at->next = *slot;
       *slot = at;
@@ -67,34 +69,63 @@ static bool grow(void) {
   return true;
 }
 
-static struct record *insert(const char *id, uint64_t hash) {
+static smem_mapping *insert(const char *id, uint64_t hash) {
   if (used >= slots && !grow()) return NULL;
   size_t length = strlen(id);
-  struct record *record = smem__os_allocate(sizeof *record + length + 1);
-  if (!record) return NULL;
-  memcpy(record->id, id, length + 1);
-  record->hash = hash;
-  struct record **slot = &table[hash & (slots - 1)];
-  record->next = *slot;
-  *slot = record;
+  smem_mapping *mapping = smem__os_allocate(sizeof *mapping + length + 1);
+  if (!mapping) return NULL;
+  memcpy(mapping->id, id, length + 1);
+  mapping->hash = hash;
+  smem_mapping **slot = &table[hash & (slots - 1)];
+  mapping->next = *slot;
+  *slot = mapping;
   used++;
-  return record;
+  return mapping;
 }
 
-static struct record *take_out(struct record **at) {
-  struct record *record = *at;
-  *at = record->next;
+static smem_mapping *take_out(smem_mapping **at) {
+  smem_mapping *mapping = *at;
+  *at = mapping->next;
   used--;
-  return record;
+  return mapping;
 }
 
-static void destroy(struct record *record, smem_detached *detached) {
-  memcpy(detached->attached, record->mapping.attached,
-         sizeof detached->attached);
-  for (int access = 0; access < 2; access++)
-    if (record->mapping.address[access])
-      smem__os_unmap(record->mapping.address[access], record->total);
-  smem__os_release(record);
+/* ---- what was taken out of it -------------------------------------------- */
+
+static void destroy(smem_mapping *mapping, smem_gone *gone) {
+  for (int access = 0; access < 2; access++) {
+    if (gone && mapping->note[access]) gone(mapping->note[access]);
+    if (mapping->address[access])
+      smem__os_unmap(mapping->address[access], mapping->total);
+  }
+  smem__os_release(mapping);
+}
+
+static void leave(smem_mapping *mapping) {
+  smem__os_mutex_lock(&mutex);
+  mapping->next = left;
+  atomic_store(&left, mapping);
+  smem__os_mutex_unlock(&mutex);
+}
+
+/* Nobody has it any more. */
+static void let_go(smem_mapping *mapping, smem_gone *gone) {
+  if (gone || (!mapping->note[0] && !mapping->note[1]))
+    destroy(mapping, gone);
+  else
+    leave(mapping);
+}
+
+void smem_collect(smem_gone *gone) {
+  if (!atomic_load(&left)) return;
+  smem__os_mutex_lock(&mutex);
+  smem_mapping *mapping = left;
+  atomic_store(&left, NULL);
+  smem__os_mutex_unlock(&mutex);
+  for (smem_mapping *next; mapping; mapping = next) {
+    next = mapping->next;
+    destroy(mapping, gone);
+  }
 }
 
 /* ---- mapping ------------------------------------------------------------- */
@@ -108,65 +139,70 @@ static smem_code fail_replaced(const struct call *call) {
 
 /* Has the id come to mean another segment? That of an unnamed one never does as
  * long as we are joined. */
-static bool is_replaced(const struct call *call, const struct record *record) {
+static bool is_replaced(const struct call *call, const smem_mapping *mapping) {
   struct name name;
   os_info info;
-  if (!record->can_return || smem__name_of_segment(call, &name) != SMEM_OK)
+  if (!mapping->can_return || smem__name_of_segment(call, &name) != SMEM_OK)
     return false;
   os_code code = smem__os_object_stat(name.text, &info).code;
   return smem__os_stat_told(code) &&
-         memcmp(info.identity, record->identity, sizeof info.identity) != 0;
+         memcmp(info.identity, mapping->identity, sizeof info.identity) != 0;
 }
 
 /* A raw object can have got another size since its other access was mapped:
  * then this one gets as much of it as that one. */
 static smem_code fit_to_mapped(const struct call *call,
-                               const struct record *record,
+                               const smem_mapping *mapping,
                                struct segment *segment) {
-  if (record->generation != segment->footer.generation)
+  if (mapping->generation != segment->footer.generation)
     return fail_replaced(call);
-  if (segment->info.size < record->total)
+  if (segment->info.size < mapping->total)
     return smem__fail(
         call, SMEM_BOUNDS, 0,
         "%llu bytes of it are mapped here, and it was cut to %llu",
-        (unsigned long long)record->total,
+        (unsigned long long)mapping->total,
         (unsigned long long)segment->info.size);
-  segment->info.size = record->total;
+  segment->info.size = mapping->total;
   return SMEM_OK;
 }
 
-static struct record *insert_segment(const struct call *call, uint64_t hash,
-                                     const struct segment *segment) {
-  struct record *record = insert(call->id, hash);
-  if (!record) return NULL;
-  record->mapping.capacity = smem__segment_capacity(&segment->footer);
-  record->total = segment->info.size;
-  memcpy(record->identity, segment->info.identity, sizeof record->identity);
-  record->generation = segment->footer.generation;
-  return record;
+static smem_mapping *insert_segment(const struct call *call, uint64_t hash,
+                                    const struct segment *segment) {
+  smem_mapping *mapping = insert(call->id, hash);
+  if (!mapping) return NULL;
+  mapping->capacity = smem__segment_capacity(&segment->footer);
+  mapping->total = segment->info.size;
+  memcpy(mapping->identity, segment->info.identity, sizeof mapping->identity);
+  mapping->generation = segment->footer.generation;
+  return mapping;
+}
+
+static void count_map(smem_mapping *mapping, smem_access access) {
+  mapping->count++;
+  mapping->asked[access]++;
 }
 
 /* Map `segment` with this access, and enter it. Under the mutex. */
 static smem_code enter(const struct call *call, smem_access access,
                        struct segment *segment, uint64_t hash, bool can_return,
-                       struct record **result) {
-  struct record *record = *find(call->id, hash);
-  smem_code code = record ? fit_to_mapped(call, record, segment) : SMEM_OK;
+                       smem_mapping **result) {
+  smem_mapping *mapping = *find(call->id, hash);
+  smem_code code = mapping ? fit_to_mapped(call, mapping, segment) : SMEM_OK;
   if (code != SMEM_OK) return code;
-  if (!record || !record->mapping.address[access]) {
+  if (!mapping || !mapping->address[access]) {
     void *address;
     code = smem__segment_map(call, segment, access, &address);
     if (code != SMEM_OK) return code;
-    if (!record) record = insert_segment(call, hash, segment);
-    if (!record) {
+    if (!mapping) mapping = insert_segment(call, hash, segment);
+    if (!mapping) {
       smem__os_unmap(address, segment->info.size);
       return smem__fail_no_memory(call);
     }
-    record->mapping.address[access] = address;
-    record->can_return = can_return;
+    mapping->address[access] = address;
+    mapping->can_return = can_return;
   }
-  record->count++;
-  *result = record;
+  count_map(mapping, access);
+  *result = mapping;
   return SMEM_OK;
 }
 
@@ -198,159 +234,136 @@ bool smem__mapping_settle_number(const struct call *call,
   return is_elsewhere(segment);
 }
 
-smem_code smem_map(const char *id, smem_access access, smem_mapping **mapping,
-                   smem_error *error) {
-  struct call call = {"map", id, 0, error, false};
-  uint64_t hash = smem__hash_text(id);
+static smem_code map_one(const struct call *call, smem_access access,
+                         smem_mapping **result) {
+  uint64_t hash = smem__hash_text(call->id);
   struct segment segment;
+  struct control *control;
   smem_code code = SMEM_OK;
   smem__os_mutex_lock(&mutex);
-  struct record *record = *find(id, hash);
-  bool known = record && record->mapping.address[access];
-  if (known && is_replaced(&call, record))
-    code = fail_replaced(&call);
+  smem_mapping *mapping = *find(call->id, hash);
+  bool known = mapping && mapping->address[access];
+  if (known && is_replaced(call, mapping))
+    code = fail_replaced(call);
   else if (known)
-    record->count++;
+    count_map(mapping, access);
   smem__os_mutex_unlock(&mutex);
-  if (!known) {
-    code = smem__segment_open(&call, access == SMEM_READ_WRITE, &segment);
-    if (code != SMEM_OK) return code;
-    struct control *control;
-    bool can_return = smem__mapping_settle_number(&call, &segment, &control);
-    smem__os_mutex_lock(&mutex);
-    code = enter(&call, access, &segment, hash, can_return, &record);
-    smem__os_mutex_unlock(&mutex);
-    smem__control_used();
-    if (control) smem__control_release(control);
-    smem__os_object_close(segment.object);
-  }
-  if (code == SMEM_OK) *mapping = &record->mapping;
+  *result = mapping;
+  if (known) return code;
+  code = smem__segment_open(call, access == SMEM_READ_WRITE, &segment);
+  if (code != SMEM_OK) return code;
+  bool can_return = smem__mapping_settle_number(call, &segment, &control);
+  smem__os_mutex_lock(&mutex);
+  code = enter(call, access, &segment, hash, can_return, result);
+  smem__os_mutex_unlock(&mutex);
+  smem__control_used();
+  if (control) smem__control_release(control);
+  smem__os_object_close(segment.object);
   return code;
 }
 
-void smem_unmap(const char *id, smem_detached *detached) {
-  struct record *gone = NULL;
-  memset(detached, 0, sizeof *detached);
-  smem__os_mutex_lock(&mutex);
-  struct record **at = find(id, smem__hash_text(id));
-  if (*at && --(*at)->count == 0) gone = take_out(at);
-  smem__os_mutex_unlock(&mutex);
-  if (gone) destroy(gone, detached);
-}
-
-void smem_undo_map(const char *id, smem_access access, bool fresh,
-                   smem_detached *detached) {
-  smem_unmap(id, detached);
-  if (!fresh) return;
-  void *address = NULL;
-  uint64_t total = 0;
-  smem__os_mutex_lock(&mutex);
-  struct record *record = *find(id, smem__hash_text(id));
-  if (record) {
-    address = record->mapping.address[access];
-    total = record->total;
-    detached->attached[access] = record->mapping.attached[access];
-    record->mapping.address[access] = NULL;
-    record->mapping.attached[access] = NULL;
-  }
-  smem__os_mutex_unlock(&mutex);
-  if (address) smem__os_unmap(address, total);
-}
-
-/* Another program's object, and a number that cannot come back, have no
- * successor that the removal of a name could hit. */
-static bool is_without_successor(const char *id) {
-  uint64_t number;
-  return smem_id_is_raw(id) ||
-         (smem_id_is_number(id, &number) && smem__control_knows_number(number));
-}
-
-static smem_code remove_name(const struct call *call, bool seen) {
-  struct name name;
-  if (!is_without_successor(call->id)) return smem__segment_remove(call);
-  smem_code code = smem__name_of_segment(call, &name);
-  if (code != SMEM_OK) return code;
-  os_status status = seen ? smem__os_object_remove_own(name.text)
-                          : smem__os_object_remove(name.text);
-  if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
-  return smem__fail_object(call, status, name.text);
-}
-
-enum removal { REMOVE, REMOVE_SEEN, REMOVE_NOTHING };
-
-/* Remove the segment; its record, NULL if it was not mapped, is the caller's.
- */
-static smem_code remove_by(enum removal how, const char *id,
-                           struct record **gone, smem_error *error) {
-  struct call call = {"free", id, 0, error, false};
+smem_code smem_map(const char *const *ids, size_t count, smem_access access,
+                   smem_mapping **mappings, smem_error *error) {
+  struct call call = {"map", "", 0, error, false};
   smem_code code = SMEM_OK;
-  *gone = NULL;
-  if (how != REMOVE_NOTHING) code = remove_name(&call, how == REMOVE_SEEN);
-  if (code != SMEM_OK) return code;
-  smem__control_freed();
-  smem__os_mutex_lock(&mutex);
-  struct record **at = find(id, smem__hash_text(id));
-  if (*at) *gone = take_out(at);
-  smem__os_mutex_unlock(&mutex);
-  return SMEM_OK;
-}
-
-smem_code smem_free(const char *id, smem_detached *detached,
-                    smem_error *error) {
-  struct record *gone;
-  memset(detached, 0, sizeof *detached);
-  smem_code code = remove_by(REMOVE, id, &gone, error);
-  if (code == SMEM_OK && gone) destroy(gone, detached);
+  size_t done = 0;
+  while (done < count && code == SMEM_OK) {
+    smem__call_element(&call, ids, count, done);
+    code = map_one(&call, access, &mappings[done]);
+    if (code == SMEM_OK) code = smem__patience_look(&call, done++);
+  }
+  if (code != SMEM_OK) smem_undo_map(ids, done, access, NULL);
   return code;
 }
 
-smem_code smem_free_later(const char *id, smem_error *error) {
-  struct record *gone;
-  smem_code code = remove_by(REMOVE, id, &gone, error);
-  if (code != SMEM_OK || !gone) return code;
+void *smem_mapping_address(const smem_mapping *mapping, smem_access access) {
+  return mapping->address[access];
+}
+
+uint64_t smem_mapping_capacity(const smem_mapping *mapping) {
+  return mapping->capacity;
+}
+
+void *smem_mapping_note(const smem_mapping *mapping, smem_access access) {
+  return mapping->note[access];
+}
+
+void smem_mapping_set_note(smem_mapping *mapping, smem_access access,
+                           void *note) {
+  mapping->note[access] = note;
+}
+
+/* ---- unmapping ----------------------------------------------------------- */
+
+static void unmap_one(const char *id, smem_gone *gone) {
+  smem_mapping *last = NULL;
   smem__os_mutex_lock(&mutex);
-  gone->next = left;
-  atomic_store(&left, gone);
+  smem_mapping **at = find(id, smem__hash_text(id));
+  if (*at && --(*at)->count == 0) last = take_out(at);
   smem__os_mutex_unlock(&mutex);
-  return SMEM_OK;
+  if (last) let_go(last, gone);
 }
 
-bool smem_collect(smem_detached *detached) {
-  if (!atomic_load(&left)) return false;
+void smem_unmap(const char *const *ids, size_t count, smem_gone *gone) {
+  for (size_t i = 0; i < count; i++) unmap_one(ids[i], gone);
+}
+
+/* Nobody asks for this access any more, but for the other one: take it away. */
+static void unmap_access(smem_mapping *mapping, smem_access access,
+                         smem_gone *gone) {
+  void *note = mapping->note[access];
+  if (note && !gone) return; /* it stays as long as the other one */
+  smem__os_unmap(mapping->address[access], mapping->total);
+  mapping->address[access] = NULL;
+  mapping->note[access] = NULL;
+  if (note) gone(note);
+}
+
+static void undo_one(const char *id, smem_access access, smem_gone *gone) {
+  smem_mapping *last = NULL;
   smem__os_mutex_lock(&mutex);
-  struct record *record = left;
-  if (record) atomic_store(&left, record->next);
+  smem_mapping **at = find(id, smem__hash_text(id));
+  bool none = *at && (*at)->asked[access] > 0 && --(*at)->asked[access] == 0;
+  if (*at && --(*at)->count == 0)
+    last = take_out(at);
+  else if (none)
+    unmap_access(*at, access, gone);
   smem__os_mutex_unlock(&mutex);
-  if (record) destroy(record, detached);
-  return record != NULL;
+  if (last) let_go(last, gone);
 }
 
-smem_code smem_free_seen(const char *id, bool exists, smem_detached *detached,
-                         smem_error *error) {
-  struct record *gone;
-  memset(detached, 0, sizeof *detached);
-  smem_code code =
-      remove_by(exists ? REMOVE_SEEN : REMOVE_NOTHING, id, &gone, error);
-  if (code == SMEM_OK && gone) destroy(gone, detached);
-  return code;
+void smem_undo_map(const char *const *ids, size_t count, smem_access access,
+                   smem_gone *gone) {
+  while (count > 0) undo_one(ids[--count], access, gone);
 }
 
-void smem_unmap_all(void (*gone)(smem_detached *detached)) {
+void smem__mapping_remove(const char *id, smem_gone *gone) {
+  smem_mapping *mapping = NULL;
+  smem__os_mutex_lock(&mutex);
+  smem_mapping **at = find(id, smem__hash_text(id));
+  if (*at) mapping = take_out(at);
+  smem__os_mutex_unlock(&mutex);
+  if (!mapping) return;
+  if (gone)
+    destroy(mapping, gone);
+  else
+    leave(mapping); /* other threads have it */
+}
+
+void smem_unmap_all(smem_gone *gone) {
   for (;;) {
-    struct record *record = NULL;
-    smem_detached detached;
+    smem_mapping *mapping = NULL;
     smem__os_mutex_lock(&mutex);
-    for (size_t i = 0; i < slots && !record; i++)
-      if (table[i]) record = take_out(&table[i]);
-    if (!record) {
+    for (size_t i = 0; i < slots && !mapping; i++)
+      if (table[i]) mapping = take_out(&table[i]);
+    if (!mapping) {
       smem__os_release(table);
       table = NULL;
       slots = 0;
     }
     smem__os_mutex_unlock(&mutex);
-    if (!record) return;
-    destroy(record, &detached);
-    gone(&detached);
+    if (!mapping) return;
+    let_go(mapping, gone);
   }
 }
 

@@ -17,6 +17,10 @@ struct call {
   bool must_finish; /* cleaning up: do not ask for interrupts */
 };
 
+/* It goes on with ids[i]. */
+void smem__call_element(struct call *call, const char *const *ids, size_t count,
+                        size_t i);
+
 #if defined(__GNUC__)
 __attribute__((format(printf, 4, 5)))
 #endif
@@ -105,5 +109,8 @@ struct patience {
 };
 smem_code smem__patience_wait(const struct call *call,
                               struct patience *patience);
+
+/* After element i, from 0, of many: now and then, SMEM_INTERRUPTED. */
+smem_code smem__patience_look(const struct call *call, uint64_t i);
 
 #endif

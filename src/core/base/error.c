@@ -39,6 +39,12 @@ int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
   return needed;
 }
 
+void smem__call_element(struct call *call, const char *const *ids, size_t count,
+                        size_t i) {
+  call->id = ids[i];
+  call->element = count > 1 ? i + 1 : 0;
+}
+
 smem_code smem__fail(const struct call *call, smem_code code, int number,
                      const char *format, ...) {
   smem_error *error = call->error;

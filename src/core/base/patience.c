@@ -20,3 +20,11 @@ smem_code smem__patience_wait(const struct call *call,
   if (patience->pause < LONGEST) patience->pause += patience->pause / 2;
   return SMEM_OK;
 }
+
+smem_code smem__patience_look(const struct call *call, uint64_t i) {
+  enum { LOOK_EVERY = 256 };
+  if (i % LOOK_EVERY != LOOK_EVERY - 1 || call->must_finish ||
+      !smem__process_interrupted())
+    return SMEM_OK;
+  return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+}

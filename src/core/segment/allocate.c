@@ -232,8 +232,7 @@ static smem_code allocate_row(struct call *call, struct batch *batch,
     code = allocate_number(call, batch, number, &outcome);
     if (outcome != MADE) continue;
     ++*at;
-    if (code == SMEM_OK && --*left % 256 == 0 && smem__process_interrupted())
-      code = smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+    if (code == SMEM_OK) code = smem__patience_look(call, --*left);
   }
   return code;
 }
@@ -297,8 +296,7 @@ static smem_code allocate_all(struct call *call, struct batch *batch,
     if (!batch->requests[i].name) continue;
     begin(call, batch, i, batch->requests[i].name);
     code = allocate_named(call, batch);
-    if (code == SMEM_OK && i % 256 == 255 && smem__process_interrupted())
-      code = smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
+    if (code == SMEM_OK) code = smem__patience_look(call, i);
   }
   return code;
 }

@@ -38,21 +38,16 @@ static void unseal(const struct sealing *sealings, size_t count) {
       smem__os_object_seal(sealings[i].name.text, sealings[i].identity, false);
 }
 
-static void begin(struct call *call, const char *const *ids, size_t count,
-                  size_t i) {
-  call->id = ids[i];
-  call->element = count > 1 ? i + 1 : 0;
-}
-
 static smem_code seal_all(struct call *call, const char *const *ids,
                           size_t count, struct sealing *sealings) {
   smem_code code = SMEM_OK;
   for (size_t i = 0; i < count && code == SMEM_OK; i++) {
-    begin(call, ids, count, i);
+    smem__call_element(call, ids, count, i);
     code = look(call, &sealings[i]);
+    if (code == SMEM_OK) code = smem__patience_look(call, i);
   }
   for (size_t i = 0; i < count && code == SMEM_OK; i++) {
-    begin(call, ids, count, i);
+    smem__call_element(call, ids, count, i);
     code = seal(call, &sealings[i]);
     if (code != SMEM_OK) unseal(sealings, i);
   }

@@ -135,23 +135,6 @@ smem_code smem_size(const char *id, uint64_t *size, smem_error *error) {
 
 /* ---- removing ------------------------------------------------------------ */
 
-smem_code smem_can_free(const char *id, bool *exists, smem_error *error) {
-  struct call call = {"free", id, 0, error, false};
-  struct name name;
-  os_info info;
-  smem_code code = smem__name_of_segment(&call, &name);
-  if (code != SMEM_OK) return code;
-  os_status status = smem__os_object_stat(name.text, &info);
-  *exists = status.code != OS_NOT_FOUND;
-  if (smem__is_anothers(status, &info))
-    return smem__fail_owner(&call, name.text, info.user);
-  if (status.code == OS_DENIED) /* where the owner cannot be asked */
-    return smem__fail_object(&call, status, name.text);
-  if (status.code == OS_NOT_REGULAR && info.directory)
-    return smem__fail_object(&call, status, name.text);
-  return SMEM_OK;
-}
-
 /* Hold what bears the name. *status: OS_NOT_FOUND, also for what is being
  * created; OS_NOT_REGULAR. */
 static smem_code claim(const struct call *call, const char *name,

@@ -15,12 +15,9 @@ struct walk {
 static bool step(const char *name, void *context) {
   struct walk *walk = context;
   if (++*walk->seen <= walk->skip) return true;
-  if (*walk->seen % 256 == 0 && !walk->call->must_finish &&
-      smem__process_interrupted()) {
-    walk->code = smem__fail(walk->call, SMEM_INTERRUPTED, 0, "interrupted");
-    return false;
-  }
-  return walk->visit(name, name + walk->prefix, walk->context);
+  walk->code = smem__patience_look(walk->call, *walk->seen);
+  return walk->code == SMEM_OK &&
+         walk->visit(name, name + walk->prefix, walk->context);
 }
 
 static smem_code walk_names(const struct call *call, const char *prefix,
