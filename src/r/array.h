@@ -1,5 +1,5 @@
-/* Arrays on shared memory: what element.c, array.c, index.c, subset.c, assign.c
- * and reduce.c share. On R's main thread. */
+/* Arrays on shared memory: what element.c, array.c, part.c, values.c, index.c,
+ * subset.c, assign.c and reduce.c share. On R's main thread. */
 #ifndef SHAREDMEMORY_R_ARRAY_H
 #define SHAREDMEMORY_R_ARRAY_H
 
@@ -9,8 +9,7 @@
  * round the caches; those that a buffer on the stack holds. */
 enum { R_BLOCK = 1 << 23, R_CHUNK = 1024 };
 
-/* ---- element.c: the types
- * ---------------------------------------------------- */
+/* ---- element.c: the types ------------------------------------------------ */
 
 /* What an element is in the segment, and in R. */
 struct r_element {
@@ -47,8 +46,7 @@ R_xlen_t r_element_load(const struct r_element *element, void *to,
                         const void *from, R_xlen_t n);
 void r_element_fail(const char *id, R_xlen_t place);
 
-/* ---- array.c: the object
- * ------------------------------------------------------- */
+/* ---- array.c: the object ------------------------------------------------- */
 
 struct r_shared; /* a mapping, of one array or of several that differ in dim */
 
@@ -71,8 +69,7 @@ struct r_array *r_array_known(const char *op, SEXP x);
 struct r_array *r_array_open(const char *op, SEXP x);
 struct r_array *r_array_writable(const char *op, SEXP x);
 
-/* ---- index.c: what an index asks for
- * ---------------------------------------------- */
+/* ---- part.c: blocks of elements ------------------------------------- */
 
 /* Positions along one extent, from 0: `count` in sequence from `start`, or the
  * ones in `at`, where -1 stands for NA. */
@@ -97,6 +94,39 @@ struct r_part {
   bool has_na;
 };
 
+/* `n` positions for an axis. In memory of R, which this .Call frees. */
+void r_axis_set(struct r_axis *axis, R_xlen_t *at, R_xlen_t n);
+
+/* `rank` axes of nothing, of the array's extents or, for 0, of all of its
+ * length; with its count, once the axes are set; all of the array. */
+struct r_part r_part_of_extents(const struct r_array *array, R_xlen_t rank);
+struct r_part r_part_counted(struct r_part part);
+struct r_part r_part_whole(const struct r_array *array);
+
+/* Call `visit` for each run of elements along one axis. `first`: to be added to
+ * r_place() of the axis; -1 if another axis has an NA there. `done`: elements
+ * visited before. */
+typedef void r_visit(void *context, R_xlen_t first, const struct r_axis *axis,
+                     R_xlen_t done);
+void r_part_walk(struct r_part part, r_visit *visit, void *context);
+
+/* ---- values.c: as ordinary vectors --------------------------------------- */
+
+/* n elements from position `at` on, to memory for them as R has them. */
+void r_array_load(const struct r_array *array, char *to, R_xlen_t at,
+                  R_xlen_t n);
+
+/* The elements of a part, without dim. Not protected. */
+SEXP r_array_read(const struct r_array *array, struct r_part part);
+
+/* `extents`, of an integer for each of `rank`. */
+void r_give_dim(SEXP x, const R_xlen_t *extents, R_xlen_t rank);
+
+/* All of it, with its dim. Not protected. */
+SEXP r_array_values(const char *op, SEXP x);
+
+/* ---- index.c: what an index asks for ------------------------------------- */
+
 /* What stands for a missing index: a symbol, which is not an index otherwise.
  */
 SEXP r_everything(void);
@@ -118,18 +148,5 @@ struct r_part r_part_of_array(const char *op, const struct r_array *array,
  */
 struct r_part r_part_of_element(const char *op, const struct r_array *array,
                                 SEXP index, bool single);
-
-/* Call `visit` for each run of elements along one axis. `first`: to be added to
- * r_place() of the axis; -1 if another axis has an NA there. `done`: elements
- * visited before. */
-typedef void r_visit(void *context, R_xlen_t first, const struct r_axis *axis,
-                     R_xlen_t done);
-void r_part_walk(struct r_part part, r_visit *visit, void *context);
-
-/* ---- subset.c: reading
- * --------------------------------------------------------- */
-
-/* All of it, as an ordinary vector with its dim. Not protected. */
-SEXP r_array_values(const char *op, SEXP x);
 
 #endif

@@ -1,33 +1,8 @@
-/* What there is, as columns of data frames: list, reclaim, inspect, status.
- *
- * The core's walks must not be jumped out of, and R may jump out of any
- * allocation. So rows are collected in C's memory first. */
-#include "glue.h"
+/* What there is, as columns of data frames: list, reclaim, inspect. */
+#include "table.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- arrays in C's memory ------------------------------------------------ */
-
-struct array {
-  void *data;
-  size_t used, room, size; /* elements, elements, bytes of one */
-  bool out_of_memory;
-};
-
-static void *add(struct array *array) {
-  if (array->used == array->room) {
-    size_t room = array->room ? array->room * 2 : 64;
-    void *larger = realloc(array->data, room * array->size);
-    if (!larger) {
-      array->out_of_memory = true;
-      return NULL;
-    }
-    array->data = larger;
-    array->room = room;
-  }
-  return (char *)array->data + array->used++ * array->size;
-}
 
 /* ---- rows ---------------------------------------------------------------- */
 
@@ -44,7 +19,7 @@ struct mapping {
 };
 
 struct report {
-  struct array rows, mappings;
+  struct r_table rows, mappings;
   double start, end;
   uint64_t asked; /* the pid whose command this is */
   char command[256];
@@ -55,7 +30,7 @@ struct report {
 
 static bool add_row(struct report *report, const smem_entry *entry,
                     smem_fate fate) {
-  struct row *row = add(&report->rows);
+  struct row *row = r_table_add(&report->rows);
   if (!row) return false;
   smem_copy_text(row->id, sizeof row->id, entry->id);
   smem_copy_text(row->tag, sizeof row->tag, entry->tag);
@@ -84,17 +59,13 @@ static void inspect_row(const smem_entry *entry, void *context) {
   add_row(context, entry, SMEM_KEPT_LIVE);
 }
 
-static double number_or_na(uint64_t value) {
-  return value == UINT64_MAX ? NA_REAL : (double)value;
-}
-
 static bool add_mapping(uint64_t pid, const uint64_t identity[2],
                         uint64_t copied, void *context) {
   struct report *report = context;
-  struct mapping *mapping = add(&report->mappings);
+  struct mapping *mapping = r_table_add(&report->mappings);
   if (!mapping) return false;
   *mapping = (struct mapping){
-      {identity[0], identity[1]}, (int)pid, number_or_na(copied)};
+      {identity[0], identity[1]}, (int)pid, r_number_or_na(copied)};
   return true;
 }
 
@@ -117,11 +88,6 @@ static int compare_mappings(const void *a, const void *b) {
 
 /* ---- columns ------------------------------------------------------------- */
 
-static SEXP utf8(const char *text) {
-  if (!text[0]) return NA_STRING;
-  return Rf_mkCharCE(text, smem_is_utf8(text) ? CE_UTF8 : CE_BYTES);
-}
-
 static bool is_complete(const smem_entry *entry) {
   return entry->generation != 0;
 }
@@ -133,7 +99,7 @@ static SEXP command_of(struct report *report, const smem_entry *entry) {
     report->asked = entry->pid;
     smem_command(entry->pid, report->command, sizeof report->command);
   }
-  return utf8(report->command);
+  return r_utf8(report->command);
 }
 
 /* Likewise: the system looks users up in a file. */
@@ -142,7 +108,7 @@ static SEXP user_of(struct report *report, const smem_entry *entry) {
     report->named = entry->user;
     smem_user_name(entry->user, report->user, sizeof report->user);
   }
-  return utf8(report->user);
+  return r_utf8(report->user);
 }
 
 /* The mappings of one object, which are in a row; sorted by pid. */
@@ -231,8 +197,8 @@ static void fill_object(const smem_entry *entry, SEXP columns, R_xlen_t i) {
                  !is_complete(entry)
                      ? NA_STRING
                      : Rf_mkChar(object ? "object" : "segment"));
-  SET_STRING_ELT(VECTOR_ELT(columns, WHAT), i, utf8(entry->what));
-  SET_STRING_ELT(VECTOR_ELT(columns, EXTENT), i, utf8(entry->extent));
+  SET_STRING_ELT(VECTOR_ELT(columns, WHAT), i, r_utf8(entry->what));
+  SET_STRING_ELT(VECTOR_ELT(columns, EXTENT), i, r_utf8(entry->extent));
   REAL(VECTOR_ELT(columns, SENT))[i] = object ? (double)entry->sent : NA_REAL;
   REAL(VECTOR_ELT(columns, OPENED))
   [i] = object ? (double)entry->opened : NA_REAL;
@@ -273,10 +239,10 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   bool complete = is_complete(entry);
   bool owned =
       complete && entry->pid != 0; /* another program's object is not */
-  SET_STRING_ELT(VECTOR_ELT(columns, ID), i, utf8(row->id));
+  SET_STRING_ELT(VECTOR_ELT(columns, ID), i, r_utf8(row->id));
   REAL(VECTOR_ELT(columns, SIZE))
   [i] = complete ? (double)entry->capacity : NA_REAL;
-  REAL(VECTOR_ELT(columns, RESIDENT))[i] = number_or_na(entry->resident);
+  REAL(VECTOR_ELT(columns, RESIDENT))[i] = r_number_or_na(entry->resident);
   SET_STRING_ELT(VECTOR_ELT(columns, STATE), i,
                  Rf_mkChar(smem_state_name(entry->state)));
   INTEGER(VECTOR_ELT(columns, PID))[i] = owned ? (int)entry->pid : NA_INTEGER;
@@ -288,9 +254,9 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   LOGICAL(VECTOR_ELT(columns, IS_SEALED))
   [i] = complete ? entry->sealed : NA_LOGICAL;
   fill_object(entry, columns, i);
-  SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, utf8(row->trace));
-  SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, utf8(row->tag));
-  SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, utf8(row->wrong));
+  SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, r_utf8(row->trace));
+  SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, r_utf8(row->tag));
+  SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, r_utf8(row->wrong));
   SET_STRING_ELT(VECTOR_ELT(columns, USER), i, user_of(report, entry));
   fill_users(report, columns, i, entry);
   if (report->is_reclaim)
@@ -332,20 +298,13 @@ static struct report new_report(void) {
   return report;
 }
 
-static void fail_no_memory(const char *op) {
-  smem_error error = {.code = SMEM_NO_MEMORY,
-                      .op = op,
-                      .detail = "there is no memory for the table"};
-  r_check(error.code, &error);
-}
-
 /* The columns of a report, or the error of the call that made it. */
 static SEXP finish(struct report *report, const char *op, smem_code code,
                    const smem_error *error) {
   bool failed = report->rows.out_of_memory || report->mappings.out_of_memory;
   if (code != SMEM_OK || failed) dispose(report);
   r_check(code, error);
-  if (failed) fail_no_memory(op);
+  if (failed) r_table_fail(op);
   if (report->rows.used > 0)
     qsort(report->rows.data, report->rows.used, report->rows.size,
           compare_rows);
@@ -427,73 +386,3 @@ SEXP r_inspect(SEXP id, SEXP n) {
   UNPROTECT(4);
   return result;
 }
-
-struct share_row {
-  char space[24];
-  smem_share share;
-};
-
-static void add_share(const smem_share *share, void *context) {
-  struct share_row *row = add(context);
-  if (!row) return;
-  smem_copy_text(row->space, sizeof row->space, share->space);
-  row->share = *share;
-}
-
-static SEXP make_shares(void *data) {
-  struct array *shares = data;
-  R_xlen_t n = (R_xlen_t)shares->used;
-  const char *names[] = {"namespace", "user", "state", "segments", "bytes", ""};
-  SEXP columns = PROTECT(Rf_mkNamed(VECSXP, names));
-  for (int k = 0; k < 5; k++)
-    SET_VECTOR_ELT(columns, k, Rf_allocVector(k < 3 ? STRSXP : REALSXP, n));
-  for (R_xlen_t i = 0; i < n; i++) {
-    const struct share_row *row = (const struct share_row *)shares->data + i;
-    char user[80];
-    smem_user_name(row->share.user, user, sizeof user);
-    SET_STRING_ELT(VECTOR_ELT(columns, 0), i, Rf_mkChar(row->space));
-    SET_STRING_ELT(VECTOR_ELT(columns, 1), i, utf8(user));
-    SET_STRING_ELT(VECTOR_ELT(columns, 2), i,
-                   Rf_mkChar(smem_state_name(row->share.state)));
-    REAL(VECTOR_ELT(columns, 3))[i] = (double)row->share.segments;
-    REAL(VECTOR_ELT(columns, 4))[i] = (double)row->share.resident;
-  }
-  UNPROTECT(1);
-  return columns;
-}
-
-static void dispose_shares(void *data) { free(((struct array *)data)->data); }
-
-SEXP r_status(void) {
-  smem_error error;
-  smem_limits limits;
-  char space[SMEM_NAMESPACE_SIZE];
-  struct array shares = {.size = sizeof(struct share_row)};
-  r_pointer_collect();
-  smem_code code = smem_namespace(space, &error);
-  if (code == SMEM_OK) code = smem_shares(add_share, &shares, &error);
-  if (code != SMEM_OK || shares.out_of_memory) dispose_shares(&shares);
-  r_check(code, &error);
-  if (shares.out_of_memory) fail_no_memory("list");
-  SEXP columns =
-      PROTECT(R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
-  smem_limits_get(&limits);
-  const char *names[] = {
-      "namespace",         "capacity", "used",         "free",
-      "free_by",           "shares",   "max_mappings", "mappings",
-      "cleaned_at_logout", ""};
-  SEXP result = PROTECT(Rf_mkNamed(VECSXP, names));
-  SET_VECTOR_ELT(result, 0, Rf_mkString(space));
-  SET_VECTOR_ELT(result, 1, Rf_ScalarReal(number_or_na(limits.capacity)));
-  SET_VECTOR_ELT(result, 2, Rf_ScalarReal(number_or_na(limits.used)));
-  SET_VECTOR_ELT(result, 3, Rf_ScalarReal(number_or_na(limits.free)));
-  SET_VECTOR_ELT(result, 4, Rf_ScalarString(utf8(limits.free_by)));
-  SET_VECTOR_ELT(result, 5, columns);
-  SET_VECTOR_ELT(result, 6, Rf_ScalarReal(number_or_na(limits.max_mappings)));
-  SET_VECTOR_ELT(result, 7, Rf_ScalarReal(number_or_na(limits.mappings)));
-  SET_VECTOR_ELT(result, 8, Rf_ScalarLogical(limits.cleaned_at_logout));
-  UNPROTECT(2);
-  return result;
-}
-
-SEXP r_random(void) { return Rf_ScalarInteger((int)(smem_random() >> 33)); }

@@ -193,8 +193,7 @@ const char *message(void) {
   return text;
 }
 
-/* ---- what is called for each
- * ------------------------------------------------- */
+/* ---- what is called for each --------------------------------------------- */
 
 bool pass_entry(const smem_entry *entry, void *context) {
   (void)entry;
@@ -234,8 +233,7 @@ void count_share(const smem_share *share, void *count) {
   ++*(unsigned *)count;
 }
 
-/* ---- listing
- * ------------------------------------------------------------------ */
+/* ---- listing ------------------------------------------------------------- */
 
 size_t count_listed(void) {
   size_t count = 0;

@@ -33,8 +33,7 @@ static const char *name_of(const char *prefix, const char *dot,
 const char *own_name(const char *word) { return name_of("smem.", ".", word); }
 const char *control_name(void) { return name_of("smem-control.", "", ""); }
 
-/* ---- the end of a test
- * ------------------------------------------------------- */
+/* ---- the end of a test --------------------------------------------------- */
 
 static uint64_t process_of_test;
 
