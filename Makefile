@@ -5,7 +5,7 @@
 # tools/setup.
 
 # Tests expect messages in English and a character set that has more than ASCII.
-export LC_ALL := C.UTF-8
+export LC_ALL := $(if $(filter Linux,$(shell uname -s)),C,en_US).UTF-8
 export LANGUAGE := en
 export R_LIBS := $(CURDIR)/build/library:$(CURDIR)/build/cran:$(R_LIBS)
 
@@ -21,7 +21,8 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-all differential sanitize \
   windows valgrind musl portable gnu2x m32 fuzz analyze coverage coverage-r \
-  check-valgrind test-package sid trixie strict style format check document bench torture clean
+  check-valgrind test-package sid trixie strict style format workflows \
+  check document bench torture clean
 
 all: setup-demo $(INSTALLED)
 
@@ -47,7 +48,7 @@ test-all: setup-all demo
 	@tools/test -j 2 sid r differential core user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
-	  strict style graph analyze fuzz-short torture check
+	  strict style graph workflows analyze fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600
@@ -97,6 +98,7 @@ sid trixie: setup-debian
 	@tools/debian $@
 
 #: make strict     compile all C, warnings are errors; no circles, no looking up
+#: make workflows  whether .github/workflows holds what can run
 #: make style      whether all code has the form that .clang-format and .lintr say
 #: make format     bring C into that form
 #: make check      R CMD check --as-cran
@@ -107,6 +109,8 @@ style: setup-style
 	@tools/test style
 format: setup-style
 	@tools/style --fix
+workflows:
+	@tools/test workflows
 check: setup-check
 	@tools/test check
 bench: setup-bench $(INSTALLED)
