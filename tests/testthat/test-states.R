@@ -1,13 +1,14 @@
 # What listSharedObjects() tells of each segment, and how it looks.
 
 columns <- c("Id", "size", "resident", "state", "pid", "command", "created",
-             "lifetime", "sealed", "kind", "sent", "opened", "call")
+             "lifetime", "sealed", "kind", "class", "dim", "sent", "opened",
+             "call")
 
 column_types <- c(Id = "character", size = "double", resident = "double",
                   state = "character", pid = "integer", command = "character",
                   created = "double", lifetime = "character", sealed = "logical",
-                  kind = "character", sent = "double", opened = "double",
-                  call = "character")
+                  kind = "character", class = "character", dim = "character",
+                  sent = "double", opened = "double", call = "character")
 
 test_that("the columns are the same whether there is something or not", {
   local_clean_shm()
