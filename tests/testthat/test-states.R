@@ -285,7 +285,8 @@ test_that("rows of NA, as a logical index makes them, print all the same", {
   lines <- expect_fits(x[c(1, NA), ])
   expect_match(lines, "^1 live", all = FALSE)
   expect_fits(x[NA, ])
-  reclaimed <- x[setdiff(columns, c("sealed", "kind", "sent", "opened"))]
+  of_objects <- c("kind", "class", "dim", "sent", "opened")
+  reclaimed <- x[setdiff(columns, c("sealed", of_objects))]
   reclaimed$removed <- c(TRUE, FALSE)
   reclaimed$reason <- "whatever"
   class(reclaimed) <- c("sharedmemory_reclaim", "data.frame")
