@@ -1,15 +1,21 @@
-/* macOS: the table of system calls. */
-#include "macos.h"
-#ifdef OS_MACOS
+/* POSIX: the table of system calls. */
+#include "posix.h"
+#ifdef OS_POSIX
 
 /* Variadic functions take their arguments elsewhere on arm64 macOS, so that a
  * pointer to them must not be called as one to an ordinary function. */
-static int real_lock(int fd, int command, struct flock *lock) {
-  return fcntl(fd, command, lock);
-}
 static int real_open(const char *path, int flags, mode_t mode) {
   return open(path, flags, mode);
 }
+static int real_lock(int fd, int command, struct flock *lock) {
+  return fcntl(fd, command, lock);
+}
+
+#ifdef OS_LINUX
+static int real_reserve(int fd, off_t offset, off_t length) {
+  return fallocate(fd, FALLOC_FL_KEEP_SIZE, offset, length);
+}
+#else
 static int real_shm_open(const char *name, int flags, mode_t mode) {
   return shm_open(name, flags, mode);
 }
@@ -30,6 +36,7 @@ static int real_reserve(int fd, off_t offset, off_t length) {
   return 0;
 #endif
 }
+#endif
 
 #ifndef SHAREDMEMORY_TEST_SYSCALLS
 const
@@ -37,8 +44,10 @@ const
     struct os_syscalls smem__os_sys = {
         .open = real_open,
         .unlink = unlink,
+#ifndef OS_LINUX /* which opens the files of its shared memory itself */
         .shm_open = real_shm_open,
         .shm_unlink = shm_unlink,
+#endif
         .close = close,
         .fstat = fstat,
         .lstat = lstat,
