@@ -72,3 +72,17 @@ print_columns <- function(columns, left) {
   }, columns, names(columns))
   cat(sub(" +$", "", do.call(paste, c(unname(cells), sep = "  "))), sep = "\n")
 }
+
+# The first n rows of a table of segments, as `columns` shows them. Returns these rows.
+print_top <- function(x, n, columns, left) {
+  top <- x[seq_len(min(n, nrow(x))), , drop = FALSE]
+  print_columns(columns(top), left)
+  if (nrow(x) > n) cat("... and", nrow(x) - n, "more\n")
+  top
+}
+
+# Says so.
+is_empty_table <- function(x) {
+  if (nrow(x) == 0) cat("No shared memory in this namespace.\n")
+  nrow(x) == 0
+}

@@ -70,7 +70,7 @@ listSharedObjects <- function(end = NULL, start = NULL, mappedBy = FALSE) {
 as_segment_table <- function(columns, class) {
   shown <- c("Id", "size", "resident", "state", "pid", "command", "created",
              "lifetime", "sealed", "kind", "class", "dim", "sent", "opened", "call",
-             "mappedBy", "copied")
+             "mappedBy")
   columns$created <- .POSIXct(columns$created)
   table <- columns[intersect(shown, names(Filter(Negate(is.null), columns)))]
   structure(list2DF(table), class = c(class, "data.frame"))
@@ -91,21 +91,18 @@ print.sharedmemory_list <- function(x, n = 40, ...) {
   needed <- c("Id", "size", "resident", "state", "pid", "command", "created",
               "lifetime")
   if (!all(needed %in% names(x))) return(NextMethod())
-  if (nrow(x) == 0) {
-    cat("No shared memory in this namespace.\n")
-    return(invisible(x))
-  }
-  top <- x[seq_len(min(n, nrow(x))), , drop = FALSE]
-  print_columns(data.frame(
-    Id = clip(top$Id, 16),
-    size = format_bytes(top$size),
-    resident = format_bytes(top$resident),
-    state = ifelse(is.na(top$state), "", top$state),
-    owner = clip(format_owner(top$pid, top$command), 14),
-    made = format_when(top$created),
-    until = ifelse(is.na(top$lifetime), "", top$lifetime)
-  ), left = c("Id", "state", "owner", "made", "until"))
-  if (nrow(x) > n) cat("... and", nrow(x) - n, "more\n")
+  if (is_empty_table(x)) return(invisible(x))
+  top <- print_top(x, n, function(x) {
+    data.frame(
+      Id = clip(x$Id, 16),
+      size = format_bytes(x$size),
+      resident = format_bytes(x$resident),
+      state = ifelse(is.na(x$state), "", x$state),
+      owner = clip(format_owner(x$pid, x$command), 14),
+      made = format_when(x$created),
+      until = ifelse(is.na(x$lifetime), "", x$lifetime)
+    )
+  }, left = c("Id", "state", "owner", "made", "until"))
   print_objects(top)
   print_calls(top)
   print_mapped_by(top)

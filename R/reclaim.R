@@ -56,12 +56,10 @@ print.sharedmemory_reclaim <- function(x, n = 40, ...) {
   gone <- x[which(x$removed), , drop = FALSE]
   verb <- if (isTRUE(attr(x, "dryRun"))) "would be removed" else "removed"
   if (nrow(gone) > 0) {
-    top <- gone[seq_len(min(n, nrow(gone))), , drop = FALSE]
-    print_columns(data.frame(Id = clip(top$Id, 24), state = top$state,
-                             resident = format_bytes(top$resident),
-                             reason = top$reason),
-                  left = c("Id", "state", "reason"))
-    if (nrow(gone) > n) cat("... and", nrow(gone) - n, "more\n")
+    print_top(gone, n, function(x) {
+      data.frame(Id = clip(x$Id, 24), state = x$state,
+                 resident = format_bytes(x$resident), reason = x$reason)
+    }, left = c("Id", "state", "reason"))
   }
   cat(sprintf("%d %s, %s\n", nrow(gone), verb,
               bytes_text(sum(gone$resident, na.rm = TRUE))))

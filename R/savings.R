@@ -78,20 +78,17 @@ sharedMemorySavings <- function() {
 print.sharedmemory_savings <- function(x, n = 20, ...) {
   needed <- c("Id", "class", "dim", "size", "processes", "saved", "copied", "mappedBy")
   if (!all(needed %in% names(x))) return(NextMethod())
-  if (nrow(x) == 0) {
-    cat("No shared memory in this namespace.\n")
-    return(invisible(x))
-  }
-  top <- x[seq_len(min(n, nrow(x))), , drop = FALSE]
-  print_columns(data.frame(
-    Id = clip(top$Id, 16),
-    what = format_what(top$class, top$dim, 28),
-    size = format_bytes(top$size),
-    processes = ifelse(is.na(top$processes), "?", format(top$processes)),
-    saved = format_bytes(top$saved),
-    copied = format_bytes(top$copied)
-  ), left = c("Id", "what"))
-  if (nrow(x) > n) cat("... and", nrow(x) - n, "more\n")
+  if (is_empty_table(x)) return(invisible(x))
+  print_top(x, n, function(x) {
+    data.frame(
+      Id = clip(x$Id, 16),
+      what = format_what(x$class, x$dim, 28),
+      size = format_bytes(x$size),
+      processes = ifelse(is.na(x$processes), "?", format(x$processes)),
+      saved = format_bytes(x$saved),
+      copied = format_bytes(x$copied)
+    )
+  }, left = c("Id", "what"))
   print_saved(x)
   invisible(x)
 }
