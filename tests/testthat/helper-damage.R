@@ -1,12 +1,15 @@
 # Files that are changed behind everybody's back.
 
 change_byte <- function(file, offset) {
+  byte <- readBin(file, "raw", offset + 1)[offset + 1]
+  write_into(file, offset, xor(byte, as.raw(1)))
+}
+
+write_into <- function(file, offset, bytes) {
   con <- file(file, "r+b")
   on.exit(close(con))
-  seek(con, offset, rw = "read")
-  byte <- readBin(con, "raw", 1)
   seek(con, offset, rw = "write")
-  writeBin(xor(byte, as.raw(1)), con)
+  writeBin(bytes, con)
 }
 
 truncate_to <- function(file, size) {

@@ -65,18 +65,26 @@ go_on <- function(session) {
   answer_of(session)
 }
 
+local_stoppable <- function(namespace = this_namespace(), frame = parent.frame()) {
+  skip_if_not_linux()
+  local_session(namespace, c(LD_PRELOAD = native_library("stop")), frame)
+}
+
+# Start allocating, and be stopped, or killed, at this system call.
+allocate_until <- function(session, call, name, signal = tools::SIGSTOP) {
+  run_in(session, function() initialSharedObjectPackageData())
+  session$call(function(call, name, signal) {
+    Sys.setenv(SIGNAL_AT = call, SIGNAL_NUMBER = signal)
+    allocateSharedMemory(10, name)
+  }, list(call, name, signal))
+}
+
 # A session in the middle of allocating "slow".
 local_stopped_creator <- function(namespace = this_namespace(), call = "pwrite",
                                   signal = tools::SIGSTOP,
                                   frame = parent.frame()) {
-  skip_if_not_linux()
-  preload <- c(LD_PRELOAD = native_library("stop"))
-  session <- local_session(namespace, preload, frame)
-  run_in(session, function() initialSharedObjectPackageData())
-  session$call(function(call, signal) {
-    Sys.setenv(SIGNAL_AT = call, SIGNAL_NUMBER = signal)
-    allocateSharedMemory(10, "slow")
-  }, list(call, signal))
+  session <- local_stoppable(namespace, frame)
+  allocate_until(session, call, "slow", signal)
   if (signal == tools::SIGSTOP) {
     wait_until_stopped(session)
   } else {
@@ -113,11 +121,7 @@ plant_damaged <- function() {
   dir.create(segment_file("directory"))
   file.symlink("/dev/null", segment_file("link"))
   allocateSharedMemory(10, "bitflip")
-  bytes <- readBin(segment_file("bitflip"), "raw", 4096)
-  con <- file(segment_file("bitflip"), "r+b")
-  on.exit(close(con))
-  seek(con, 4095, rw = "write")
-  writeBin(xor(bytes[4096], as.raw(1)), con)
+  change_byte(segment_file("bitflip"), 4095)
 }
 
 damaged_ids <- c("bitflip", "directory", "link", "text", "zero")

@@ -144,3 +144,16 @@ kind_of <- function(code) {
     sharedmemory_error = function(e) sub(".*_error_", "", class(e)[1])
   )
 }
+
+# For other processes, to which it goes as an argument: "none", or the class of the error
+# and its message.
+error_of <- function(code) {
+  tryCatch(
+    {
+      force(code)
+      "none"
+    },
+    error = function(e) c(class(e)[1], conditionMessage(e))
+  )
+}
+environment(error_of) <- baseenv()

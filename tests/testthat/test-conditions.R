@@ -163,18 +163,10 @@ test_that("a process out of descriptors is told so", {
   session <- local_session()
   use_native(session)
   id <- allocateSharedMemory(10)
-  answers <- run_in(session, function(id) {
+  answers <- run_in(session, function(id, error_of) {
     initialSharedObjectPackageData()
     mapped <- mapSharedMemory(id)
-    kind <- function(code) {
-      tryCatch(
-        {
-          code
-          "none"
-        },
-        error = function(e) class(e)[1]
-      )
-    }
+    kind <- function(code) error_of(code)[1]
     # Below the first number that is free: what is open stays open, and that is
     # all.
     numbers <- 0:1000
@@ -190,7 +182,7 @@ test_that("a process out of descriptors is told so", {
     )
     limit_files(1000)
     c(answers, after = kind(freeSharedMemory(allocateSharedMemory(10))))
-  }, id)
+  }, id, error_of)
   full <- "sharedmemory_error_too_many_files"
   expect_identical(answers, c(
     allocate = full, has = full, size = full, map = full, again = "none",

@@ -65,20 +65,9 @@ test_that("a damaged control object in use is an error and tells the way out", {
   user <- local_session(namespace)
   run_in(user, function() allocateSharedMemory(10, "a"))
   good <- readBin(control_file(namespace), "raw", 4096)
-  con <- file(control_file(namespace), "r+b")
-  writeBin(as.raw(rep(90, 4096)), con)
-  close(con)
+  write_into(control_file(namespace), 0, as.raw(rep(90, 4096)))
   newcomer <- local_session(namespace)
-  answers <- run_in(newcomer, function() {
-    ask <- function(code) {
-      tryCatch(
-        {
-          code
-          "none"
-        },
-        error = function(e) c(class(e)[1], conditionMessage(e))
-      )
-    }
+  answers <- run_in(newcomer, function(ask) {
     list(
       refused = list(
         ask(allocateSharedMemory(10)), ask(initialSharedObjectPackageData()),
@@ -90,7 +79,7 @@ test_that("a damaged control object in use is an error and tells the way out", {
         unmapSharedMemory("a"), releaseSharedObjectPackageData()
       )
     )
-  })
+  }, error_of)
   for (answer in answers$refused) {
     expect_identical(answer[1], "sharedmemory_error_control")
     expect_match(answer[2], "SHAREDMEMORY_NAMESPACE")
@@ -99,9 +88,7 @@ test_that("a damaged control object in use is an error and tells the way out", {
     answers$works,
     list(c(TRUE, FALSE), TRUE, "a", "externalptr", NULL, NULL)
   )
-  con <- file(control_file(namespace), "r+b")
-  writeBin(good, con)
-  close(con)
+  write_into(control_file(namespace), 0, good)
   expect_null(run_in(newcomer, function() freeSharedMemory("a")))
   expect_true(end_session(newcomer))
   expect_true(end_session(user))
@@ -125,16 +112,7 @@ test_that("something else in the place of the control object is an error", {
     plants[[kind]]()
     # Loading the package is part of it.
     session <- local_session(namespace)
-    answers <- run_in(session, function() {
-      ask <- function(code) {
-        tryCatch(
-          {
-            code
-            "none"
-          },
-          error = function(e) c(class(e)[1], conditionMessage(e))
-        )
-      }
+    answers <- run_in(session, function(ask) {
       list(
         refused = list(
           ask(allocateSharedMemory(10)), ask(allocateSharedMemory(10, "a")),
@@ -145,7 +123,7 @@ test_that("something else in the place of the control object is an error", {
           freeSharedMemory("a"), releaseSharedObjectPackageData()
         )
       )
-    })
+    }, error_of)
     for (answer in answers$refused) {
       expect_identical(answer[1], "sharedmemory_error_control", info = kind)
       expect_match(answer[2], "SHAREDMEMORY_NAMESPACE", info = kind)
@@ -215,10 +193,7 @@ test_that("a counter at its end is an error, not a number used twice", {
   freeSharedMemory(number)
   skip_if_not(length(at) == 1, "no little-endian machine")
   set_counter <- function(value) {
-    con <- file(control_file(), "r+b")
-    on.exit(close(con))
-    seek(con, at - 1, rw = "write")
-    writeBin(as.raw(value %/% 256^(0:7) %% 256), con)
+    write_into(control_file(), at - 1, as.raw(value %/% 256^(0:7) %% 256))
   }
   set_counter(2^53 - 2)
   expect_identical(getLastIndex(), 2^53 - 2)

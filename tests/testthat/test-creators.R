@@ -1,39 +1,12 @@
 # Creators that are stopped, or die half-way.
 
-local_stoppable <- function(frame = parent.frame()) {
-  skip_if_not_linux()
-  local_session(
-    environment = c(LD_PRELOAD = native_library("stop")), frame = frame
-  )
-}
-
-# Start allocating, and be stopped, or killed, at this system call.
-allocate_until <- function(session, call, name, signal = tools::SIGSTOP) {
-  run_in(session, function() initialSharedObjectPackageData())
-  session$call(function(call, name, signal) {
-    Sys.setenv(SIGNAL_AT = call, SIGNAL_NUMBER = signal)
-    allocateSharedMemory(10, name)
-  }, list(call, name, signal))
-}
-
-state_of <- function(session) {
-  file <- file.path("/proc", session$get_pid(), "stat")
-  line <- suppressWarnings(tryCatch(readLines(file), error = function(e) ""))
-  sub("^.*[)] (.).*$", "\\1", line)
-}
-
-expect_stopped <- function(session) {
-  is_stopped <- function() state_of(session) == "T"
-  expect_true(eventually(is_stopped), label = "stopped")
-}
-
 test_that("a stopped creator makes who wants to create wait, but not for ever", {
   local_clean_shm()
   session <- local_stoppable()
   withr::local_envvar(SHAREDMEMORY_TIMEOUT = "0.2")
   for (call in c("fallocate", "pwrite")) {
     allocate_until(session, call, "slow")
-    expect_stopped(session)
+    wait_until_stopped(session)
     # Nothing half-made is visible, ...
     expect_true(file.exists(segment_file("slow")))
     expect_identical(nrow(listSharedObjects()), 0L)
@@ -54,8 +27,7 @@ test_that("a stopped creator makes who wants to create wait, but not for ever", 
     ids <- allocateSharedMemory(10, c("", "other"))
     expect_identical(hasSharedMemory(ids), c(TRUE, TRUE))
     freeSharedMemory(ids)
-    tools::pskill(session$get_pid(), tools::SIGCONT)
-    expect_identical(answer_of(session), "slow")
+    expect_identical(go_on(session), "slow")
     expect_true(hasSharedMemory("slow"))
     expect_identical(listSharedObjects()$Id, "slow")
     freeSharedMemory("slow")
@@ -64,9 +36,7 @@ test_that("a stopped creator makes who wants to create wait, but not for ever", 
 
 test_that("who waits gets it as soon as the creator goes on", {
   local_clean_shm()
-  session <- local_stoppable()
-  allocate_until(session, "fallocate", "slow")
-  expect_stopped(session)
+  session <- local_stopped_creator(call = "fallocate")
   other <- local_session(environment = c(SHAREDMEMORY_TIMEOUT = "600"))
   other$call(function() allocateSharedMemory(10, "slow"))
   expect_identical(other$poll_process(300), "timeout")
@@ -79,9 +49,7 @@ test_that("who waits gets it as soon as the creator goes on", {
 
 test_that("Ctrl-C ends the waiting", {
   local_clean_shm()
-  session <- local_stoppable()
-  allocate_until(session, "fallocate", "slow")
-  expect_stopped(session)
+  session <- local_stopped_creator(call = "fallocate")
   for (use in list(
     function() allocateSharedMemory(10, "slow"),
     function() allocateSharedMemory(10, c("other", "slow"))
@@ -109,17 +77,14 @@ test_that("Ctrl-C ends the waiting", {
     waiting$interrupt()
     expect_identical(result_of(waiting), list("interrupt", FALSE, TRUE))
   }
-  tools::pskill(session$get_pid(), tools::SIGCONT)
-  expect_identical(answer_of(session), "slow")
+  expect_identical(go_on(session), "slow")
   expect_identical(listSharedObjects()$Id, "slow")
   freeSharedMemory("slow")
 })
 
 test_that("R's own time limit ends the waiting, too", {
   local_clean_shm()
-  session <- local_stoppable()
-  allocate_until(session, "fallocate", "slow")
-  expect_stopped(session)
+  session <- local_stopped_creator(call = "fallocate")
   other <- local_session(environment = c(SHAREDMEMORY_TIMEOUT = "600"))
   answer <- run_in(other, function() {
     message <- tryCatch(
@@ -134,8 +99,7 @@ test_that("R's own time limit ends the waiting, too", {
   })
   expect_match(answer[[1]], "time limit")
   expect_identical(answer[-1], list(FALSE, character()))
-  tools::pskill(session$get_pid(), tools::SIGCONT)
-  expect_identical(answer_of(session), "slow")
+  expect_identical(go_on(session), "slow")
   expect_true(run_in(other, function() hasSharedMemory("slow")))
   freeSharedMemory("slow")
 })
@@ -145,12 +109,11 @@ test_that("free does not wait for a stopped creator", {
   session <- local_stoppable()
   for (call in c("fallocate", "pwrite")) {
     allocate_until(session, call, "slow")
-    expect_stopped(session)
+    wait_until_stopped(session)
     # What is being made is not there yet.
     expect_null(freeSharedMemory("slow"))
     expect_true(file.exists(segment_file("slow")))
-    tools::pskill(session$get_pid(), tools::SIGCONT)
-    expect_identical(answer_of(session), "slow")
+    expect_identical(go_on(session), "slow")
     expect_true(hasSharedMemory("slow"))
     freeSharedMemory("slow")
     expect_false(file.exists(segment_file("slow")))
@@ -203,14 +166,12 @@ test_that("a process stopped or killed in creating the control object", {
   skip_if_not_linux()
   namespace <- local_namespace()
   for (how in c("stopped", "killed")) {
-    first <- local_session(
-      namespace, c(LD_PRELOAD = native_library("stop"))
-    )
+    first <- local_stoppable(namespace)
     first$call(function(signal) {
       Sys.setenv(SIGNAL_AT = "fallocate", SIGNAL_NUMBER = signal)
       initialSharedObjectPackageData()
     }, list(if (how == "stopped") tools::SIGSTOP else tools::SIGKILL))
-    if (how == "stopped") expect_stopped(first) else first$wait(deadline * 1000)
+    if (how == "stopped") wait_until_stopped(first) else first$wait(deadline * 1000)
     expect_length(objects_in(namespace), 1)
     second <- local_session(namespace, c(SHAREDMEMORY_TIMEOUT = "1"))
     answer <- run_in(second, function() {
@@ -226,8 +187,7 @@ test_that("a process stopped or killed in creating the control object", {
     })
     if (how == "stopped") {
       expect_identical(answer, list("sharedmemory_error_busy", FALSE, 0L))
-      tools::pskill(first$get_pid(), tools::SIGCONT)
-      answer_of(first)
+      go_on(first)
       expect_identical(run_in(second, function() allocateSharedMemory(10)), "1")
     } else {
       expect_identical(answer, list("1", FALSE, 1L))

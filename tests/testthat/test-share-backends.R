@@ -113,8 +113,7 @@ local_plan <- function(strategy, workers, frame = parent.frame()) {
   })
   old <- do.call(future::plan, list(levels))
   withr::defer(future::plan(old), frame)
-  # A worker that has workers opens connections to them. future warns of that, by a
-  # condition that holds the values, and so what they are in, beyond the test.
+  # A worker that has workers opens connections to them, of which future warns.
   withr::local_options(future.connections.onMisuse = "ignore", .local_envir = frame)
 }
 

@@ -26,16 +26,7 @@ test_that("a second user is told whose the namespace is, and what to do", {
   skip_if_no_other_user()
   local_clean_shm()
   allocateSharedMemory(10, "ours")
-  kinds <- function() {
-    ask <- function(code) {
-      tryCatch(
-        {
-          code
-          "none"
-        },
-        error = function(e) c(class(e)[1], conditionMessage(e))
-      )
-    }
+  kinds <- function(ask) {
     list(
       has = ask(hasSharedMemory("ours")),
       map = ask(mapSharedMemory("ours")),
@@ -47,7 +38,7 @@ test_that("a second user is told whose the namespace is, and what to do", {
       listed = listSharedObjects()$size
     )
   }
-  answers <- as_other_user(kinds)
+  answers <- as_other_user(kinds, error_of)
   expect_identical(answers$listed, NA_real_)
   for (what in setdiff(names(answers), "listed")) {
     expect_identical(
@@ -70,22 +61,14 @@ test_that("root does not get into another user's namespace", {
   before <- objects_in(namespace)
   expect_length(before, 2)
   session <- local_session(namespace)
-  answers <- run_in(session, function() {
-    kind <- function(code) {
-      tryCatch(
-        {
-          code
-          "none"
-        },
-        error = function(e) class(e)[1]
-      )
-    }
+  answers <- run_in(session, function(error_of) {
+    kind <- function(code) error_of(code)[1]
     c(
       kind(initialSharedObjectPackageData()), kind(allocateSharedMemory(10)),
       kind(allocateSharedMemory(10, "theirs")), kind(hasSharedMemory("theirs")),
       kind(freeSharedMemory("theirs")), kind(getLastIndex())
     )
-  })
+  }, error_of)
   expect_identical(answers, rep("sharedmemory_error_permission", 6))
   # What it needs no control object for goes on working.
   expect_identical(
