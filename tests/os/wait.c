@@ -17,6 +17,11 @@ static void map_words(bool fresh) {
   words = address;
 }
 
+static void make_words(void) {
+  map_words(true);
+  words[0] = 3;
+}
+
 static void unmap_words(void) {
   smem__os_unmap((void *)words, smem__os_page_size());
   smem__os_object_close(object);
@@ -49,8 +54,8 @@ CONTRACT(smem__os_object_map_end, is_the_last_page_of_the_object) {
   remove_words();
 }
 
-/* What stands there is no part of what the object is. */
-CONTRACT(smem__os_object_map_end, live_bytes_are_no_identity) {
+/* What stands there is not a part of what the object is. */
+CONTRACT(smem__os_object_map_end, live_bytes_do_not_count_in_the_identity) {
   map_words(true);
   os_info before = info_of(own_name("a"));
   unsigned char *live = (unsigned char *)words + smem__os_page_size() - 16;
@@ -63,8 +68,7 @@ CONTRACT(smem__os_object_map_end, live_bytes_are_no_identity) {
 /* ---- smem__os_wait, smem__os_wake ---------------------------------------- */
 
 CONTRACT(smem__os_wait, tells_of_the_deadline) {
-  map_words(true);
-  words[0] = 3;
+  make_words();
   uint64_t before = smem__os_steady_clock();
   while (!smem__os_wait(&words[0], 3, 1, before + 30 * MILLISECOND)) continue;
   CHECK(smem__os_steady_clock() >= before + 30 * MILLISECOND);
@@ -73,8 +77,7 @@ CONTRACT(smem__os_wait, tells_of_the_deadline) {
 }
 
 CONTRACT(smem__os_wait, does_not_sleep_on_another_value) {
-  map_words(true);
-  words[0] = 3;
+  make_words();
   CHECK(!smem__os_wait(&words[0], 4, 1, in_ms(60000)));
   remove_words();
 }
@@ -90,12 +93,15 @@ static void wait_for_change(uint32_t bits) {
 ROLE(waits) { wait_for_change(1); }
 ROLE(waits_for_others) { wait_for_change(2); }
 
-CONTRACT(smem__os_wake, wakes_another_process) {
-  map_words(true);
-  words[0] = 3;
-  process_id other = START(waits, "");
-  await_flag(0, 1);
+static void await_sleepers(int count) {
+  await_flag(0, count);
   sleep_ms(20);
+}
+
+CONTRACT(smem__os_wake, wakes_another_process) {
+  make_words();
+  process_id other = START(waits, "");
+  await_sleepers(1);
   words[0] = 4;
   smem__os_wake(&words[0], 1, false);
   FINISH(other);
@@ -104,27 +110,22 @@ CONTRACT(smem__os_wake, wakes_another_process) {
 
 CONTRACT(smem__os_wake, wakes_all) {
   process_id others[3];
-  map_words(true);
-  words[0] = 3;
+  make_words();
   for (int i = 0; i < 3; i++) others[i] = START(waits, "");
-  await_flag(0, 3);
-  sleep_ms(20);
+  await_sleepers(3);
   words[0] = 4;
   smem__os_wake(&words[0], 1, true);
   for (int i = 0; i < 3; i++) FINISH(others[i]);
   remove_words();
 }
 
-/* One who waits for something else does not take the wake away. */
+/* A process that waits for something else does not take the wake away. */
 CONTRACT(smem__os_wake, chooses_by_bits) {
-  map_words(true);
-  words[0] = 3;
+  make_words();
   process_id first = START(waits_for_others, "");
-  await_flag(0, 1);
-  sleep_ms(20);
+  await_sleepers(1);
   process_id second = START(waits, "");
-  await_flag(0, 2);
-  sleep_ms(20);
+  await_sleepers(2);
   words[0] = 4;
   smem__os_wake(&words[0], 1, false);
   FINISH(second);

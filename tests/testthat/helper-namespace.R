@@ -145,8 +145,8 @@ kind_of <- function(code) {
   )
 }
 
-# For other processes, to which it goes as an argument: "none", or the class of the error
-# and its message.
+# For other processes, to which it goes as an argument: "none", or class and message of
+# the error.
 error_of <- function(code) {
   tryCatch(
     {
