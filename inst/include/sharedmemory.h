@@ -60,7 +60,7 @@ typedef enum sharedmemory_code {
                                to R. Only on R's main thread. */
   SHAREDMEMORY_UNSUPPORTED, /* the system cannot do this */
   SHAREDMEMORY_SYSTEM,      /* anything else, see os_error */
-  SHAREDMEMORY_BOUNDS,      /* the segment has not so many bytes */
+  SHAREDMEMORY_BOUNDS,      /* the segment does not have so many bytes */
   SHAREDMEMORY_ELSEWHERE,   /* a reference from where other memory is seen */
   SHAREDMEMORY_SEALED,      /* it is sealed: nobody can write to it */
   SHAREDMEMORY_UNSEALED     /* a view needs a sealed one, or `live` */
@@ -237,9 +237,9 @@ typedef struct sharedmemory_api {
   int (*last_index)(uint64_t *index, sharedmemory_error *error);
 
   /* Copy `length` bytes to `offset` (bytes) without mapping the segment: the
-   * fast way to fill a new one. Errors: NOT_FOUND; SEALED; BOUNDS if it has not
-   * so many there, and then none is copied; INTERRUPTED, and then some of them
-   * are. */
+   * fast way to fill a new one. Errors: NOT_FOUND; SEALED; BOUNDS if it does
+   * not have so many there, and then none is copied; INTERRUPTED, and then some
+   * of them are. */
   int (*fill)(const char *id, uint64_t offset, const void *data,
               uint64_t length, sharedmemory_error *error);
 

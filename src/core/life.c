@@ -33,7 +33,7 @@ static void in_parent(void) {
   smem__object_after_fork();
 }
 
-/* Unlocked, not made anew: this thread is the one that has locked them. */
+/* Unlocked, not made again: this thread is the one that has locked them. */
 static void in_child(void) {
   smem__process_in_child();
   smem__name_after_fork();

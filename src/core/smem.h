@@ -16,7 +16,7 @@
 #define SMEM_MAX_NUMBER ((uint64_t)1 << 53)
 
 /* Once per process, before anything else; repeating it only sets `interrupted`
- * anew. Reads nothing and creates nothing in the system. `interrupted` (may be
+ * again. Reads nothing and creates nothing in the system. `interrupted` (may be
  * NULL) is asked during long work, from whichever thread does it, with no mutex
  * held, but perhaps with a segment held that is being created. */
 void smem_start(bool (*interrupted)(void));
@@ -95,10 +95,10 @@ smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
                       smem_error *error);
 
 /* From now on nobody can map or write these segments for writing: SMEM_SEALED.
- * For good, and all of them or, on an error, none; what is sealed already is no
- * error. Refuses raw ids. Who has a writable mapping keeps it. On Linux the
- * kernel refuses others too, but for root; elsewhere only this library obeys
- * the seal. */
+ * For good, and all of them or, on an error, none; what is sealed already is
+ * not an error. Refuses raw ids. Whoever has a writable mapping keeps it. On
+ * Linux the kernel refuses others too, but for root; elsewhere only this
+ * library obeys the seal. */
 smem_code smem_seal(const char *const *ids, size_t count, smem_error *error);
 
 /* ---- mappings ------------------------------------------------------------ */
@@ -142,8 +142,8 @@ smem_code smem_map(const char *const *ids, size_t count, smem_access access,
 void smem_undo_map(const char *const *ids, size_t count, smem_access access,
                    smem_gone *gone);
 
-/* Count one less; the last one unmaps both accesses. What is not mapped is no
- * error. Never fails. */
+/* Count one less; the last one unmaps both accesses. What is not mapped is not
+ * an error. Never fails. */
 void smem_unmap(const char *const *ids, size_t count, smem_gone *gone);
 
 /* Unmap everything, whatever the count. */
@@ -154,7 +154,7 @@ void smem_unmap_all(smem_gone *gone);
 void smem_collect(smem_gone *gone);
 
 /* Remove what bears these names now, and unmap it whatever the count. What does
- * not exist is no error, also not an id that is there twice. All can be
+ * not exist is not an error, nor is an id that is there twice. All can be
  * removed, as far as that can be seen without trying, or none is, and nothing
  * has changed, also not the mappings. If the system refuses one of them then
  * all the same, error->element tells which: those before it are gone. */
@@ -216,8 +216,8 @@ smem_code smem_open_reference(const smem_reference *reference,
                               smem_error *error);
 
 /* Does the id alone, in the namespace of this process, lead to this segment or
- * to nothing, so that who frees it cannot hit another one? `handle` is what the
- * reference has opened, or NULL. */
+ * to nothing, so that whoever frees it cannot hit another one? `handle` is what
+ * the reference has opened, or NULL. */
 bool smem_id_means(const smem_reference *reference, const smem_handle *handle);
 
 /* As bytes, the same on every machine. Returns how many: 56 and what
@@ -383,7 +383,7 @@ smem_code smem_join(smem_error *error);
 
 /* Give up what smem_join() took, but not as long as this process owns a segment
  * (by its presence others know that the owner lives) or has one mapped (see
- * smem_map()). After that, the namespace is read anew at the next use. */
+ * smem_map()). After that, the namespace is read again at the next use. */
 smem_code smem_leave(smem_error *error);
 
 /* The end of the process, or of its use of the core: free the segments of its

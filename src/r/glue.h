@@ -129,7 +129,7 @@ const void *r_vector_bytes_read(SEXP x);
 
 /* How many elements of the type, at `offset` (bytes, may be negative): `count`,
  * or if the argument `asked` is NULL as many as there are in the `requested`
- * bytes. Throws SMEM_BOUNDS if the segment has not so many. */
+ * bytes. Throws SMEM_BOUNDS if the segment does not have so many. */
 int64_t r_fit(const char *op, const char *id, const struct r_type *type,
               SEXP asked, int64_t count, int64_t offset, uint64_t capacity,
               uint64_t requested);

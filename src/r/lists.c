@@ -33,7 +33,7 @@ static SEXP elements(SEXP x) {
 static SEXP element(SEXP x, R_xlen_t i) {
   SEXP made = R_altrep_data1(x);
   SEXP value = made == R_NilValue ? R_NilValue : VECTOR_ELT(made, i);
-  /* NULL is made anew each time, which costs nothing. */
+  /* NULL is made again each time, which costs nothing. */
   if (value != R_NilValue || r_leaf(x)->written) return value;
   const struct leaf *leaf = found(x);
   value = PROTECT(make_element(r_leaf_pointer(x), leaf->first + (uint64_t)i));

@@ -37,7 +37,7 @@ TEST(several_are_mapped_unmapped_and_freed) {
   CHECK_EQUAL(3, notes_gone);
   CHECK(!smem__mapping_any());
   CHECK_EQUAL(0, count_listed());
-  CHECK_OK(free_several(abc, 3)); /* what does not exist is no error */
+  CHECK_OK(free_several(abc, 3)); /* what does not exist is not an error */
 }
 
 TEST(none_of_no_ids) {

@@ -2,7 +2,7 @@
 
 # The process that looks must not be the one that runs the tests: a fault here
 # could be its end.
-test_that("a control object that is cut short is no SIGBUS", {
+test_that("a control object that is cut short does not raise SIGBUS", {
   skip_if_not_linux()
   namespace <- local_namespace()
   session <- local_session(namespace)
@@ -37,7 +37,7 @@ test_that("a control object that is cut short is no SIGBUS", {
   expect_identical(objects_in(namespace), character())
 })
 
-test_that("a damaged control object that nobody uses is made anew", {
+test_that("a damaged control object that nobody uses is made again", {
   local_clean_shm()
   skip_if_not_linux()
   for (content in list(raw(0), raw(100), raw(4096), as.raw(rep(90, 4096)),
@@ -156,7 +156,7 @@ test_that("another user's control object is an error that names the user", {
   unlink(control_file())
 })
 
-test_that("a control object that was removed under its users is made anew", {
+test_that("a control object that was removed under its users is made again", {
   local_clean_shm()
   skip_if_not_linux()
   session <- local_session()
@@ -210,7 +210,7 @@ test_that("a counter at its end is an error, not a number used twice", {
   expect_match(conditionMessage(error), "SHAREDMEMORY_NAMESPACE")
   expect_identical(allocateSharedMemory(10, "named"), "named")
   freeSharedMemory(listSharedObjects()$Id)
-  # It starts anew with the next control object, when nobody remembers this one.
+  # It starts again with the next control object, when nobody remembers this one.
   releaseSharedObjectPackageData()
   expect_identical(objects_in(), character())
   expect_identical(allocateSharedMemory(10), "1")

@@ -1,6 +1,6 @@
 # Creators that are stopped, or die half-way.
 
-test_that("a stopped creator makes who wants to create wait, but not for ever", {
+test_that("whoever wants to create waits for a stopped creator, but not for ever", {
   local_clean_shm()
   session <- local_stoppable()
   withr::local_envvar(SHAREDMEMORY_TIMEOUT = "0.2")
@@ -34,7 +34,7 @@ test_that("a stopped creator makes who wants to create wait, but not for ever", 
   }
 })
 
-test_that("who waits gets it as soon as the creator goes on", {
+test_that("whoever waits gets it as soon as the creator goes on", {
   local_clean_shm()
   session <- local_stopped_creator(call = "fallocate")
   other <- local_session(environment = c(SHAREDMEMORY_TIMEOUT = "600"))

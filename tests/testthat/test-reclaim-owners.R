@@ -211,7 +211,7 @@ test_that("forked children that end do not end what their parent owns", {
   })
   expect_identical(states(), c(freed = "live", p2 = "live", process = "live"))
   expect_identical(sum(fates(persistent = TRUE)), 0L)
-  # The same to somebody who has only the pid to go by.
+  # The same for a process that has only the pid to go by.
   unlink(control_file())
   expect_identical(states(), c(freed = "live", p2 = "live", process = "live"))
   expect_true(end_session(session))

@@ -67,7 +67,7 @@ test_that("damaged words on what it is are only words", {
   freeSharedMemory("x")
 })
 
-test_that("who has it, what copies would take, and what was copied", {
+test_that("processes that have it, what copies would take, and what was copied", {
   skip_if_not_linux()
   local_objects()
   expect_identical(nrow(sharedMemorySavings()), 0L)

@@ -271,7 +271,7 @@ static void write_present(const struct watch *watch, uint32_t generation) {
                                        generation);
 }
 
-/* The creator first: the fact may depend on whether he lives. */
+/* The creator first: the fact may depend on whether it lives. */
 static void write_down(const struct watch *watch, enum seen seen,
                        uint32_t generation) {
   struct object *object = watch->object;

@@ -748,7 +748,7 @@ static void end_all(void) {
 }
 
 /* In every second round somebody stays joined throughout, in the others the
- * last one to leave takes the counter with him. */
+ * last one to leave takes the counter with it. */
 static void play_round(unsigned round, uint64_t end) {
   model->kept = round % 2 == 0;
   numbers_forget();

@@ -97,7 +97,7 @@ smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
   if (code == SMEM_OK)
     code = smem__segment_open(&call, access == SMEM_READ_WRITE, &segment);
   if (code != SMEM_OK) return code;
-  /* Asked anew, our namespace may be another one by now: see smem_leave(). */
+  /* Asked again, our namespace may be another one by now: see smem_leave(). */
   smem__name_split(segment.name.text, &space, &same);
   return open_segment(&call, &segment, access, space.text, place, handle);
 }

@@ -61,7 +61,8 @@ void smem_copy_text(char *to, size_t room, const char *from) {
   to[length] = '\0';
 }
 
-/* FNV-1a: what is hashed is short, and nobody attacks his own hash table. */
+/* FNV-1a: what is hashed is short, and nobody attacks a hash table of their
+ * own. */
 uint64_t smem__hash_more(uint64_t hash, const void *bytes, size_t length) {
   const unsigned char *at = bytes;
   for (size_t i = 0; i < length; i++) hash = (hash ^ at[i]) * 0x100000001B3u;

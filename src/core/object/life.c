@@ -303,7 +303,7 @@ bool smem__object_drop_oldest(void) {
   return true;
 }
 
-/* What others may still come for is handed over to who opens it first. */
+/* What others may still come for is handed over to whoever opens it first. */
 void smem__object_stop(void) {
   os_process now;
   smem__os_process_self(

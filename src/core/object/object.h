@@ -176,7 +176,7 @@ typedef struct smem_publication {
   const char *name; /* a valid id, or NULL */
   smem_lifetime lifetime;
   const char *trace; /* or NULL */
-  /* What it is and how large, for who lists it, or NULL. They are cut. */
+  /* What it is and how large, for the list, or NULL. They are cut. */
   const char *what, *extent;
   uint64_t nodes, node_at, blob_at, blob_size;
 } smem_publication;
@@ -189,10 +189,10 @@ void smem_write_abandon(smem_writer *writer); /* may be NULL */
 
 /* ---- life -------------------------------------------------------------------
  *
- * An object of the lifetime SMEM_OF_OBJECT goes when who is responsible for it
- * lets it go, but not before it was opened as often as it was sent, or the time
- * for that is over. A process that ends leaves such objects behind: who opens
- * one first becomes responsible. */
+ * An object of the lifetime SMEM_OF_OBJECT goes when whoever is responsible for
+ * it lets it go, but not before it was opened as often as it was sent, or the
+ * time for that is over. A process that ends leaves such objects behind:
+ * whoever opens one first becomes responsible. */
 
 /* Open what was sent, which counts, or with `by_name` what the reference's id
  * leads to. *mine: this process is responsible now, and must let it go. */

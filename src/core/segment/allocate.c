@@ -266,7 +266,7 @@ static smem_code join(const struct call *call, struct batch *batch) {
   return code;
 }
 
-/* A number that is taken is a sign that somebody else counts anew: then the
+/* A number that is taken is a sign that somebody else counts again: then the
  * control object was lost, and there is another one. */
 static smem_code join_again(const struct call *call, struct batch *batch) {
   if (smem__control_is_intact(batch->control)) return SMEM_OK;

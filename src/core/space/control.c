@@ -465,7 +465,7 @@ uint64_t smem__control_uses(void) { return atomic_load(&uses); }
 
 /* Let go of the joined one, unless another thread is at work by its presence or
  * has been since `before`: what that one has made would belong to nobody. From
- * here on who needs a presence joins anew. */
+ * here on whoever needs a presence joins again. */
 static bool withdraw(struct control *control, uint64_t before) {
   smem__os_mutex_lock(&mutex);
   bool is_joined = joined == control;

@@ -19,7 +19,7 @@ static smem_state state_by_process(const struct owner *owner) {
  * seen alike from every pid namespace and container. */
 static smem_state state_by_presence(const struct control *control,
                                     const struct owner *owner) {
-  /* Presence numbers do not come back: who is dead stays dead, and many
+  /* Presence numbers do not come back: what is dead stays dead, and many
    * segments in a row are of one owner. */
   static _Thread_local uint64_t dead_in, dead;
   bool held = false;

@@ -148,12 +148,12 @@ struct control *smem__control_reference(void);
  * had passed. NULL if the page cannot be used. */
 _Atomic uint64_t *smem__control_reclaim_position(struct control *control);
 
-/* To be called by who has made or mapped a segment, before the reference is
+/* To be called by whoever has made or mapped a segment, before the reference is
  * given back under which it was done; and how often it was. */
 void smem__control_used(void);
 uint64_t smem__control_uses(void);
 
-/* To be called by who has freed a segment. */
+/* To be called by whoever has freed a segment. */
 void smem__control_freed(void);
 
 /* Give up the presence, and remove the object after the last process and the
