@@ -58,7 +58,13 @@
   X(SEALED, "sealed",                                                          \
     "A seal is for good. The bytes can be read and viewed; to change them, "   \
     "copy them into a new segment.")                                           \
-  X(UNSEALED, "unsealed", "")
+  X(UNSEALED, "unsealed", "")                                                  \
+  X(TIMEOUT, "timeout", "")                                                    \
+  X(DEADLOCK, "deadlock",                                                      \
+    "It would wait for itself. Unlock first, or pass on that it is locked.")   \
+  X(NOT_HELD, "not_held", "")                                                  \
+  X(BROKEN, "broken",                                                          \
+    "A broken barrier stays so: free it, and make another one.")
 
 typedef enum smem_code {
   SMEM_OK = 0,

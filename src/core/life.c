@@ -3,6 +3,7 @@
 #include "access/access.h"
 #include "object/object_internal.h"
 #include "survey/survey.h"
+#include "sync/sync.h"
 
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ static bool started;
 static void before_fork(void) {
   smem__object_before_fork();
   smem__mapping_before_fork();
+  smem__sync_before_fork();
   smem__control_before_fork();
   smem__opening_before_fork();
   smem__name_before_fork();
@@ -29,6 +31,7 @@ static void in_parent(void) {
   smem__name_after_fork();
   smem__opening_after_fork();
   smem__control_after_fork();
+  smem__sync_after_fork();
   smem__mapping_after_fork();
   smem__object_after_fork();
 }
@@ -39,6 +42,7 @@ static void in_child(void) {
   smem__name_after_fork();
   smem__opening_in_child();
   smem__control_in_child();
+  smem__sync_in_child();
   smem__mapping_in_child();
   smem__object_in_child();
 }
@@ -56,6 +60,7 @@ void smem_start(bool (*interrupted)(void)) {
   smem__name_start();
   smem__opening_start();
   smem__control_start();
+  smem__sync_start();
   smem__mapping_start();
   smem__object_start();
   smem__os_at_fork(before_fork, in_parent, in_child);
@@ -108,6 +113,7 @@ void smem_stop(void) {
   struct call call = {"free", "", 0, &error, true};
   smem__object_stop();
   if (smem__process_settle()) smem__walk_own(&call, visit_free, &call);
+  smem__sync_leave(true); /* what is held now is a dead process's */
   smem__control_leave(&call, smem__control_uses());
 }
 
@@ -125,7 +131,8 @@ smem_code smem_leave(smem_error *error) {
   uint64_t before = smem__control_uses();
   smem_code code = smem__walk_own(&call, visit_owned, &owner);
   /* What is mapped keeps us here too: see smem_map(). */
-  if (code != SMEM_OK || owner || smem__mapping_any() || smem__handle_any())
+  if (code != SMEM_OK || owner || smem__mapping_any() || smem__handle_any() ||
+      !smem__sync_leave(false))
     return code;
   if (!smem__control_leave(&call, before)) return SMEM_OK;
   smem__control_forget_numbers();

@@ -70,6 +70,7 @@ typedef struct smem_request {
   const char *trace; /* to be recorded with the segment, or NULL; is cut */
   uint64_t
       made; /* out: generation of what was created, 0: it was there before */
+  bool is_sync; /* a semaphore, an event or a barrier */
 } smem_request;
 
 /* Allocate all or, on an error, none. A name that exists is opened: SMEM_EXISTS
@@ -241,6 +242,131 @@ smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
 smem_code smem_write(const char *id, uint64_t offset, const void *from,
                      uint64_t length, smem_error *error);
 
+/* ---- writing together ------------------------------------------------------
+ *
+ * What processes wait for each other with. Who holds something is known by its
+ * presence in the control object, a kernel lock: so the death of a holder is
+ * proved, and what it held comes free, noticed by a waiter within 50 ms. A
+ * process that is only stopped holds on; so does one that joined another
+ * control object than this process, of which nothing can be proved. A forked
+ * child holds nothing of its parent's. The normal end of a process that holds
+ * something is a death like any other.
+ *
+ * Timeouts are nanoseconds: 0 tries, SMEM_FOREVER waits. Waiting is
+ * interruptible: SMEM_INTERRUPTED. Without contention nothing here calls the
+ * system, but for what opens and closes. */
+
+#define SMEM_FOREVER UINT64_MAX
+
+/* The lock that every segment has, open in this process: once, however often
+ * that is asked for. Refuses raw ids: SMEM_ARGUMENT. */
+typedef struct smem_latch smem_latch;
+smem_code smem_latch_open(const char *id, smem_latch **latch,
+                          smem_error *error);
+smem_code smem_latch_open_reference(const smem_reference *reference,
+                                    smem_latch **latch, smem_error *error);
+/* While this process holds the lock it stays all the same, until the last
+ * smem_unlock(), which must not come at the same moment from another thread.
+ * May be NULL. */
+void smem_latch_close(smem_latch *latch);
+
+/* That of a segment that is mapped here: stays open as long as the mapping, and
+ * is not to be closed. NULL if it is not mapped. */
+smem_code smem_latch_mapped(const char *id, smem_latch **latch,
+                            smem_error *error);
+
+/* That which this thread holds under this id of the namespace; NULL: none. What
+ * the id leads to by now does not count. */
+smem_latch *smem_latch_held(const char *id);
+
+typedef enum smem_mode {
+  SMEM_EXCLUSIVE, /* one holder */
+  SMEM_SHARED     /* many; who waits for SMEM_EXCLUSIVE comes before later ones
+                   */
+} smem_mode;
+
+/* What a lock told who has got it. */
+typedef struct smem_told {
+  bool died;  /* its holder died, and this call is the one that noticed: what it
+                 guards may be half written. Also told when the call fails, for
+                 want of time, say */
+  bool dirty; /* one died, and since then smem_lock_repaired() was not called */
+  uint64_t pid;  /* of that one, in its pid namespace; 0: not known */
+  uint64_t time; /* nanoseconds since 1970, when that was noticed; 0 likewise */
+} smem_told;
+
+/* Lock. The holder is this thread. SMEM_TIMEOUT; SMEM_DEADLOCK if it holds the
+ * lock already, in whichever mode. `told` may be NULL. */
+smem_code smem_lock(smem_latch *latch, smem_mode mode, uint64_t timeout,
+                    smem_told *told, smem_error *error);
+/* SMEM_NOT_HELD. */
+smem_code smem_unlock(smem_latch *latch, smem_error *error);
+/* By who holds it exclusively: what it guards is in order again. */
+void smem_lock_repaired(smem_latch *latch);
+/* Likewise: record since when it is held, for smem_list(). Without that it is
+ * since the first one waited for it. */
+void smem_lock_stamp(smem_latch *latch);
+/* Take the lock away from whoever has it, dead or alive. It is dirty then. For
+ * holders of whom nothing can be proved; nobody else may be at work. */
+void smem_lock_break(smem_latch *latch);
+
+/* Semaphores, events, barriers: a segment of their own each. */
+typedef enum smem_sync_kind {
+  SMEM_SEMAPHORE = 1,
+  SMEM_EVENT = 2,
+  SMEM_BARRIER = 3
+} smem_sync_kind;
+typedef struct smem_sync smem_sync;
+
+enum { SMEM_SYNC_MOST = 1 << 20 }; /* permits or parties */
+
+/* Open what bears the name or, if there is none and `count` is not 0, create it
+ * with so many permits or parties (1 for an event); its lifetime is
+ * SMEM_UNTIL_FREED. SMEM_ARGUMENT if it is something else, or has another
+ * count. */
+smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
+                         smem_sync **sync, smem_error *error);
+smem_code smem_sync_open_reference(smem_sync_kind kind,
+                                   const smem_reference *reference,
+                                   smem_sync **sync, smem_error *error);
+void smem_sync_refer(const smem_sync *sync, smem_reference *reference);
+/* Permits that this process holds stay held. May be NULL. */
+void smem_sync_close(smem_sync *sync);
+/* Permits, or parties. */
+uint32_t smem_sync_count(const smem_sync *sync);
+
+/* One permit, for this process. told->died: it was a dead one's. */
+smem_code smem_acquire(smem_sync *semaphore, uint64_t timeout, smem_told *told,
+                       smem_error *error);
+/* Any permit of this process, whichever thread took it. SMEM_NOT_HELD. */
+smem_code smem_release(smem_sync *semaphore, smem_error *error);
+/* How many are free, and how many this process holds. */
+void smem_permits(const smem_sync *semaphore, uint32_t *available,
+                  uint32_t *held);
+
+/* Until it is set; also if it was reset again since this call began. */
+smem_code smem_event_wait(smem_sync *event, uint64_t timeout,
+                          smem_error *error);
+void smem_event_set(smem_sync *event);
+void smem_event_reset(smem_sync *event);
+bool smem_event_is_set(const smem_sync *event);
+
+/* Wait until all parties do. The first call through this opening takes a place,
+ * which it keeps: SMEM_ARGUMENT if there is none. SMEM_BROKEN for all when a
+ * party died, or gave up: by a timeout or an interrupt. */
+smem_code smem_barrier_wait(smem_sync *barrier, uint64_t timeout,
+                            smem_error *error);
+
+/* Numbers in shared memory that change as one step. *before is what was there.
+ * False: the sum is out of range, and nothing has changed. */
+bool smem_add_int32(int32_t *at, int64_t by, int32_t *before);
+bool smem_add_uint32(uint32_t *at, int64_t by, uint32_t *before);
+bool smem_add_int64(int64_t *at, int64_t by, int64_t *before);
+void smem_add_double(double *at, double by, double *before);
+/* Is it `old`, bit by bit? Then it is `value` now. `size`: 4 or 8 bytes. */
+bool smem_compare_and_set(void *at, const void *old, const void *value,
+                          size_t size);
+
 /* ---- the namespace ------------------------------------------------------- */
 
 typedef enum smem_state {
@@ -254,6 +380,13 @@ typedef enum smem_state {
                  */
   SMEM_STATES
 } smem_state;
+
+typedef enum smem_lock_state {
+  SMEM_LOCK_FREE,
+  SMEM_LOCK_EXCLUSIVE,
+  SMEM_LOCK_SHARED,
+  SMEM_LOCK_OF_DEAD /* who waits gets it, and is told */
+} smem_lock_state;
 
 /* "live", "orphan" ... */
 const char *smem_state_name(smem_state state);
@@ -285,6 +418,13 @@ typedef struct smem_entry {
   uint64_t resident; /* bytes of memory it takes; UINT64_MAX: not told */
   uint64_t user;
   uint64_t identity[2]; /* as in smem_users_of() */
+  smem_lock_state lock; /* of complete ones; and so the rest: */
+  uint64_t holder;      /* the pid of who has it exclusively; 0: not known */
+  uint64_t since;       /* nanoseconds since 1970: since then at least */
+  unsigned readers;     /* who may be alive and has it shared */
+  unsigned waiting;     /* who may be alive and waits, for the lock or for what
+                           else there is */
+  bool in_use; /* who may be alive has a lock, a permit or a place, or waits */
 } smem_entry;
 
 /* Visit what is in the namespace, in no order, until `visit` returns false.

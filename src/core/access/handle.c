@@ -113,34 +113,6 @@ static smem_code check_place(const struct call *call, const uint64_t place[2]) {
       "started");
 }
 
-static void name_referred(const smem_reference *reference, struct name *name) {
-  if (smem_id_is_raw(reference->id))
-    smem_copy_text(name->text, sizeof name->text, reference->id + 1);
-  else
-    smem__name_of_segment_in(reference->space, reference->id, name);
-}
-
-/* What is incomplete under this name now is younger than the reference. */
-static smem_code open_referred(const struct call *call,
-                               const smem_reference *reference, bool writable,
-                               struct segment *segment) {
-  os_status status;
-  smem_code code = smem__segment_try_open(call, writable, segment, &status);
-  if (code != SMEM_OK) return code;
-  if (status.code == OS_NOT_FOUND)
-    return smem__fail(
-        call, SMEM_NOT_FOUND, 0,
-        "the segment was freed since the reference to it was made");
-  if (status.code == OS_OK &&
-      segment->footer.generation == reference->generation)
-    return SMEM_OK;
-  if (status.code == OS_OK) smem__os_object_close(segment->object);
-  return smem__fail(
-      call, SMEM_REPLACED, 0,
-      "the segment was freed since the reference to it was made, and "
-      "another one has taken its id");
-}
-
 smem_code smem_open_reference(const smem_reference *reference,
                               smem_access access, smem_handle **handle,
                               smem_error *error) {
@@ -151,8 +123,8 @@ smem_code smem_open_reference(const smem_reference *reference,
   bool raw = smem_id_is_raw(reference->id);
   smem_code code = raw ? check_place(&call, reference->place) : SMEM_OK;
   if (code != SMEM_OK) return code;
-  name_referred(reference, &segment.name);
-  code = open_referred(&call, reference, access == SMEM_READ_WRITE, &segment);
+  code = smem__segment_open_reference(&call, reference,
+                                      access == SMEM_READ_WRITE, &segment);
   if (code == SMEM_OK)
     return open_segment(&call, &segment, access, reference->space,
                         reference->place, handle);
@@ -171,7 +143,7 @@ void smem_close(smem_handle *handle) {
 static os_code compare(const struct opened *opened, bool *same) {
   struct name name;
   os_info info;
-  name_referred(&opened->reference, &name);
+  smem__segment_name_referred(&opened->reference, &name);
   os_code code = smem__os_object_stat(name.text, &info).code;
   *same = smem__os_stat_told(code) &&
           memcmp(info.identity, opened->identity, sizeof info.identity) == 0;

@@ -5,6 +5,8 @@
  * for another process. */
 #include "access.h"
 
+#include "../sync/sync.h"
+
 #include <stdatomic.h>
 #include <string.h>
 
@@ -19,6 +21,7 @@ struct smem_mapping {
   uint64_t total;    /* bytes mapped */
   uint64_t identity[2]; /* os_info's */
   uint64_t generation;
+  smem_latch *latch; /* see smem_latch_mapped(); or NULL */
   bool can_return; /* the id may come to mean another segment: look each time */
   char id[];
 };
@@ -98,6 +101,7 @@ static void destroy(smem_mapping *mapping, smem_gone *gone) {
     if (mapping->address[access])
       smem__os_unmap(mapping->address[access], mapping->total);
   }
+  smem_latch_close(mapping->latch);
   smem__os_release(mapping);
 }
 
@@ -365,6 +369,49 @@ void smem_unmap_all(smem_gone *gone) {
     if (!mapping) return;
     let_go(mapping, gone);
   }
+}
+
+/* ---- its lock ------------------------------------------------------------ */
+
+/* Under the mutex. *latch stays NULL if there is none yet. */
+static smem_code look_for_latch(const struct call *call, bool *mapped,
+                                smem_latch **latch) {
+  smem_mapping *mapping = *find(call->id, smem__hash_text(call->id));
+  *mapped = mapping != NULL;
+  *latch = NULL;
+  if (!mapping) return SMEM_OK;
+  if (is_replaced(call, mapping)) return fail_replaced(call);
+  *latch = mapping->latch;
+  return SMEM_OK;
+}
+
+/* Give it to the mapping, unless that is gone or has one by now. */
+static bool attach_latch(const char *id, smem_latch *latch) {
+  smem__os_mutex_lock(&mutex);
+  smem_mapping *mapping = *find(id, smem__hash_text(id));
+  bool attached =
+      mapping && !mapping->latch && mapping->generation == latch->generation;
+  if (attached) mapping->latch = latch;
+  smem__os_mutex_unlock(&mutex);
+  return attached;
+}
+
+smem_code smem_latch_mapped(const char *id, smem_latch **latch,
+                            smem_error *error) {
+  struct call call = {"lock", id, 0, error, false};
+  bool mapped = true;
+  smem_code code = SMEM_OK;
+  *latch = NULL;
+  while (code == SMEM_OK && mapped && !*latch) {
+    smem_latch *opened;
+    smem__os_mutex_lock(&mutex);
+    code = look_for_latch(&call, &mapped, latch);
+    smem__os_mutex_unlock(&mutex);
+    if (code != SMEM_OK || !mapped || *latch) break;
+    code = smem_latch_open(id, &opened, error);
+    if (code == SMEM_OK && !attach_latch(id, opened)) smem_latch_close(opened);
+  }
+  return code;
 }
 
 bool smem__mapping_any(void) {

@@ -36,7 +36,8 @@ static void fill_footer(const struct call *call, struct batch *batch,
                         uint64_t size, uint64_t total) {
   const smem_request *request = &batch->requests[batch->at];
   struct footer *footer = &batch->footer;
-  footer->flags = request->name ? FOOTER_NAMED : 0;
+  footer->flags = (request->name ? FOOTER_NAMED : 0u) |
+                  (request->is_sync ? FOOTER_SYNC : 0u);
   footer->requested = size;
   footer->total = total;
   footer->generation = smem__process_random();

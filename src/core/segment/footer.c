@@ -3,18 +3,20 @@
 #include <string.h>
 
 typedef char footer_fits[sizeof(struct footer) == FOOTER_SIZE ? 1 : -1];
+typedef char id_fits[SMEM_ID_MAX < sizeof((struct footer *)0)->id ? 1 : -1];
 
 static const uint64_t magic = 0x314D454D53444853u; /* "SHDSMEM1" in memory */
 
 /* Against damage, not against attackers: who can write here can write anything.
  * Two running sums, for a chain of multiplications would take as long as a
- * system call: the first tells what the words are, the second where. The last
- * two words, the seal and the checksum itself, do not count. */
+ * system call: the first tells what the words are, the second where. What lives
+ * does not count, nor do the last two words, the seal and the checksum itself.
+ */
 static uint64_t checksum(const struct footer *footer) {
-  enum { WORDS = FOOTER_SIZE / 8 };
+  enum { WORDS = offsetof(struct footer, live) / 8 };
   uint64_t words[WORDS], sum = 1, sums = 0;
   memcpy(words, footer, sizeof words);
-  for (int i = 0; i < WORDS - 2; i++) {
+  for (int i = 0; i < WORDS; i++) {
     sum += words[i];
     sums += sum;
   }

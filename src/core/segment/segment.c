@@ -81,6 +81,36 @@ smem_code smem__segment_open(const struct call *call, bool writable,
   return smem__fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
 }
 
+void smem__segment_name_referred(const smem_reference *reference,
+                                 struct name *name) {
+  if (smem_id_is_raw(reference->id))
+    smem_copy_text(name->text, sizeof name->text, reference->id + 1);
+  else
+    smem__name_of_segment_in(reference->space, reference->id, name);
+}
+
+/* What is incomplete under this name now is younger than the reference. */
+smem_code smem__segment_open_reference(const struct call *call,
+                                       const smem_reference *reference,
+                                       bool writable, struct segment *segment) {
+  os_status status;
+  smem__segment_name_referred(reference, &segment->name);
+  smem_code code = smem__segment_try_open(call, writable, segment, &status);
+  if (code != SMEM_OK) return code;
+  if (status.code == OS_NOT_FOUND)
+    return smem__fail(
+        call, SMEM_NOT_FOUND, 0,
+        "the segment was freed since the reference to it was made");
+  if (status.code == OS_OK &&
+      segment->footer.generation == reference->generation)
+    return SMEM_OK;
+  if (status.code == OS_OK) smem__os_object_close(segment->object);
+  return smem__fail(
+      call, SMEM_REPLACED, 0,
+      "the segment was freed since the reference to it was made, and "
+      "another one has taken its id");
+}
+
 smem_code smem__segment_map(const struct call *call,
                             const struct segment *segment, smem_access access,
                             void **address) {

@@ -6,11 +6,11 @@
 
 /* ---- footer.c ------------------------------------------------------------ */
 
-enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 3 };
+enum { FOOTER_SIZE = 1024, FOOTER_VERSION = 4 };
 
 /* The last FOOTER_SIZE bytes of a segment's object. Written once, before the
- * segment is visible, and never changed, but for `seal`. Native byte order: it
- * never leaves the machine. The reserved bytes are zero. */
+ * segment is visible, and never changed, but for `live` and `seal`. Native byte
+ * order: it never leaves the machine. What is reserved is zero. */
 struct footer {
   uint64_t magic;
   uint32_t version;
@@ -22,15 +22,20 @@ struct footer {
   uint64_t created;  /* nanoseconds since 1970 */
   uint32_t lifetime; /* smem_lifetime */
   uint32_t spare;
-  char id[256];    /* in full, also where the system hashes names */
+  char id[208];    /* in full, also where the system hashes names */
   char tag[64];    /* for finding leaks: free text */
   char trace[256]; /* likewise: the call that allocated */
-  char reserved[FOOTER_SIZE - 13 * 8 - 256 - 64 - 256 - 2 * 8];
+  uint64_t reserved;
+  uint64_t live[OS_TAIL_LIVE / 8]; /* the lock's: see sync/sync.h */
   uint64_t seal;     /* the system's layer's: see smem__os_object_publish() */
   uint64_t checksum; /* never 0 */
 };
 
-enum { FOOTER_NAMED = 1, FOOTER_OBJECT = 2 };
+enum {
+  FOOTER_NAMED = 1,
+  FOOTER_OBJECT = 2,
+  FOOTER_SYNC = 4 /* a semaphore, an event or a barrier */
+};
 
 void smem__footer_seal(struct footer *footer);
 /* Does it look like a segment that another version of this package uses? Where
@@ -63,6 +68,14 @@ smem_code smem__segment_open(const struct call *call, bool writable,
  * *status, with SMEM_OK and nothing open. */
 smem_code smem__segment_try_open(const struct call *call, bool writable,
                                  struct segment *segment, os_status *status);
+
+/* What the reference names, in whichever namespace; and the same opened:
+ * SMEM_NOT_FOUND, SMEM_REPLACED by a successor of its name. */
+void smem__segment_name_referred(const smem_reference *reference,
+                                 struct name *name);
+smem_code smem__segment_open_reference(const struct call *call,
+                                       const smem_reference *reference,
+                                       bool writable, struct segment *segment);
 
 /* Map the whole object. SMEM_NO_MEMORY, SMEM_TOO_MANY_MAPS; SMEM_UNSUPPORTED
  * where the system cannot map SMEM_PRIVATE. */

@@ -17,20 +17,19 @@ static smem_state state_by_process(const struct owner *owner) {
 
 /* By the lock of its presence, which the kernel takes away with the process,
  * seen alike from every pid namespace and container. */
-static smem_state state_by_presence(const struct control *control,
-                                    const struct owner *owner) {
+smem_state smem__owner_presence_state(const struct control *control,
+                                      uint64_t presence) {
   /* Presence numbers do not come back: what is dead stays dead, and many
    * segments in a row are of one owner. */
   static _Thread_local uint64_t dead_in, dead;
   bool held = false;
-  if (dead_in == control->generation && dead == owner->presence)
-    return SMEM_ORPHAN;
-  os_status status = smem__os_lock_query(
-      control->file, LOCK_PRESENCE + owner->presence, 1, &held);
+  if (dead_in == control->generation && dead == presence) return SMEM_ORPHAN;
+  os_status status =
+      smem__os_lock_query(control->file, LOCK_PRESENCE + presence, 1, &held);
   if (status.code != OS_OK) return SMEM_UNKNOWN;
   if (held) return SMEM_LIVE;
   dead_in = control->generation;
-  dead = owner->presence;
+  dead = presence;
   return SMEM_ORPHAN;
 }
 
@@ -42,6 +41,6 @@ smem_state smem__owner_state(const struct control *control,
    * removed or damaged, and its lock, if it holds one, cannot be seen. */
   if (control && control->generation != 0 &&
       control->generation == owner->control_generation)
-    return state_by_presence(control, owner);
+    return smem__owner_presence_state(control, owner->presence);
   return state_by_process(owner);
 }

@@ -182,4 +182,9 @@ struct owner {
 smem_state smem__owner_state(const struct control *control,
                              const struct owner *owner);
 
+/* Does the process live that has this presence, which is not our own, in this
+ * control object? */
+smem_state smem__owner_presence_state(const struct control *control,
+                                      uint64_t presence);
+
 #endif

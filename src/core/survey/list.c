@@ -2,6 +2,7 @@
 #include "survey.h"
 
 #include "../object/object_internal.h"
+#include "../sync/sync.h"
 
 #include <string.h>
 
@@ -51,6 +52,8 @@ static void describe(const struct control *control,
   entry->trace = footer->trace;
   entry->is_object = footer->flags & FOOTER_OBJECT;
   if (entry->is_object) smem__object_counts(segment, entry);
+  smem__lock_describe(control, segment, entry);
+  entry->in_use |= smem__sync_in_use(control, segment);
 }
 
 static void describe_object(const os_info *info, smem_entry *entry) {

@@ -38,6 +38,7 @@ static smem_fate remove_entry(const char *name, const smem_entry *entry) {
 
 /* What is to become of it, before anything is done. */
 static smem_fate judge(const struct reclaim *reclaim, const smem_entry *entry) {
+  if (entry->state == SMEM_ORPHAN && entry->in_use) return SMEM_KEPT_BUSY;
   switch (entry->state) {
   case SMEM_LIVE:
     return SMEM_KEPT_LIVE;

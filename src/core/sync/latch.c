@@ -1,0 +1,154 @@
+/* Locks that this process has open: one page of each segment, the last. */
+#include "sync.h"
+
+#include <string.h>
+
+static os_mutex mutex; /* guards the list, and `users` */
+static smem_latch *latches;
+
+void smem__latch_start(void) { smem__os_mutex_init(&mutex); }
+void smem__latch_before_fork(void) { smem__os_mutex_lock(&mutex); }
+void smem__latch_after_fork(void) { smem__os_mutex_unlock(&mutex); }
+
+/* ---- opening ----------------------------------------------------------------
+ */
+
+/* Also one that is sealed: only values are, not the lock. */
+static os_status open_writable(const struct segment *segment,
+                               os_object *object) {
+  os_info info;
+  os_status status =
+      segment->sealed
+          ? smem__os_object_open_sealed(segment->name.text, object, &info)
+          : smem__os_object_open(segment->name.text, true, object, &info);
+  if (status.code != OS_OK) return status;
+  if (memcmp(info.identity, segment->info.identity, sizeof info.identity) == 0)
+    return status;
+  smem__os_object_close(*object);
+  return (os_status){OS_NOT_FOUND, 0};
+}
+
+static smem_code map_page(const struct call *call,
+                          const struct segment *segment, void **page) {
+  os_object object;
+  os_status status = open_writable(segment, &object);
+  if (status.code != OS_OK)
+    return smem__fail_object(call, status, segment->name.text);
+  status = smem__os_object_map_end(object, segment->info.size, page);
+  smem__os_object_close(object);
+  if (status.code == OS_OK) return SMEM_OK;
+  return smem__fail_os(call, status, "the page of its lock cannot be mapped");
+}
+
+static smem_latch *find(uint64_t generation) {
+  smem_latch *latch = latches;
+  while (latch && latch->generation != generation) latch = latch->next;
+  return latch;
+}
+
+/* Under the mutex. */
+static smem_code insert(const struct call *call, const struct segment *segment,
+                        const char *space, smem_latch **result) {
+  smem_latch *latch = smem__os_allocate(sizeof *latch);
+  if (!latch) return smem__fail_no_memory(call);
+  smem_code code = map_page(call, segment, &latch->page);
+  if (code != SMEM_OK) {
+    smem__os_release(latch);
+    return code;
+  }
+  char *end = (char *)latch->page + smem__os_page_size();
+  latch->words = sync_words_of((struct footer *)(void *)(end - FOOTER_SIZE));
+  latch->generation = segment->footer.generation;
+  smem_copy_text(latch->space, sizeof latch->space, space);
+  smem_copy_text(latch->id, sizeof latch->id, call->id);
+  latch->next = latches;
+  *result = latches = latch;
+  return SMEM_OK;
+}
+
+/* Of an open segment, whose object is closed in any case. */
+static smem_code open_segment(const struct call *call, struct segment *segment,
+                              const char *space, smem_latch **latch) {
+  smem_code code = SMEM_OK;
+  smem__os_mutex_lock(&mutex);
+  *latch = find(segment->footer.generation);
+  if (!*latch) code = insert(call, segment, space, latch);
+  if (code == SMEM_OK) (*latch)->users++;
+  smem__os_mutex_unlock(&mutex);
+  smem__os_object_close(segment->object);
+  return code;
+}
+
+static smem_code refuse_raw(const struct call *call) {
+  if (!smem_id_is_raw(call->id)) return SMEM_OK;
+  return smem__fail(call, SMEM_ARGUMENT, 0,
+                    "it is another program's object, which has no lock");
+}
+
+smem_code smem_latch_open(const char *id, smem_latch **latch,
+                          smem_error *error) {
+  struct call call = {"lock", id, 0, error, false};
+  struct segment segment;
+  struct space space = {""};
+  const char *same;
+  smem_code code = refuse_raw(&call);
+  if (code == SMEM_OK) code = smem__segment_open(&call, false, &segment);
+  if (code != SMEM_OK) return code;
+  smem__name_split(segment.name.text, &space, &same);
+  return open_segment(&call, &segment, space.text, latch);
+}
+
+smem_code smem_latch_open_reference(const smem_reference *reference,
+                                    smem_latch **latch, smem_error *error) {
+  struct call call = {"lock", reference->id, 0, error, false};
+  struct segment segment;
+  smem_code code = refuse_raw(&call);
+  if (code != SMEM_OK) return code;
+  smem__os_mutex_lock(&mutex);
+  *latch = find(reference->generation); /* also if its name is gone */
+  if (*latch) (*latch)->users++;
+  smem__os_mutex_unlock(&mutex);
+  if (*latch) return SMEM_OK;
+  code = smem__segment_open_reference(&call, reference, false, &segment);
+  if (code != SMEM_OK) return code;
+  return open_segment(&call, &segment, reference->space, latch);
+}
+
+/* ---- closing ----------------------------------------------------------------
+ */
+
+/* Under the mutex: nobody has it open any more, and if this process does not
+ * hold it either, it goes. */
+static void close_unused(smem_latch *latch) {
+  uint64_t own = smem__sync_own;
+  if (latch->users > 0 || (own != 0 && smem__lock_is_held(latch->words, own)))
+    return;
+  smem_latch **at = &latches;
+  while (*at != latch) at = &(*at)->next;
+  *at = latch->next;
+  smem__os_unmap(latch->page, smem__os_page_size());
+  smem__os_release(latch);
+}
+
+void smem__latch_settle(smem_latch *latch) {
+  smem__os_mutex_lock(&mutex);
+  close_unused(latch);
+  smem__os_mutex_unlock(&mutex);
+}
+
+void smem_latch_close(smem_latch *latch) {
+  if (!latch) return;
+  smem__os_mutex_lock(&mutex);
+  latch->users--;
+  close_unused(latch);
+  smem__os_mutex_unlock(&mutex);
+}
+
+bool smem__latch_any_held(uint64_t who) {
+  bool any = false;
+  smem__os_mutex_lock(&mutex);
+  for (smem_latch *at = latches; at && !any; at = at->next)
+    any = smem__lock_is_held(at->words, who);
+  smem__os_mutex_unlock(&mutex);
+  return any;
+}
