@@ -195,6 +195,28 @@ TEST(a_child_holds_nothing_of_its_parents) {
 }
 #endif
 
+/* Whatever another process has written there. */
+TEST(words_full_of_noise) {
+  CHECK_OK(allocate("a", 1));
+  smem_latch *latch = open_latch("a");
+  for (int round = 0; round < ROUNDS(200); round++) {
+    uint64_t *words = (uint64_t *)(void *)latch->words;
+    for (size_t i = 0; i < sizeof *latch->words / 8; i++)
+      words[i] = smem__process_random();
+    for (int mode = SMEM_EXCLUSIVE; mode <= SMEM_SHARED; mode++) {
+      smem_code code = lock(latch, mode, 0);
+      CHECK_AMONG(CODE(OK) | CODE(TIMEOUT), code);
+      if (code == SMEM_OK) CHECK_OK(smem_unlock(latch, &error));
+    }
+    CHECK_EQUAL(1, count_listed());
+    smem_lock_break(latch);
+    CHECK_OK(lock(latch, SMEM_EXCLUSIVE, 0));
+    CHECK_OK(smem_unlock(latch, &error));
+  }
+  smem_latch_close(latch);
+  end();
+}
+
 /* ---- semaphores, events, barriers -------------------------------------------
  */
 
