@@ -63,7 +63,11 @@ typedef enum sharedmemory_code {
   SHAREDMEMORY_BOUNDS,      /* the segment does not have so many bytes */
   SHAREDMEMORY_ELSEWHERE,   /* a reference from where other memory is seen */
   SHAREDMEMORY_SEALED,      /* it is sealed: nobody can write to it */
-  SHAREDMEMORY_UNSEALED     /* a view needs a sealed one, or `live` */
+  SHAREDMEMORY_UNSEALED,    /* a view needs a sealed one, or `live` */
+  SHAREDMEMORY_TIMEOUT,     /* others have held it for too long */
+  SHAREDMEMORY_DEADLOCK,    /* this thread has locked it already */
+  SHAREDMEMORY_NOT_HELD,    /* it has not */
+  SHAREDMEMORY_BROKEN       /* a party of the barrier died */
 } sharedmemory_code;
 
 /* Bytes of an id, with the terminator. */

@@ -104,7 +104,7 @@ static int api_allocate(const sharedmemory_request *from,
       asked.lifetime != SHAREDMEMORY_OF_PROCESS)
     return refuse(SMEM_ARGUMENT, op, "", "there is no such lifetime", error);
   if (asked.name && !is_good(op, asked.name, error)) return SMEM_ARGUMENT;
-  smem_request request = {asked.bytes, asked.name, 0, NULL, 0};
+  smem_request request = {.size = asked.bytes, .name = asked.name};
   smem_code code = smem_allocate(&request, 1, (smem_lifetime)asked.lifetime,
                                  asked.exclusive != 0, &failure);
   if (code == SMEM_OK && asked.name)

@@ -129,6 +129,7 @@ ROLE(locks_until_it_dies) {
   smem__sync_step = step;
   smem__sync_stole = note_theft;
   for (; !arena->over; arena->operations++) lock_once();
+  smem_latch_close(latch);
 }
 
 static int my_slot(smem_sync *semaphore) {
@@ -155,6 +156,7 @@ ROLE(acquires_until_it_dies) {
     CHECK_EQUAL(smem__sync_own, atomic_exchange(&arena->used[slot], 0));
     CHECK_OK(smem_release(semaphore, &error));
   }
+  smem_sync_close(semaphore);
 }
 
 /* ---- the one who looks after them ------------------------------------------
@@ -166,13 +168,20 @@ static process_id start_worker(int i, bool locks) {
                : START(acquires_until_it_dies, name);
 }
 
-/* Continue what has stopped; replace what has died. Returns the deaths. */
+/* Has it ended, and how? What has stopped goes on. */
+static bool has_ended(process_id id, int *status) {
+  if (waitpid((pid_t)id, status, WNOHANG | WUNTRACED) != id) return false;
+  if (!WIFSTOPPED(*status)) return true;
+  kill((pid_t)id, SIGCONT);
+  return false;
+}
+
+/* Replace what has died. Returns the deaths. */
 static unsigned look_after(process_id workers[WORKERS], bool locks) {
   unsigned deaths = 0;
   for (int i = 0; i < WORKERS; i++) {
     int status;
-    kill((pid_t)workers[i], SIGCONT);
-    if (waitpid((pid_t)workers[i], &status, WNOHANG) != workers[i]) continue;
+    if (!has_ended(workers[i], &status)) continue;
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     deaths++;
     workers[i] = start_worker(i, locks);
@@ -185,9 +194,7 @@ static void end_all(process_id workers[WORKERS]) {
   for (int left = WORKERS; left > 0; sleep_ms(1))
     for (int i = 0; i < WORKERS; i++) {
       int status;
-      if (workers[i] == 0) continue;
-      kill((pid_t)workers[i], SIGCONT);
-      if (waitpid((pid_t)workers[i], &status, WNOHANG) != workers[i]) continue;
+      if (workers[i] == 0 || !has_ended(workers[i], &status)) continue;
       CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
       workers[i] = 0;
       left--;

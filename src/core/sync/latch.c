@@ -10,8 +10,7 @@ void smem__latch_start(void) { smem__os_mutex_init(&mutex); }
 void smem__latch_before_fork(void) { smem__os_mutex_lock(&mutex); }
 void smem__latch_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
-/* ---- opening ----------------------------------------------------------------
- */
+/* ---- opening ------------------------------------------------------------- */
 
 /* Also one that is sealed: only values are, not the lock. */
 static os_status open_writable(const struct segment *segment,
@@ -114,8 +113,7 @@ smem_code smem_latch_open_reference(const smem_reference *reference,
   return open_segment(&call, &segment, reference->space, latch);
 }
 
-/* ---- closing ----------------------------------------------------------------
- */
+/* ---- closing ------------------------------------------------------------- */
 
 /* Under the mutex: nobody has it open any more, and if this process does not
  * hold it either, it goes. */

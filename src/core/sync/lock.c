@@ -15,8 +15,7 @@
 
 #include <string.h>
 
-/* ---- what this thread holds -------------------------------------------------
- */
+/* ---- what this thread holds ---------------------------------------------- */
 
 enum { EXCLUSIVE = -1 };
 
@@ -84,15 +83,7 @@ static void forget(struct hold *hold) {
 /* The one thread that a child has is this one. */
 void smem__lock_in_child(void) { holds.count = 0; }
 
-bool smem__lock_is_held(struct lock_words *words, uint64_t who) {
-  if (SYNC_WHO(atomic_load(&words->word)) == who) return true;
-  for (int i = 0; i < LOCK_SLOTS; i++)
-    if (atomic_load(&words->slot[i]) == who) return true;
-  return false;
-}
-
-/* ---- the word
- * ---------------------------------------------------------------- */
+/* ---- the word ------------------------------------------------------------ */
 
 /* Whoever has just freed the word, with these flags on it before. */
 static void wake(struct lock_words *words, uint64_t flags) {
@@ -135,8 +126,7 @@ void smem_lock_repaired(smem_latch *latch) {
   sync_and(&latch->words->word, ~(uint64_t)LOCK_DIRTY);
 }
 
-/* ---- the dead
- * ---------------------------------------------------------------- */
+/* ---- the dead ------------------------------------------------------------ */
 
 /* The word was taken from a dead holder; `pid` may be 0. */
 static void tell_death(struct lock_words *words, uint64_t word, uint64_t pid,
@@ -175,8 +165,7 @@ static void tell_dirt(struct lock_words *words, smem_told *told) {
   told->time = sync_load(&words->dead_at);
 }
 
-/* ---- waiting
- * ------------------------------------------------------------------ */
+/* ---- waiting ------------------------------------------------------------- */
 
 /* Sleep on the word that was seen, which somebody has. */
 static smem_code sleep_on(struct waiting *waiting, uint64_t word,
@@ -208,8 +197,7 @@ static smem_code wait_for(struct waiting *waiting, uint64_t word, uint64_t who,
   return sleep_on(waiting, word, flag);
 }
 
-/* ---- exclusive
- * ---------------------------------------------------------------- */
+/* ---- exclusive ----------------------------------------------------------- */
 
 static smem_code take_word(struct waiting *waiting, uint64_t who,
                            smem_told *told) {
@@ -294,8 +282,7 @@ static smem_code lock_exclusive(const struct call *call, smem_latch *latch,
   return SMEM_OK;
 }
 
-/* ---- shared
- * ------------------------------------------------------------------- */
+/* ---- shared -------------------------------------------------------------- */
 
 /* False: it was not ours any more. */
 static bool leave_slot(struct lock_words *words, int slot, uint64_t who) {
@@ -366,8 +353,7 @@ static smem_code lock_shared(const struct call *call, smem_latch *latch,
   return SMEM_OK;
 }
 
-/* ---- for all
- * ------------------------------------------------------------------ */
+/* ---- for all ------------------------------------------------------------- */
 
 static bool leave(const struct hold *hold) {
   struct lock_words *words = hold->latch->words;
@@ -427,8 +413,7 @@ void smem_lock_break(smem_latch *latch) {
   wake(words, LOCK_WRITERS | LOCK_READERS);
 }
 
-/* ---- for lists
- * ---------------------------------------------------------------- */
+/* ---- for lists ----------------------------------------------------------- */
 
 void smem__lock_describe(const struct control *control,
                          const struct segment *segment, smem_entry *entry) {

@@ -24,8 +24,7 @@ static uint64_t size_of(smem_sync_kind kind, uint64_t count) {
   }
 }
 
-/* ---- making
- * ------------------------------------------------------------------ */
+/* ---- making -------------------------------------------------------------- */
 
 static smem_code check_request(const struct call *call, uint32_t count) {
   if (smem_id_is_raw(call->id))
@@ -50,8 +49,7 @@ static smem_code make(const struct call *call, smem_sync_kind kind,
   return code == SMEM_TOO_SMALL ? SMEM_OK : code;
 }
 
-/* ---- opening
- * ----------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 static smem_code fail_kind(const struct call *call, uint64_t what) {
   uint64_t kind = what >> 32;
@@ -179,8 +177,7 @@ void smem_sync_close(smem_sync *sync) {
   open_now--;
 }
 
-/* ---- who takes part
- * ---------------------------------------------------------- */
+/* ---- who takes part ------------------------------------------------------ */
 
 /* How far apart the presences are in the payload, and where the first is. */
 static bool presences_of(uint64_t what, uint64_t *first, uint64_t *step) {

@@ -1,13 +1,6 @@
 /* Who takes part, and who is dead. */
 #include "sync.h"
 
-#ifdef SHAREDMEMORY_TEST_SYSCALLS
-void (*smem__sync_step)(void);
-void (*smem__sync_stole)(uint64_t from, bool inside);
-#endif
-
-_Atomic uint64_t smem__sync_own;
-
 static os_mutex mutex;       /* guards what follows */
 static struct control *ours; /* by which smem__sync_own is present */
 static _Atomic uint32_t pid;
@@ -23,8 +16,7 @@ static uint64_t presence_of(uint64_t who) {
 
 uint32_t smem__sync_pid(void) { return pid; }
 
-/* ---- joining ---------------------------------------------------------------
- */
+/* ---- joining ------------------------------------------------------------- */
 
 /* Be present by this one from now on. What it was before is returned, to be
  * released, unless something is held under it. */
@@ -64,8 +56,7 @@ void smem__sync_look(const struct call *call) {
   join(&quiet);
 }
 
-/* ---- the dead --------------------------------------------------------------
- */
+/* ---- the dead ------------------------------------------------------------ */
 
 bool smem__sync_may_live(const struct control *control, uint64_t who) {
   who = SYNC_WHO(who);
@@ -84,56 +75,38 @@ bool smem__sync_is_dead(uint64_t who) {
   return dead;
 }
 
-/* ---- life ------------------------------------------------------------------
- */
+/* ---- life ---------------------------------------------------------------- */
 
-void smem__sync_start(void) {
-  smem__os_mutex_init(&mutex);
-  smem__latch_start();
-}
+void smem__party_start(void) { smem__os_mutex_init(&mutex); }
+void smem__party_before_fork(void) { smem__os_mutex_lock(&mutex); }
+void smem__party_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
-void smem__sync_before_fork(void) {
-  smem__latch_before_fork();
-  smem__os_mutex_lock(&mutex);
-}
-
-void smem__sync_after_fork(void) {
-  smem__os_mutex_unlock(&mutex);
-  smem__latch_after_fork();
-}
-
-/* A child is somebody else, and holds nothing. What its parent was present by
- * is closed already: see smem__control_in_child(). */
-void smem__sync_in_child(void) {
+/* What its parent was present by is closed already: see
+ * smem__control_in_child(). */
+void smem__party_in_child(void) {
   ours = NULL;
   smem__sync_own = 0;
-  smem__lock_in_child();
-  smem__sync_after_fork();
+  smem__os_mutex_unlock(&mutex);
 }
 
-/* Who is entering meanwhile looks at smem__sync_own after it has, and we look
- * for him after it is 0. So one of the two sees the other. */
-bool smem__sync_leave(bool must) {
+struct control *smem__party_withdraw(uint64_t *was) {
   smem__os_mutex_lock(&mutex);
   struct control *before = ours;
-  uint64_t was = smem__sync_own;
+  *was = smem__sync_own;
   smem__sync_own = 0;
   ours = NULL;
   smem__os_mutex_unlock(&mutex);
-  if (!must && was != 0 &&
-      (smem__sync_any_open() || smem__latch_any_held(was))) {
-    smem__os_mutex_lock(&mutex);
-    bool other = ours != NULL;
-    if (!other) {
-      ours = before;
-      smem__sync_own = was;
-      before = NULL;
-    }
-    smem__os_mutex_unlock(&mutex);
-    /* Another thread has joined again meanwhile, by the same presence. */
-    if (before) smem__control_release(before);
-    return false;
+  return before;
+}
+
+void smem__party_return(struct control *control, uint64_t was) {
+  smem__os_mutex_lock(&mutex);
+  bool other = ours != NULL;
+  if (!other) {
+    ours = control;
+    smem__sync_own = was;
   }
-  if (before) smem__control_release(before);
-  return true;
+  smem__os_mutex_unlock(&mutex);
+  /* Another thread has joined again meanwhile, by the same presence. */
+  if (other && control) smem__control_release(control);
 }

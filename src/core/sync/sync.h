@@ -6,8 +6,7 @@
 
 #include <stdatomic.h>
 
-/* ---- words ----------------------------------------------------------------
- */
+/* ---- words --------------------------------------------------------------- */
 
 /* Who, in a word: the tag of its control object's generation (bits 63 to 40),
  * its presence there (39 to 4), and room for flags. */
@@ -72,11 +71,15 @@ extern void (*smem__sync_stole)(uint64_t from, bool inside); /* with a lock */
 #define sync_cas(at, seen, value)                                              \
   (SYNC_STEP(), atomic_compare_exchange_strong(at, seen, value))
 
-/* ---- party.c: who takes part, who is dead ---------------------------------
- */
+/* ---- words.c ------------------------------------------------------------- */
 
 /* This process, as in a word; 0: it has not joined yet. */
 extern _Atomic uint64_t smem__sync_own;
+/* Is it held, in whichever mode, under this name of a process? */
+bool smem__lock_is_held(struct lock_words *words, uint64_t who);
+
+/* ---- party.c: who takes part, who is dead -------------------------------- */
+
 /* Join if need be, and get that. It may change at any time: who has entered
  * himself under it looks whether it is still the same, and withdraws if not. */
 smem_code smem__sync_join(const struct call *call, uint64_t *who);
@@ -91,8 +94,7 @@ uint32_t smem__sync_pid(void); /* this process's */
  * whom only looks: `control` may be NULL. */
 bool smem__sync_may_live(const struct control *control, uint64_t who);
 
-/* ---- waiting.c -------------------------------------------------------------
- */
+/* ---- waiting.c ----------------------------------------------------------- */
 
 /* One call that may have to wait. Where it sleeps it is on record in the slots
  * of the segment, as far as there are any. */
@@ -118,8 +120,7 @@ void smem__waiting_end(struct waiting *waiting);
 /* Bits of smem__os_wait(): of many only one is to be woken; or all. */
 enum { WAKE_ONE = 1, WAKE_ALL = 2 };
 
-/* ---- latch.c ---------------------------------------------------------------
- */
+/* ---- latch.c ------------------------------------------------------------- */
 
 struct smem_latch {
   struct lock_words *words;
@@ -135,17 +136,13 @@ void smem__latch_settle(smem_latch *latch);
 /* Is any lock held by this process, under this name of it? */
 bool smem__latch_any_held(uint64_t who);
 
-/* ---- lock.c ----------------------------------------------------------------
- */
+/* ---- lock.c -------------------------------------------------------------- */
 
-/* Is it held, in whichever mode, under this name of a process? */
-bool smem__lock_is_held(struct lock_words *words, uint64_t who);
 /* What a list tells of the lock of an open segment. */
 void smem__lock_describe(const struct control *control,
                          const struct segment *segment, smem_entry *entry);
 
-/* ---- opening.c: segments that are a semaphore, an event or a barrier -------
- */
+/* ---- opening.c: segments that are a semaphore, an event or a barrier ----- */
 
 struct smem_sync {
   struct lock_words *words; /* of its own segment */
@@ -188,8 +185,7 @@ bool smem__sync_in_use(const struct control *control,
 /* Has this process any open? */
 bool smem__sync_any_open(void);
 
-/* ---- for life.c ------------------------------------------------------------
- */
+/* ---- for life.c ---------------------------------------------------------- */
 
 void smem__sync_start(void);
 void smem__sync_before_fork(void);
@@ -198,6 +194,15 @@ void smem__sync_in_child(void);
 /* Stay joined no longer for what is here. False, and nothing is changed: this
  * process holds something. With `must` whatever it holds. */
 bool smem__sync_leave(bool must);
+
+void smem__party_start(void);
+void smem__party_before_fork(void);
+void smem__party_after_fork(void);
+void smem__party_in_child(void);
+/* Be nobody from now on; or again who one was. The reference is the caller's
+ * meanwhile, and may be NULL. */
+struct control *smem__party_withdraw(uint64_t *was);
+void smem__party_return(struct control *control, uint64_t was);
 
 void smem__latch_start(void);
 void smem__latch_before_fork(void);

@@ -62,8 +62,7 @@ void smem__waiting_end(struct waiting *waiting) {
   waiting->slot = -1;
 }
 
-/* ---- sleeping ---------------------------------------------------------------
- */
+/* ---- sleeping ------------------------------------------------------------ */
 
 static smem_code fail_timeout(const struct waiting *waiting) {
   if (waiting->timeout == 0)
