@@ -23,8 +23,8 @@ OBJECTS = $(patsubst %.c,$(DIRECTORY)/tests/%.o,$(TESTS)) \
 # What a test leaves out of a request is 0.
 WARNINGS := -std=c11 -Wall -Wextra -Wpedantic -Wshadow -Werror \
   -Wno-missing-field-initializers
-POSIX := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DSHAREDMEMORY_TEST_SYSCALLS \
-  -pthread
+DEFINES := -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
+POSIX := $(DEFINES) -DSHAREDMEMORY_TEST_SYSCALLS -pthread
 # Sanitizers: fewer rounds, more time (see test.h).
 SLOW := -O1 -g -fno-omit-frame-pointer -DTEST_SLOWNESS=8
 SLOWEST := -O1 -g -DTEST_SLOWNESS=40
@@ -96,7 +96,7 @@ windows: export WINEDEBUG = -all
 windows: export WINEARCH = win64
 windows:
 	@$(MAKE) program NAME=windows CC=x86_64-w64-mingw32-gcc \
-	  FLAGS="-O2 -g -static -D__USE_MINGW_ANSI_STDIO=1" EXE=.exe
+	  FLAGS="$(DEFINES) -O2 -g -static" EXE=.exe
 ifeq ($(OS),Windows_NT)
 	@$(BUILD)/windows/$(SUITE)-tests.exe $(FILTER)
 else
