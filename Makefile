@@ -20,7 +20,7 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 # parallel inside of these is.
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-all differential sanitize \
-  windows valgrind musl portable gnu2x m32 fuzz analyze coverage coverage-r \
+  windows windows-glue valgrind musl portable gnu2x m32 fuzz analyze coverage coverage-r \
   check-valgrind test-package sid trixie strict style format workflows \
   check document bench torture clean
 
@@ -48,7 +48,7 @@ test-all: setup-all demo
 	@tools/test -j 2 sid r differential core user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
-	  strict style graph workflows analyze fuzz-short torture check
+	  strict windows-glue style graph workflows analyze fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600
@@ -98,6 +98,7 @@ sid trixie: setup-debian
 	@tools/debian $@
 
 #: make strict     compile all C, warnings are errors; no circles, no looking up
+#: make windows-glue  whether the package compiles and links for Windows
 #: make workflows  whether .github/workflows holds what can run
 #: make style      whether all code has the form that .clang-format and .lintr say
 #: make format     bring C into that form
@@ -105,6 +106,8 @@ sid trixie: setup-debian
 #: make bench      time of everything, against the bare system calls and others
 strict: setup-demo
 	@tools/test strict graph
+windows-glue: setup-windows-glue
+	@tools/test windows-glue
 style: setup-style
 	@tools/test style
 format: setup-style
