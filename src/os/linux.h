@@ -33,11 +33,8 @@ os_status smem__linux_reserve(int fd, uint64_t size,
 /* Open a file, also one of ours that is closed to its owner, unless it is
  * sealed. */
 enum linux_kind { LINUX_SEGMENT, LINUX_CONTROL, LINUX_ANOTHERS };
-os_status smem__linux_open_own(const struct linux_path *path,
-                               enum linux_kind kind, int flags, int *fd);
-
-/* smem__os_object_claim(), of any of our own. */
-os_status smem__linux_claim(const char *name, os_object *object, os_info *info);
+os_status smem__linux_open_own(const char *path, enum linux_kind kind,
+                               int flags, int *fd);
 
 /* smem__posix_map(), but some mappings are left to the rest of the process: it
  * needs some itself, to allocate memory and to load code, and does not survive

@@ -6,19 +6,15 @@ os_status smem__os_control_open(const char *name, os_object *object,
                                 os_info *info) {
   struct linux_path path = smem__linux_path_of(name);
   int fd;
-  os_status result = smem__linux_open_own(&path, LINUX_CONTROL, O_RDWR, &fd);
+  os_status result =
+      smem__linux_open_own(path.text, LINUX_CONTROL, O_RDWR, &fd);
   if (result.code == OS_DENIED) {
     struct stat status;
     if (smem__os_sys.lstat(path.text, &status) == 0)
       smem__posix_info(&status, info);
   }
   if (result.code != OS_OK) return result;
-  result = smem__posix_inspect(fd, info);
-  if (result.code == OS_OK)
-    *object = fd;
-  else
-    smem__posix_shut(fd);
-  return result;
+  return smem__posix_hand_over(smem__posix_inspect(fd, info), fd, object);
 }
 
 os_status smem__os_control_create(const char *name, os_object *object) {
@@ -27,7 +23,7 @@ os_status smem__os_control_create(const char *name, os_object *object) {
 
 os_status smem__os_control_claim(const char *name, os_object *object,
                                  os_info *info) {
-  return smem__linux_claim(name, object, info);
+  return smem__os_object_claim(name, object, info);
 }
 
 os_status smem__os_control_publish(os_object object, const void *page,

@@ -14,7 +14,7 @@ os_status smem__os_place(uint64_t place[2]) {
                                           text, sizeof text);
     os_status failure = smem__posix_last();
     if (length > 0)
-      boot = smem__posix_hash(text, length, 1);
+      boot = smem__hash(text, length, 1);
     else if (failure.code != OS_NOT_FOUND && failure.code != OS_DENIED)
       return failure;
   }

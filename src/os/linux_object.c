@@ -111,10 +111,10 @@ static bool is_sealed(const struct stat *status, enum linux_kind kind) {
 
 /* A creator that was killed under a strange umask leaves a file that is closed
  * to its owner. Through an opening: the path may lead to another one by now. */
-static os_status open_up(const struct linux_path *path, enum linux_kind kind) {
+static os_status open_up(const char *path, enum linux_kind kind) {
   char itself[40];
   struct stat status;
-  int fd = smem__os_sys.open(path->text, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
+  int fd = smem__os_sys.open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0);
   if (fd < 0) return smem__posix_last();
   snprintf(itself, sizeof itself, "/proc/self/fd/%d", fd);
   os_status result = OS_SUCCESS;
@@ -130,10 +130,9 @@ static os_status open_up(const struct linux_path *path, enum linux_kind kind) {
 }
 
 /* It was closed to us. OS_OK: look again. */
-static os_status settle_closed(const struct linux_path *path,
-                               enum linux_kind kind) {
+static os_status settle_closed(const char *path, enum linux_kind kind) {
   struct stat status;
-  if (smem__os_sys.lstat(path->text, &status) != 0)
+  if (smem__os_sys.lstat(path, &status) != 0)
     return errno == ENOENT ? OS_SUCCESS : smem__posix_last();
   if (has_mode(&status, 0600)) return OS_SUCCESS; /* another one of this name */
   if (!is_own_file(&status)) return (os_status){OS_DENIED, EACCES};
@@ -143,11 +142,11 @@ static os_status settle_closed(const struct linux_path *path,
   return opened.code == OS_NOT_FOUND ? OS_SUCCESS : opened;
 }
 
-os_status smem__linux_open_own(const struct linux_path *path,
-                               enum linux_kind kind, int flags, int *fd) {
+os_status smem__linux_open_own(const char *path, enum linux_kind kind,
+                               int flags, int *fd) {
   enum { ATTEMPTS = 1000 }; /* each one lost to somebody who freed or created */
   for (int attempt = 0;; attempt++) {
-    *fd = smem__os_sys.open(path->text, flags | POSIX_SAFE_FLAGS, 0600);
+    *fd = smem__os_sys.open(path, flags | POSIX_SAFE_FLAGS, 0600);
     if (*fd >= 0) return OS_SUCCESS;
     os_status failure = smem__posix_last();
     if (failure.code != OS_DENIED || kind == LINUX_ANOTHERS ||
@@ -165,7 +164,7 @@ os_status smem__os_object_open(const char *name, bool writable,
   struct stat status;
   int fd;
   os_status result =
-      smem__linux_open_own(&path, own ? LINUX_SEGMENT : LINUX_ANOTHERS,
+      smem__linux_open_own(path.text, own ? LINUX_SEGMENT : LINUX_ANOTHERS,
                            writable ? O_RDWR : O_RDONLY, &fd);
   if (result.code != OS_OK) return result;
   if (smem__os_sys.fstat(fd, &status) != 0) {
@@ -180,35 +179,17 @@ os_status smem__os_object_open(const char *name, bool writable,
     else if (own && writable && info->sealed)
       result.code = OS_SEALED;
   }
-  if (result.code == OS_OK)
-    *object = fd;
-  else
-    smem__posix_shut(fd);
-  return result;
+  return smem__posix_hand_over(result, fd, object);
 }
 
-os_status smem__linux_claim(const char *name, os_object *object,
-                            os_info *info) {
-  struct linux_path path = smem__linux_path_of(name);
-  for (;;) {
-    int fd;
-    os_status status =
-        smem__linux_open_own(&path, LINUX_SEGMENT, O_RDONLY, &fd);
-    if (status.code != OS_OK) return status;
-    status = smem__posix_file_hold(fd, info);
-    if (status.code == OS_OK && info->user != smem__os_user())
-      status = (os_status){OS_DENIED, EPERM};
-    *object = fd;
-    if (status.code == OS_OK) return status;
-    smem__posix_shut(fd);
-    /* It lost its name before we had it: whatever bears the name now. */
-    if (status.code != OS_NOT_FOUND) return status;
-  }
+static os_status open_to_hold(const char *path, int *fd) {
+  return smem__linux_open_own(path, LINUX_SEGMENT, O_RDONLY, fd);
 }
 
 os_status smem__os_object_claim(const char *name, os_object *object,
                                 os_info *info) {
-  return smem__linux_claim(name, object, info);
+  struct linux_path path = smem__linux_path_of(name);
+  return smem__posix_file_claim(open_to_hold, path.text, object, info);
 }
 
 os_status smem__os_object_seal(const char *name, const uint64_t identity[2],
@@ -216,7 +197,8 @@ os_status smem__os_object_seal(const char *name, const uint64_t identity[2],
   struct linux_path path = smem__linux_path_of(name);
   os_info info;
   int fd;
-  os_status status = smem__linux_open_own(&path, LINUX_SEGMENT, O_RDONLY, &fd);
+  os_status status =
+      smem__linux_open_own(path.text, LINUX_SEGMENT, O_RDONLY, &fd);
   if (status.code != OS_OK) return status;
   status = smem__posix_inspect(fd, &info);
   if (status.code == OS_OK &&
@@ -235,12 +217,8 @@ os_status smem__os_object_make(uint64_t size, os_interrupted interrupted,
                                os_object *object) {
   int fd = smem__os_sys.open(DIRECTORY, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
   if (fd < 0) return smem__posix_last();
-  os_status status = smem__linux_reserve(fd, size, interrupted);
-  if (status.code == OS_OK)
-    *object = fd;
-  else
-    smem__posix_shut(fd);
-  return status;
+  return smem__posix_hand_over(smem__linux_reserve(fd, size, interrupted), fd,
+                               object);
 }
 
 /* linkat() by the descriptor alone takes a privilege. */
@@ -281,12 +259,7 @@ os_status smem__os_object_open_sealed(const char *name, os_object *object,
     status = open_with_mode(&path, &fd);
   if (fd < 0)
     return status.code == OS_DENIED ? (os_status){OS_BUSY, 0} : status;
-  status = smem__posix_inspect(fd, info);
-  if (status.code == OS_OK)
-    *object = fd;
-  else
-    smem__posix_shut(fd);
-  return status;
+  return smem__posix_hand_over(smem__posix_inspect(fd, info), fd, object);
 }
 
 os_status smem__os_object_stat(const char *name, os_info *info) {

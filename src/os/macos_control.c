@@ -37,22 +37,15 @@ os_status smem__os_control_create(const char *name, os_object *object) {
   return status;
 }
 
+static os_status open_file(const char *path, int *fd) {
+  os_info info;
+  return smem__macos_open_file(path, O_RDWR, fd, &info);
+}
+
 os_status smem__os_control_claim(const char *name, os_object *object,
                                  os_info *info) {
   struct macos_path path = smem__macos_temp_path("", name);
-  for (;;) {
-    int fd;
-    os_status status = smem__macos_open_file(path.text, O_RDWR, &fd, info);
-    if (status.code != OS_OK) return status;
-    status = smem__posix_file_hold(fd, info);
-    if (status.code == OS_OK && info->user != smem__os_user())
-      status = (os_status){OS_DENIED, EPERM};
-    *object = fd;
-    if (status.code == OS_OK) return status;
-    smem__posix_shut(fd);
-    /* It lost its name before we had it: whatever bears the name now. */
-    if (status.code != OS_NOT_FOUND) return status;
-  }
+  return smem__posix_file_claim(open_file, path.text, object, info);
 }
 
 /* Writing is what reserves a file's blocks on every system. */

@@ -26,7 +26,7 @@ static int try_lock(int fd, const char *name) {
   memset(&lock, 0, sizeof lock);
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  lock.l_start = (off_t)(smem__posix_hash(name, strlen(name), 1) >> 2);
+  lock.l_start = (off_t)(smem__hash(name, strlen(name), 1) >> 2);
   lock.l_len = 1;
   return smem__os_sys.lock(fd, F_OFD_SETLK, &lock);
 #else

@@ -30,7 +30,7 @@ os_status smem__os_place(uint64_t place[2]) {
 #else
   gethostname(text, length);
 #endif
-  place[0] = smem__posix_hash(text, strlen(text), 1);
+  place[0] = smem__hash(text, strlen(text), 1);
   place[1] = 0;
   return OS_SUCCESS;
 }

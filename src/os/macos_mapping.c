@@ -1,4 +1,4 @@
-/* macOS: mapping objects. Who maps what is not told. */
+/* macOS: mapping objects. */
 #include "macos.h"
 #ifdef OS_MACOS
 
@@ -16,26 +16,6 @@ os_status smem__os_object_map_end(os_object object, uint64_t size,
   uint64_t page = smem__os_page_size();
   return smem__posix_map((int)object, size - page, page, OS_READ_WRITE,
                          address);
-}
-
-os_status smem__os_mapping_written(const void *address, uint64_t size,
-                                   bool *written) {
-  (void)address;
-  (void)size;
-  (void)written;
-  return (os_status){OS_UNSUPPORTED, 0};
-}
-
-os_status smem__os_mappings(const char *prefix, bool copies,
-                            bool (*visit)(uint64_t pid,
-                                          const uint64_t identity[2],
-                                          uint64_t copied, void *context),
-                            void *context) {
-  (void)prefix;
-  (void)copies;
-  (void)visit;
-  (void)context;
-  return (os_status){OS_UNSUPPORTED, 0};
 }
 
 #endif

@@ -18,8 +18,7 @@ struct macos_path smem__macos_name(const char *name) {
   else
     snprintf(path.text, sizeof path.text,
              "/" OS_OWN_PREFIX "%016" PRIx64 "%010" PRIx64,
-             smem__posix_hash(name, length, 1),
-             smem__posix_hash(name, length, 2) >> 24);
+             smem__hash(name, length, 1), smem__hash(name, length, 2) >> 24);
   return path;
 }
 

@@ -17,6 +17,9 @@ os_status smem__posix_last(void);
 /* Close, keeping errno. (musl has a posix_close() of its own.) */
 void smem__posix_shut(int fd);
 
+/* Close it if `status`, which is returned, is an error; else it is *object. */
+os_status smem__posix_hand_over(os_status status, int fd, os_object *object);
+
 void smem__posix_info(const struct stat *status, os_info *info);
 
 /* A regular file under no other name. */
@@ -35,6 +38,11 @@ os_status smem__posix_file_create(const char *path, int *fd);
  * name. */
 os_status smem__posix_file_hold(int fd, os_info *info);
 void smem__posix_file_let_go(int fd);
+/* Open with `open`, hold and look at what bears the path: OS_BUSY; OS_DENIED:
+ * another user's. */
+os_status smem__posix_file_claim(os_status (*open)(const char *path, int *fd),
+                                 const char *path, os_object *object,
+                                 os_info *info);
 
 /* ---- posix_object.c ------------------------------------------------------ */
 
@@ -49,9 +57,6 @@ os_status smem__posix_read_all(int fd, void *buffer, size_t length,
                                off_t offset);
 os_status smem__posix_write_all(int fd, const void *buffer, size_t length,
                                 off_t offset);
-
-/* Good enough to tell names and footers apart; `state` chooses among many. */
-uint64_t smem__posix_hash(const void *data, size_t length, uint64_t state);
 
 /* How many mappings smem__posix_map() has made that are still there. */
 extern _Atomic uint64_t smem__posix_mapped;

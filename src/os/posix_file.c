@@ -25,6 +25,22 @@ os_status smem__posix_file_hold(int fd, os_info *info) {
   return status.code == OS_OK ? lock : status;
 }
 
+os_status smem__posix_file_claim(os_status (*open)(const char *path, int *fd),
+                                 const char *path, os_object *object,
+                                 os_info *info) {
+  for (;;) {
+    int fd;
+    os_status status = open(path, &fd);
+    if (status.code != OS_OK) return status;
+    status = smem__posix_file_hold(fd, info);
+    if (status.code == OS_OK && info->user != smem__os_user())
+      status = (os_status){OS_DENIED, EPERM};
+    status = smem__posix_hand_over(status, fd, object);
+    /* It lost its name before we had it: whatever bears the name now. */
+    if (status.code != OS_NOT_FOUND) return status;
+  }
+}
+
 /* A umask may have taken away what open() asked for. */
 static os_status give_mode(int fd, const struct stat *status) {
   if ((status->st_mode & 0777) == 0600 || smem__os_sys.fchmod(fd, 0600) == 0)

@@ -10,6 +10,14 @@ void smem__posix_shut(int fd) {
   errno = kept;
 }
 
+os_status smem__posix_hand_over(os_status status, int fd, os_object *object) {
+  if (status.code == OS_OK)
+    *object = fd;
+  else
+    smem__posix_shut(fd);
+  return status;
+}
+
 void smem__posix_info(const struct stat *status, os_info *info) {
   info->size = (uint64_t)status->st_size;
   info->resident = (uint64_t)status->st_blocks * 512; /* whatever st_blksize */

@@ -16,6 +16,14 @@
 #endif
 #endif
 
+/* Objects can be mapped there, but neither read nor written: see mapped.c. */
+#ifndef OS_LINUX
+#define OS_MAPPED
+#endif
+
 #define OS_SUCCESS ((os_status){OS_OK, 0})
+
+/* Good enough to tell names and footers apart; `state` chooses among many. */
+uint64_t smem__hash(const void *data, size_t length, uint64_t state);
 
 #endif

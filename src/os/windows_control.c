@@ -9,14 +9,14 @@
 enum { CONTROL_SIZE = 64 * 1024 };
 
 static os_status show_size(struct windows_object *object) {
-  struct windows_window window = {0};
+  struct os_window window;
   if (object->size != CONTROL_SIZE)
     return smem__windows_status(ERROR_FILE_INVALID);
-  os_status status = smem__windows_window_open(object, 0, CONTROL_SIZE,
-                                               FILE_MAP_WRITE, &window);
+  os_status status =
+      smem__window_open((os_object)object, 0, CONTROL_SIZE, true, &window);
   if (status.code != OS_OK) return status;
   object->view = window.base;
-  object->told_size = smem__windows_last_word(&window, CONTROL_SIZE);
+  object->told_size = smem__window_word(&window, CONTROL_SIZE);
   return status;
 }
 
@@ -72,7 +72,7 @@ os_status smem__os_control_stat(os_object object, os_info *info) {
 os_status smem__os_control_publish(os_object object, const void *page,
                                    size_t size) {
   struct windows_object *control = windows_object_of(object);
-  if (size > CONTROL_SIZE - WINDOWS_LAST)
+  if (size > CONTROL_SIZE - OS_WORD)
     return smem__windows_status(ERROR_DISK_FULL);
   memcpy(control->view, page, size);
   atomic_store(control->told_size, size);

@@ -21,7 +21,7 @@ os_status smem__os_place(uint64_t place[2]) {
   DWORD length = sizeof host, session = 0;
   GetComputerNameA(host, &length);
   ProcessIdToSessionId(GetCurrentProcessId(), &session);
-  place[0] = smem__windows_hash(host, strlen(host));
+  place[0] = smem__hash(host, strlen(host), 1);
   place[1] = session;
   return OS_SUCCESS;
 }

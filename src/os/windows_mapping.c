@@ -1,13 +1,13 @@
-/* Windows: mapping objects. Who maps what is not told. */
+/* Windows: mapping objects. */
 #include "windows_system.h"
 #ifdef OS_WINDOWS
 
 static os_status map(os_object object, uint64_t offset, uint64_t size,
                      DWORD rights, void **address) {
-  struct windows_window window = {0};
+  struct os_window window;
   *address = NULL;
-  os_status status = smem__windows_window_open(
-      windows_object_of(object), offset, (size_t)size, rights, &window);
+  os_status status =
+      smem__windows_window_open(object, offset, (size_t)size, rights, &window);
   if (status.code != OS_OK) return status;
   if (!smem__windows_enter_view(windows_object_of(object), window.base)) {
     UnmapViewOfFile(window.base);
@@ -39,26 +39,6 @@ void smem__os_unmap(void *address, uint64_t size) {
   /* Out of the table first: another thread may get the same address next. */
   smem__windows_leave_view(base);
   UnmapViewOfFile(base);
-}
-
-os_status smem__os_mappings(const char *prefix, bool copies,
-                            bool (*visit)(uint64_t pid,
-                                          const uint64_t identity[2],
-                                          uint64_t copied, void *context),
-                            void *context) {
-  (void)prefix;
-  (void)copies;
-  (void)visit;
-  (void)context;
-  return (os_status){OS_UNSUPPORTED, 0};
-}
-
-os_status smem__os_mapping_written(const void *address, uint64_t size,
-                                   bool *written) {
-  (void)address;
-  (void)size;
-  (void)written;
-  return (os_status){OS_UNSUPPORTED, 0};
 }
 
 #endif

@@ -31,12 +31,6 @@
 #include "windows_system.h"
 #ifdef OS_WINDOWS
 
-enum {
-  FOOTER = 1024,
-  WORDS = 2 * WINDOWS_LAST, /* of the seal, and the last */
-  CONSTANT = FOOTER - WORDS - OS_TAIL_LIVE
-};
-
 /* user: what belongs to another cannot be opened. */
 void smem__windows_fill_info(uint64_t size, os_info *info) {
   memset(info, 0, sizeof *info);
@@ -45,47 +39,31 @@ void smem__windows_fill_info(uint64_t size, os_info *info) {
   info->user = smem__os_user();
 }
 
-os_status smem__windows_window_open(const struct windows_object *object,
-                                    uint64_t offset, size_t length,
-                                    DWORD access,
-                                    struct windows_window *window) {
+os_status smem__windows_window_open(os_object object, uint64_t offset,
+                                    size_t length, DWORD rights,
+                                    struct os_window *window) {
+  const struct windows_object *opened = windows_object_of(object);
   uint64_t start = offset - offset % WINDOWS_GRANULE;
   size_t before = (size_t)(offset - start);
-  if (offset > object->size || length > object->size - offset)
+  if (offset > opened->size || length > opened->size - offset)
     return (os_status){OS_FAILED, 0};
-  window->base = MapViewOfFile(object->section, access, (DWORD)(start >> 32),
-                               (DWORD)(start & 0xFFFFFFFFu), before + length);
+  window->length = before + length;
+  window->base = MapViewOfFile(opened->section, rights, (DWORD)(start >> 32),
+                               (DWORD)(start & 0xFFFFFFFFu), window->length);
   if (!window->base) return smem__windows_last();
   window->at = (char *)window->base + before;
   return OS_SUCCESS;
 }
 
-_Atomic uint64_t *smem__windows_last_word(const struct windows_window *window,
-                                          size_t length) {
-  return (_Atomic uint64_t *)(void *)(window->at + length - WINDOWS_LAST);
+os_status smem__window_open(os_object object, uint64_t offset, size_t length,
+                            bool writable, struct os_window *window) {
+  return smem__windows_window_open(object, offset, length,
+                                   writable ? FILE_MAP_WRITE : FILE_MAP_READ,
+                                   window);
 }
 
-static _Atomic uint64_t *seal_word(const struct windows_window *window) {
-  return smem__windows_last_word(window, FOOTER - WINDOWS_LAST);
-}
-
-/* Is the footer there, and which one is it? */
-static os_status inspect_footer(const struct windows_object *object,
-                                os_info *info) {
-  struct windows_window window = {0};
-  os_status status = smem__windows_window_open(object, object->size - FOOTER,
-                                               FOOTER, FILE_MAP_READ, &window);
-  if (status.code != OS_OK) return status;
-  if (atomic_load_explicit(smem__windows_last_word(&window, FOOTER),
-                           memory_order_acquire)) {
-    /* It is random. */
-    info->identity[0] = smem__windows_hash(window.at, CONSTANT);
-    info->sealed = atomic_load(seal_word(&window)) != 0;
-  } else {
-    status.code = OS_INCOMPLETE;
-  }
-  UnmapViewOfFile(window.base);
-  return status;
+void smem__window_close(struct os_window *window) {
+  UnmapViewOfFile(window->base);
 }
 
 /* ---- objects ------------------------------------------------------------- */
@@ -135,23 +113,6 @@ os_status smem__os_object_reserve(os_object object, uint64_t size,
   return OS_SUCCESS;
 }
 
-os_status smem__os_object_publish(os_object object, uint64_t size,
-                                  const void *tail, size_t length) {
-  struct windows_window window = {0};
-  uint64_t word;
-  os_status status =
-      smem__windows_window_open(windows_object_of(object), size - length,
-                                length, FILE_MAP_WRITE, &window);
-  if (status.code != OS_OK) return status;
-  memcpy(window.at, tail, length - WINDOWS_LAST);
-  memcpy(&word, (const char *)tail + length - WINDOWS_LAST, WINDOWS_LAST);
-  /* Who sees this word sees all the rest of the footer. */
-  atomic_store_explicit(smem__windows_last_word(&window, length), word,
-                        memory_order_release);
-  UnmapViewOfFile(window.base);
-  return status;
-}
-
 os_status smem__windows_open_section(const char *name, bool writable,
                                      HANDLE *section) {
   struct windows_name wide;
@@ -163,8 +124,8 @@ os_status smem__windows_open_section(const char *name, bool writable,
   return *section ? OS_SUCCESS : smem__windows_last();
 }
 
-os_status smem__os_object_open(const char *name, bool writable,
-                               os_object *object, os_info *info) {
+os_status smem__mapped_open(const char *name, bool writable, os_object *object,
+                            os_info *info) {
   struct windows_object *made;
   HANDLE section;
   smem__windows_fill_info(0, info);
@@ -174,45 +135,12 @@ os_status smem__os_object_open(const char *name, bool writable,
   if (status.code != OS_OK) return status;
   info->size = made->size;
   info->resident = made->size;
-  if (os_is_own_name(name)) status = inspect_footer(made, info);
-  if (writable && info->sealed) status.code = OS_SEALED;
+  if (os_is_own_name(name))
+    status = smem__mapped_inspect((os_object)made, info);
   if (status.code == OS_OK)
     *object = (os_object)made;
   else
     smem__windows_object_close(made);
-  return status;
-}
-
-os_status smem__os_object_seal(const char *name, const uint64_t identity[2],
-                               bool sealed) {
-  struct windows_window window = {0};
-  struct windows_object *opened;
-  os_info info;
-  HANDLE section;
-  smem__windows_fill_info(0, &info);
-  os_status status = smem__windows_open_section(name, true, &section);
-  if (status.code == OS_OK)
-    status = smem__windows_object_new(section, name, &opened);
-  if (status.code != OS_OK) return status;
-  status = inspect_footer(opened, &info);
-  if (status.code == OS_OK &&
-      memcmp(identity, info.identity, sizeof info.identity) != 0)
-    status = smem__windows_status(ERROR_FILE_NOT_FOUND);
-  if (status.code == OS_OK)
-    status = smem__windows_window_open(opened, opened->size - FOOTER, FOOTER,
-                                       FILE_MAP_WRITE, &window);
-  if (status.code == OS_OK) {
-    atomic_store(seal_word(&window), sealed);
-    UnmapViewOfFile(window.base);
-  }
-  smem__windows_object_close(opened);
-  return status;
-}
-
-os_status smem__os_object_stat(const char *name, os_info *info) {
-  os_object object;
-  os_status status = smem__os_object_open(name, false, &object, info);
-  if (status.code == OS_OK) smem__os_object_close(object);
   return status;
 }
 
@@ -228,63 +156,12 @@ os_status smem__os_object_claim(const char *name, os_object *object,
   return status;
 }
 
-os_status smem__os_object_read(os_object object, uint64_t offset, void *buffer,
-                               size_t length) {
-  struct windows_window window = {0};
-  if (length == 0) return OS_SUCCESS;
-  os_status status = smem__windows_window_open(
-      windows_object_of(object), offset, length, FILE_MAP_READ, &window);
-  if (status.code != OS_OK) return status;
-  memcpy(buffer, window.at, length);
-  UnmapViewOfFile(window.base);
-  return status;
-}
-
-os_status smem__os_object_write(os_object object, uint64_t offset,
-                                const void *buffer, size_t length) {
-  struct windows_window window = {0};
-  if (length == 0) return OS_SUCCESS;
-  os_status status = smem__windows_window_open(
-      windows_object_of(object), offset, length, FILE_MAP_WRITE, &window);
-  if (status.code != OS_OK) return status;
-  memcpy(window.at, buffer, length);
-  UnmapViewOfFile(window.base);
-  return status;
-}
-
 os_status smem__os_object_remove(const char *name) {
   HANDLE section;
   if (smem__windows_let_go(name)) return OS_SUCCESS;
   os_status status = smem__windows_open_section(name, false, &section);
   if (status.code == OS_OK) CloseHandle(section);
   return status;
-}
-
-os_status smem__os_object_remove_own(const char *name) {
-  return smem__os_object_remove(name);
-}
-
-/* Objects are made under their names here. */
-os_status smem__os_object_make(uint64_t size, os_interrupted interrupted,
-                               os_object *object) {
-  (void)size;
-  (void)interrupted;
-  (void)object;
-  return (os_status){OS_UNSUPPORTED, 0};
-}
-
-os_status smem__os_object_publish_sealed(os_object object, const char *name) {
-  (void)object;
-  (void)name;
-  return (os_status){OS_UNSUPPORTED, 0};
-}
-
-os_status smem__os_object_open_sealed(const char *name, os_object *object,
-                                      os_info *info) {
-  (void)name;
-  (void)object;
-  (void)info;
-  return (os_status){OS_UNSUPPORTED, 0};
 }
 
 #endif

@@ -37,7 +37,7 @@ static struct table mapped; /* by address: every view */
 static struct table named;  /* by name: every opening with a handle */
 
 static uint64_t hash_name(const char *name) {
-  return smem__windows_hash(name, strlen(name));
+  return smem__hash(name, strlen(name), 1);
 }
 
 /* No two addresses have the same, for all steps can be undone. The last brings

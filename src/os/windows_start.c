@@ -33,13 +33,6 @@ static void allow_only(PSID user) {
         &smem__windows_own.descriptor;
 }
 
-uint64_t smem__windows_hash(const void *data, size_t length) {
-  const unsigned char *at = data;
-  uint64_t value = 0xCBF29CE484222325u;
-  for (size_t i = 0; i < length; i++) value = (value ^ at[i]) * 0x100000001B3u;
-  return value;
-}
-
 static void ask_user(void) {
   union {
     TOKEN_USER user;
@@ -52,7 +45,7 @@ static void ask_user(void) {
   if (GetTokenInformation(handle, TokenUser, &token, sizeof token, &length)) {
     PSID user = token.user.User.Sid;
     snprintf(smem__windows_own.space, sizeof smem__windows_own.space,
-             "%016" PRIx64, smem__windows_hash(user, GetLengthSid(user)));
+             "%016" PRIx64, smem__hash(user, GetLengthSid(user), 1));
     allow_only(user);
   }
   CloseHandle(handle);

@@ -12,7 +12,7 @@
 #endif
 #endif
 
-#include "system.h"
+#include "mapped.h"
 
 #ifdef OS_WINDOWS
 
@@ -53,8 +53,6 @@ struct smem__windows_own {
 extern struct smem__windows_own
     smem__windows_own; /* after smem__windows_start() */
 void smem__windows_start(void);
-
-uint64_t smem__windows_hash(const void *data, size_t length);
 
 /* 100 ns units since 1601 */
 uint64_t smem__windows_ticks(const FILETIME *time);
@@ -118,22 +116,12 @@ os_status smem__windows_open_section(const char *name, bool writable,
                                      HANDLE *section);
 void smem__windows_fill_info(uint64_t size, os_info *info);
 
-enum {
-  WINDOWS_LAST = 8,           /* bytes of the word that is written last */
-  WINDOWS_GRANULE = 64 * 1024 /* where a view may begin */
-};
+enum { WINDOWS_GRANULE = 64 * 1024 }; /* where a view may begin */
 
-struct windows_window {
-  void *base;
-  char *at; /* the bytes asked for */
-};
-
-os_status smem__windows_window_open(const struct windows_object *object,
-                                    uint64_t offset, size_t length,
-                                    DWORD access,
-                                    struct windows_window *window);
-_Atomic uint64_t *smem__windows_last_word(const struct windows_window *window,
-                                          size_t length);
+/* smem__window_open() with these rights. */
+os_status smem__windows_window_open(os_object object, uint64_t offset,
+                                    size_t length, DWORD rights,
+                                    struct os_window *window);
 
 /* ---- listing ------------------------------------------------------------- */
 

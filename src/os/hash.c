@@ -1,8 +1,7 @@
-/* POSIX: the hash that tells names and footers apart. */
-#include "posix.h"
-#ifdef OS_POSIX
+/* The hash that tells names and footers apart. */
+#include "system.h"
 
-uint64_t smem__posix_hash(const void *data, size_t length, uint64_t state) {
+uint64_t smem__hash(const void *data, size_t length, uint64_t state) {
   const char *at = data;
   while (length > 0) {
     uint64_t word = 0;
@@ -16,5 +15,3 @@ uint64_t smem__posix_hash(const void *data, size_t length, uint64_t state) {
   state *= 0xBF58476D1CE4E5B9u;
   return state ^ (state >> 32);
 }
-
-#endif
