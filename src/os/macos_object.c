@@ -8,17 +8,18 @@
  *   set the size more than once    ftruncate() at creation, full size at once
  *   list the objects               a record of the names (see "the record")
  *   seal an object                 a word of the footer, as fchmod() is refused
- *   lock an object                 a byte of a file beside the record; the
- * control object is a regular file in the user's temporary directory names of
- * over 31 bytes         a hash; the footer has the name in full
+ *   lock an object                 a byte of a file beside the record
+ *   lock bytes                     the control object is a regular file in the
+ *                                  user's temporary directory
+ *   names of over 31 bytes         a hash; the footer has the name in full
  *
  * How a segment comes into being, and what a killed creator leaves behind:
  *
  *   state        size   last 8 bytes   reached by
  *   absent         -         -
- *   incomplete     0         -         shm_open(O_EXCL, 0600), with its lock
- * held incomplete   full        0         ftruncate complete     full checksum
- * the footer, its checksum word last
+ *   incomplete     0         -         shm_open(O_EXCL, 0600), its lock held
+ *   incomplete   full        0         ftruncate
+ *   complete     full    checksum      the footer, its checksum word last
  *
  * Only names that begin with "smem" have a footer; another program's object is
  * complete from its first byte on. It has no identity either: its last bytes

@@ -2,9 +2,10 @@
  *
  * One contract, three implementations, each in files by subject, which have the
  * same names for all: posix_*.c with linux_*.c, posix_*.c with macos_*.c, and
- * windows_*.c. So smem__os_lock() is in posix_lock.c and windows_lock.c. Every
- * function is thread-safe unless it says otherwise, never prints and never
- * exits. Sizes and offsets are bytes.
+ * windows_*.c. So smem__os_lock() is in posix_lock.c and windows_lock.c. What
+ * macOS and Windows do alike is in mapped.c and polling_wait.c. Every function
+ * is thread-safe unless it says otherwise, never prints and never exits. Sizes
+ * and offsets are bytes.
  *
  * Names are UTF-8 without a leading "/", for example "smem.1000.42"; each
  * implementation makes of them what its system accepts. A name that does not

@@ -5,11 +5,11 @@
  * its NAME with the last handle, whatever views there are. So orphans cannot
  * exist, and this file holds one handle per opening as long as it is needed:
  *
- *   what this process has        needs the handle until
- *   an os_object                 smem__os_object_close()
- *   smem__os_object_keep()             smem__os_object_remove() of its name
- *   smem__os_object_map() -> address   smem__os_unmap(), or
- * smem__os_object_remove() of its name: the view stays and the name goes
+ *   what this process has     needs the handle until
+ *   an os_object              smem__os_object_close()
+ *   smem__os_object_keep()    smem__os_object_remove() of its name
+ *   smem__os_object_map()     smem__os_unmap(), or smem__os_object_remove() of
+ *                             its name: the view stays and the name goes
  *
  * Another process that holds a section, if only for the moment in which it
  * looks at it, keeps the name alive too, and nothing can take that from it:

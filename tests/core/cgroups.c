@@ -58,27 +58,25 @@ static void check_least(uint64_t expected, const char *named) {
     test_fail(__FILE__, __LINE__, "'%s' does not name '%s'", limit, named);
 }
 
-/* A group of version 2. */
+static void put_in(const char *path, const char *file, const char *text) {
+  char whole[200];
+  snprintf(whole, sizeof whole, "%s/%s", path, file);
+  put(whole, text);
+}
+
+/* A group of version 2, and one of version 1. */
 static void group2(const char *path, const char *limit, const char *used,
                    const char *stat) {
-  char file[200];
-  snprintf(file, sizeof file, "%s/memory.max", path);
-  put(file, limit);
-  snprintf(file, sizeof file, "%s/memory.current", path);
-  put(file, used);
-  snprintf(file, sizeof file, "%s/memory.stat", path);
-  put(file, stat);
+  put_in(path, "memory.max", limit);
+  put_in(path, "memory.current", used);
+  put_in(path, "memory.stat", stat);
 }
 
 static void group1(const char *path, const char *limit, const char *used,
                    const char *stat) {
-  char file[200];
-  snprintf(file, sizeof file, "%s/memory.limit_in_bytes", path);
-  put(file, limit);
-  snprintf(file, sizeof file, "%s/memory.usage_in_bytes", path);
-  put(file, used);
-  snprintf(file, sizeof file, "%s/memory.stat", path);
-  put(file, stat);
+  put_in(path, "memory.limit_in_bytes", limit);
+  put_in(path, "memory.usage_in_bytes", used);
+  put_in(path, "memory.stat", stat);
 }
 
 #define MOUNT2(top, point)                                                     \

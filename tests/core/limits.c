@@ -223,15 +223,6 @@ TEST(a_write_behind_the_limit_on_files) {
 
 /* ---- nothing can be asked ------------------------------------------------ */
 
-static bool never(uint64_t pid, const uint64_t identity[2], uint64_t copied,
-                  void *context) {
-  (void)copied;
-  (void)pid;
-  (void)identity;
-  (void)context;
-  abort();
-}
-
 ROLE(leaver) { CHECK_OK(allocate("a", 1)); }
 
 /* Nothing can be listed, which is not a reason to say that there is nothing. */
@@ -250,7 +241,7 @@ TEST(without_a_descriptor_left) {
   CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
   CHECK_CODE(SMEM_TOO_MANY_FILES, smem_list(count_entry, &count, &error));
   CHECK_CODE(SMEM_UNSUPPORTED,
-             smem_mapped_by(NULL, false, never, NULL, &error));
+             smem_mapped_by(NULL, false, never_mapped, NULL, &error));
   CHECK_CODE(SMEM_TOO_MANY_FILES, smem_join(&error));
   CHECK_CODE(SMEM_TOO_MANY_FILES, smem_last_index(&index, &error));
   limit.rlim_cur = before;

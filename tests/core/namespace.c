@@ -3,15 +3,6 @@
 
 #include "test.h"
 
-static bool never(uint64_t pid, const uint64_t identity[2], uint64_t copied,
-                  void *context) {
-  (void)copied;
-  (void)pid;
-  (void)identity;
-  (void)context;
-  abort();
-}
-
 static void check_no_namespace(bool joined) {
   char bytes[8], path[300], space[SMEM_NAMESPACE_SIZE];
   size_t length = sizeof bytes;
@@ -29,7 +20,8 @@ static void check_no_namespace(bool joined) {
   CHECK_CODE(SMEM_ARGUMENT, map_id("b", SMEM_READ_ONLY));
   CHECK_CODE(SMEM_ARGUMENT, smem_open("a", SMEM_READ_ONLY, &handle, &error));
   CHECK_CODE(SMEM_ARGUMENT, smem_list(pass_entry, NULL, &error));
-  CHECK_CODE(SMEM_ARGUMENT, smem_mapped_by(NULL, false, never, NULL, &error));
+  CHECK_CODE(SMEM_ARGUMENT,
+             smem_mapped_by(NULL, false, never_mapped, NULL, &error));
   CHECK_CODE(SMEM_ARGUMENT, smem_inspect("a", bytes, &length, path, sizeof path,
                                          ignore_entry, NULL, &error));
   CHECK_CODE(SMEM_ARGUMENT,

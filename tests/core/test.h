@@ -79,6 +79,8 @@ void ignore_fate(const smem_entry *entry, smem_fate fate, void *context);
 void note_fate(const smem_entry *entry, smem_fate fate, void *last);
 void count_fate(const smem_entry *entry, smem_fate fate, void *counts);
 void count_share(const smem_share *share, void *count); /* an unsigned */
+bool never_mapped(uint64_t pid, const uint64_t identity[2], uint64_t copied,
+                  void *context); /* aborts */
 
 #ifndef _WIN32
 

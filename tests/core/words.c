@@ -195,6 +195,15 @@ const char *message(void) {
 
 /* ---- what is called for each --------------------------------------------- */
 
+bool never_mapped(uint64_t pid, const uint64_t identity[2], uint64_t copied,
+                  void *context) {
+  (void)pid;
+  (void)identity;
+  (void)copied;
+  (void)context;
+  abort();
+}
+
 bool pass_entry(const smem_entry *entry, void *context) {
   (void)entry;
   (void)context;

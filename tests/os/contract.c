@@ -85,6 +85,11 @@ os_object make(const char *name) {
   return object;
 }
 
+void unmake(os_object object) {
+  CHECK_DONE(smem__os_object_remove(own_name("a")));
+  smem__os_object_close(object);
+}
+
 os_object open_object(const char *name, bool writable) {
   os_object object;
   os_info info;

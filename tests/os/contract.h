@@ -40,6 +40,7 @@ uint64_t object_size(void); /* of what make() makes: two pages */
 os_object make_incomplete(const char *name);
 void publish(os_object object);
 os_object make(const char *name);
+void unmake(os_object object); /* own_name("a"), closed; it must be there */
 os_object open_object(const char *name, bool writable);
 unsigned char *map_object(os_object object, os_access access);
 os_object open_control(void); /* created if need be, one page long */

@@ -49,8 +49,7 @@ CONTRACT(smem__os_object_reserve, reserves_all_bytes) {
   for (uint64_t i = 0; i < object_size() - TAIL; i++) CHECK(at[i] == 0);
   memset(at, 1, (size_t)object_size() - TAIL);
   smem__os_unmap(at, object_size());
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
 }
 
 /* Created and reserved; what could not be is removed again. */
@@ -128,8 +127,7 @@ CONTRACT(smem__os_object_create, leaves_something_incomplete_when_killed) {
   CHECK_EQUAL(OUTLIVES ? OS_INCOMPLETE : OS_NOT_FOUND, look(own_name("a")));
   if (OUTLIVES) CHECK_DONE(smem__os_object_remove(own_name("a")));
   os_object object = make(own_name("a"));
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
 }
 
 /* ---- smem__os_object_publish --------------------------------------------- */
@@ -154,8 +152,7 @@ CONTRACT(smem__os_object_publish, makes_it_complete_with_the_tail) {
   CHECK_DONE(smem__os_object_publish(object, object_size(), tail, TAIL));
   CHECK_EQUAL(OS_OK, look(own_name("a")));
   PLAY(reads_the_tail, "");
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
 }
 
 ROLE(is_denied_it) {
@@ -171,8 +168,7 @@ CONTRACT(smem__os_object_publish, lets_nobody_else_in) {
   need_another_user();
   os_object object = make(own_name("a"));
   PLAY(is_denied_it, "");
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
 }
 
 #ifdef OS_LINUX

@@ -81,8 +81,7 @@ CONTRACT(smem__os_place, is_the_same_for_all) {
 CONTRACT(smem__os_free_space, is_room_for_an_object) {
   CHECK(smem__os_free_space(NULL, 0) > 0);
   os_object object = make(own_name("a"));
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
 }
 
 CONTRACT(smem__os_has_room, is_of_as_much_as_is_free) {

@@ -8,10 +8,7 @@
 static os_object object;
 
 static void make_object(void) { object = make(own_name("a")); }
-static void remove_object(void) {
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
-}
+static void remove_object(void) { unmake(object); }
 
 /* ---- smem__os_object_read, smem__os_object_write ------------------------- */
 

@@ -42,8 +42,7 @@ CONTRACT(smem__os_object_open, tells_what_it_is) {
   shared->number[1] = info.identity[0];
   shared->number[2] = info.identity[1];
   PLAY(sees_the_same, "");
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
   smem__os_object_close(made);
 }
 
@@ -51,13 +50,11 @@ CONTRACT(smem__os_object_open, tells_what_it_is) {
 CONTRACT(smem__os_object_open, gives_each_its_own_identity) {
   os_object first = make(own_name("a"));
   os_info before = info_of(own_name("a"));
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(first);
+  unmake(first);
   os_object second = make(own_name("a"));
   os_info after = info_of(own_name("a"));
   CHECK(memcmp(before.identity, after.identity, sizeof after.identity) != 0);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(second);
+  unmake(second);
 }
 
 CONTRACT(smem__os_object_open, for_reading_is_for_reading_only) {
@@ -71,8 +68,7 @@ CONTRACT(smem__os_object_open, for_reading_is_for_reading_only) {
   CHECK(smem__os_object_write(object, 0, &byte, 1).code != OS_OK);
   CHECK_DONE(smem__os_object_read(object, 0, &byte, 1));
   CHECK_EQUAL(0, byte);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
   smem__os_object_close(made);
 }
 
@@ -127,8 +123,7 @@ CONTRACT(smem__os_object_open, tells_that_descriptors_are_used_up) {
   CHECK_EQUAL(OS_TOO_MANY_FILES, opened);
   CHECK_STATUS(OS_TOO_MANY_FILES, created);
   CHECK_EQUAL(OS_NOT_FOUND, look(own_name("b")));
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(made);
+  unmake(made);
 }
 
 /* Whatever fails in it, it says so, and has nothing open then. */
@@ -145,8 +140,7 @@ CONTRACT(smem__os_object_open, fails_cleanly_at_each_system_call) {
                  : code == OS_OK);
     CHECK_EQUAL(before, count_descriptors());
   }
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(made);
+  unmake(made);
 }
 #else
 CONTRACT(smem__os_object_open, tells_that_another_kind_of_object_has_the_name) {
@@ -176,8 +170,7 @@ CONTRACT(smem__os_object_stat, tells_the_same_without_opening) {
   CHECK_EQUAL(opened.user, info.user);
   CHECK_EQUAL(opened.identity[0], info.identity[0]);
   CHECK_EQUAL(opened.identity[1], info.identity[1]);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(made);
+  unmake(made);
   CHECK_STATUS(OS_NOT_FOUND, smem__os_object_stat(own_name("a"), &info));
 }
 
@@ -206,8 +199,7 @@ CONTRACT(smem__os_object_close, keeps_nothing_open) {
 #ifdef __linux__
   CHECK_EQUAL(before, count_descriptors());
 #endif
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(made);
+  unmake(made);
 }
 
 /* ---- smem__os_object_keep ------------------------------------------------ */

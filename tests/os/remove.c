@@ -35,8 +35,7 @@ CONTRACT(smem__os_object_remove, takes_the_name_and_leaves_mappings) {
   CHECK_EQUAL(0, *other);
   *other = 6;
   CHECK_EQUAL(5, *at);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(next);
+  unmake(next);
   smem__os_unmap(at, object_size());
   smem__os_unmap(other, object_size());
 }
@@ -44,8 +43,7 @@ CONTRACT(smem__os_object_remove, takes_the_name_and_leaves_mappings) {
 CONTRACT(smem__os_object_remove, tells_what_is_not_there) {
   CHECK_STATUS(OS_NOT_FOUND, smem__os_object_remove(own_name("a")));
   os_object object = make(own_name("a"));
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
   CHECK_STATUS(OS_NOT_FOUND, smem__os_object_remove(own_name("a")));
 }
 

@@ -28,8 +28,7 @@ CONTRACT(smem__os_object_seal, keeps_everybody_from_writing) {
   CHECK(!info_of(own_name("a")).sealed);
   written = open_object(own_name("a"), true);
   smem__os_object_close(written);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(made);
+  unmake(made);
 }
 
 CONTRACT(smem__os_object_seal, leaves_the_identity_and_what_is_open) {
@@ -43,22 +42,19 @@ CONTRACT(smem__os_object_seal, leaves_the_identity_and_what_is_open) {
   mapped[0] = 1;
   CHECK_DONE(smem__os_object_write(object, 1, "x", 1));
   smem__os_unmap(mapped, object_size());
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
   smem__os_object_close(made);
 }
 
 CONTRACT(smem__os_object_seal, meets_no_other_object) {
   os_object made = make(own_name("a"));
   os_info former = info_of(own_name("a"));
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(made);
+  unmake(made);
   CHECK_STATUS(OS_NOT_FOUND,
                smem__os_object_seal(own_name("a"), former.identity, true));
   made = make(own_name("a"));
   CHECK_STATUS(OS_NOT_FOUND,
                smem__os_object_seal(own_name("a"), former.identity, true));
   CHECK(!info_of(own_name("a")).sealed);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(made);
+  unmake(made);
 }

@@ -39,8 +39,7 @@ CONTRACT(smem__os_object_publish_sealed, gives_a_whole_object_its_name) {
                smem__os_object_open(own_name("a"), true, &other, &info));
   CHECK(info_of(own_name("a")).sealed);
   CHECK_EQUAL(object_size(), info_of(own_name("a")).size);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
 }
 
 CONTRACT(smem__os_object_publish_sealed, takes_nobodys_name) {
@@ -52,8 +51,7 @@ CONTRACT(smem__os_object_publish_sealed, takes_nobodys_name) {
   os_info after = info_of(own_name("a"));
   CHECK(memcmp(before.identity, after.identity, sizeof after.identity) == 0);
   smem__os_object_close(object);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(there);
+  unmake(there);
 }
 
 CONTRACT(smem__os_object_open_sealed, writes_and_leaves_the_seal) {
@@ -66,8 +64,7 @@ CONTRACT(smem__os_object_open_sealed, writes_and_leaves_the_seal) {
   CHECK_DONE(smem__os_object_read(object, 0, &byte, 1));
   CHECK_EQUAL('x', byte);
   smem__os_object_close(opened);
-  CHECK_DONE(smem__os_object_remove(own_name("a")));
-  smem__os_object_close(object);
+  unmake(object);
 }
 
 CONTRACT(smem__os_object_open_sealed, tells_what_is_not_there) {
