@@ -91,6 +91,10 @@ typedef struct smem_error {
   char detail[400];         /* what happened, with the sizes */
 } smem_error;
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* The <kind> of the R class; "system" for an unknown code. */
 const char *smem_error_kind(smem_code code);
 
@@ -98,4 +102,7 @@ const char *smem_error_kind(smem_code code);
  * to do. Returns the length that it would have with room enough. */
 int smem_error_message(const smem_error *error, char *buffer, unsigned length);
 
+#ifdef __cplusplus
+}
+#endif
 #endif

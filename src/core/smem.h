@@ -12,6 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Largest size, id number and counter: whole numbers that an R double holds. */
 #define SMEM_MAX_NUMBER ((uint64_t)1 << 53)
 
@@ -531,4 +535,7 @@ smem_code smem_leave(smem_error *error);
  * child that never joined. Mappings stay. */
 void smem_stop(void);
 
+#ifdef __cplusplus
+}
+#endif
 #endif
