@@ -9,6 +9,7 @@
     $0 = head " " substr(rest, RSTART + 2)
   }
 }
+/^extern "C"/ { next }
 /^#/ {
   while (/\\$/ && (getline) > 0) {}
   next
@@ -18,7 +19,7 @@
   for (i = 1; i <= count; i++) {
     c = characters[i]
     if (c == "{") depth++
-    else if (c == "}") depth--
+    else if (c == "}") depth -= depth > 0
     else if (depth > 0) continue
     else if (c == ";") { tell(statement); statement = "" }
     else statement = statement c

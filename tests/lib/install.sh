@@ -1,0 +1,95 @@
+# Building, installing, and what stands in the header.
+
+face=tests/lib/face.c
+strict='-Wall -Wextra -Wpedantic -Werror'
+smem() { pkg-config "$@" smem; }
+
+try 'make' make -s -C lib
+try 'make install' make -s -C lib install PREFIX="$prefix"
+
+# What the compiler says that the header declares, without the way of the build.
+declared() {
+  gcc -x c -fsyntax-only -aux-info "$scratch/declared" "$prefix/include/smem.h" &&
+    sed -nE 's/^.*\*\/ extern [^(]*[ *](smem_[a-z0-9_]*) \(.*/\1/p' \
+      "$scratch/declared" | sort -u
+}
+exported() { nm -D --defined-only "$prefix/lib/libsmem.so" | awk '$2 != "A" { print $3 }' |
+  sed 's/@.*//' | sort; }
+used() { nm -u "$scratch/face.o" | awk '/ smem_/ { print $2 }' | sort -u; }
+same_names() { [ -s "$1" ] && diff "$1" "$2"; }
+
+declared >"$scratch/declared.txt"
+exported >"$scratch/exported.txt"
+try 'the library exports what the header declares, and nothing else' \
+  same_names "$scratch/declared.txt" "$scratch/exported.txt"
+
+for standard in c99 c11 c17; do
+  for compiler in gcc clang; do
+    try_with $compiler "the header is $standard ($compiler)" \
+      $compiler -std=$standard $strict $(smem --cflags) -c -o "$scratch/face.o" $face
+  done
+done
+for standard in c++11 c++20; do
+  for compiler in g++ clang++; do
+    try_with $compiler "the header is $standard ($compiler)" \
+      $compiler -x c++ -std=$standard $strict $(smem --cflags) -c \
+      -o "$scratch/facepp.o" $face
+  done
+done
+used >"$scratch/used.txt"
+try 'face.c calls every function' \
+  same_names "$scratch/declared.txt" "$scratch/used.txt"
+
+try 'a client links with the shared library' \
+  gcc -o "$scratch/face" "$scratch/face.o" $(smem --libs)
+try 'and works' "$scratch/face"
+soname() { readelf -d "$scratch/face" | grep -q 'NEEDED.*libsmem\.so\.[0-9]'; }
+try 'and asks for the library by its number' soname
+try_with g++ 'a client in C++ links' \
+  g++ -o "$scratch/facepp" "$scratch/facepp.o" $(smem --libs)
+try_with g++ 'and works' "$scratch/facepp"
+try 'a client links with the static library' gcc -o "$scratch/face-static" \
+  "$scratch/face.o" -Wl,-Bstatic $(smem --libs) -Wl,-Bdynamic -pthread
+try 'and works' env LD_LIBRARY_PATH= "$scratch/face-static"
+
+with_cmake() {
+  mkdir -p "$scratch/cmake"
+  cat >"$scratch/cmake/CMakeLists.txt" <<END
+cmake_minimum_required(VERSION 3.13)
+project(client C)
+find_package(smem REQUIRED CONFIG)
+add_executable(client $PWD/$face)
+target_link_libraries(client smem::smem)
+add_executable(client-static $PWD/$face)
+target_link_libraries(client-static smem::static)
+END
+  cmake -S "$scratch/cmake" -B "$scratch/cmake/build" -DCMAKE_PREFIX_PATH="$prefix" &&
+    cmake --build "$scratch/cmake/build" && "$scratch/cmake/build/client" &&
+    env LD_LIBRARY_PATH= "$scratch/cmake/build/client-static"
+}
+try_with cmake 'find_package() of CMake' with_cmake
+
+try 'the tests of the core build with the installed library' \
+  make -s -C tests/lib BUILD="$scratch/core" "$scratch/core/core-tests"
+add_counts "$scratch/core/core-tests"
+
+staged() {
+  local stage=$scratch/stage
+  make -s -C lib install PREFIX=/usr DESTDIR="$stage" &&
+    grep -qx 'prefix=/usr' "$stage/usr/lib/pkgconfig/smem.pc" &&
+    ! grep -rq "$stage" "$stage" &&
+    make -s -C lib uninstall PREFIX=/usr DESTDIR="$stage" &&
+    [ -z "$(find "$stage" ! -type d)" ]
+}
+try 'make install with DESTDIR, and uninstall leaves nothing' staged
+
+against_release() { # the binary interface is that of the last release
+  abidiff --headers-dir1 tests/lib/abi --headers-dir2 "$prefix/include" \
+    tests/lib/abi/libsmem.abi "$prefix/lib/libsmem.so"
+}
+if [ -e tests/lib/abi/libsmem.abi ]; then
+  try_with abidiff 'the binary interface' against_release
+else
+  echo 'skipped: the binary interface: there is no release yet'
+  ((skipped++))
+fi

@@ -1,0 +1,24 @@
+# The library as two files, smem.c and smem.h.
+
+dist=$build/dist
+try 'make dist' make -s -C lib dist
+in_dist() { (cd "$dist" && "$@"); }
+
+for compiler in cc gcc clang; do
+  try_with $compiler "$compiler -std=c11 -c smem.c" \
+    in_dist $compiler -std=c11 -c -o "$scratch/smem.o" smem.c
+done
+try 'without a warning' in_dist gcc -std=c11 $strict -c -o "$scratch/smem.o" smem.c
+try 'it shows what begins with smem_' \
+  [ -z "$(nm -g --defined-only "$scratch/smem.o" | awk '$3 !~ /^smem_/')" ]
+try_with x86_64-w64-mingw32-gcc 'it compiles for Windows' \
+  in_dist x86_64-w64-mingw32-gcc -c -o "$scratch/smem-windows.o" smem.c
+
+sanitized() { # SANITIZER [COMMAND...]
+  gcc -std=c11 -g -O1 -fsanitize="$1" -fno-sanitize-recover=all -pthread -I"$dist" \
+    -o "$scratch/face-sanitized" $face "$dist/smem.c" && "${@:2}" "$scratch/face-sanitized"
+}
+try 'with the address sanitizer' sanitized address,undefined
+# Where addresses are too random for it, see tests/harness/variants.mk.
+setarch -R true 2>/dev/null && fixed='setarch -R'
+try 'with the thread sanitizer' sanitized thread ${fixed-}
