@@ -19,7 +19,7 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 # Installing, building and testing are one after the other; what can be done in
 # parallel inside of these is.
 .NOTPARALLEL:
-.PHONY: all help demo test test-r test-core test-all differential sanitize \
+.PHONY: all help demo test test-r test-core test-lib test-all differential sanitize \
   windows windows-glue valgrind musl portable gnu2x m32 fuzz analyze coverage coverage-r \
   check-valgrind test-package sid trixie strict style format workflows \
   check document bench torture clean
@@ -34,6 +34,7 @@ help:
 #: make test       every R test and every C test
 #: make test-r     only the R tests; FILTER=name: only test-name*.R
 #: make test-core  only the C tests: of the core and of the layer below, without R
+#: make test-lib   the C library (see lib/Makefile), as it is when it is installed
 demo: setup-demo $(INSTALLED)
 	@Rscript demo/lifecycle.R
 test: setup-test setup-core $(INSTALLED)
@@ -42,10 +43,12 @@ test-r: setup-test $(INSTALLED)
 	@Rscript tools/test-r $(FILTER)
 test-core: setup-core
 	@tools/test os core
+test-lib: setup-lib
+	@tools/test lib
 
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
-	@tools/test -j 2 sid r differential core user clang asan tsan portable musl m32 gnu2x \
+	@tools/test -j 2 sid r differential core lib user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
 	  strict windows-glue style graph workflows analyze fuzz-short torture check

@@ -24,6 +24,8 @@ function preamble(   line) {
   # For what the systems' headers show; before the first of them.
   print "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif"
   print "#ifndef _FILE_OFFSET_BITS\n#define _FILE_OFFSET_BITS 64\n#endif"
+  while ((getline line <"../src/os/windows_system.h") > 0)
+    if (line ~ /^#define _[A-Z]/) print line
   seen["../src/core/smem.h"] = seen["../src/core/errors.h"] = 1
   print "#include \"smem.h\""
 }
@@ -31,7 +33,7 @@ function preamble(   line) {
 # ---- names ---------------------------------------------------------------------
 
 # Which names a file has for itself, at its outermost level.
-function collect(path,   line, before, inside) {
+function collect(path,   line, before, inside, variable) {
   while ((getline line <path) > 0) {
     if (line ~ /^static .*\($/ || line ~ /^static [^(=]*$/) before = line
     if (line ~ /^static /) own(path, declared(line))
@@ -44,6 +46,9 @@ function collect(path,   line, before, inside) {
       split(line, word, " ")
       own(path, word[2])
     }
+    if (line ~ /^static .*\{$/ && line !~ /\(/) variable = 1
+    if (variable && line ~ /^\} [a-z_0-9]+[;[]/) own(path, declared("x" substr(line, 2)))
+    if (line ~ /^\}/) variable = 0
   }
   close(path)
 }

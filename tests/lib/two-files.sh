@@ -22,3 +22,18 @@ try 'with the address sanitizer' sanitized address,undefined
 # Where addresses are too random for it, see tests/harness/variants.mk.
 setarch -R true 2>/dev/null && fixed='setarch -R'
 try 'with the thread sanitizer' sanitized thread ${fixed-}
+
+for_windows() {
+  x86_64-w64-mingw32-gcc -std=c11 -O2 -static -I"$dist" -o "$scratch/face.exe" $face \
+    "$dist/smem.c"
+}
+under_wine() {
+  local status
+  mkdir -p "$WINEPREFIX"
+  wineboot -i && wine "$scratch/face.exe"
+  status=$?
+  wineserver -k
+  return $status
+}
+try_with x86_64-w64-mingw32-gcc 'a client links for Windows' for_windows
+try_with wine 'and works under Wine' under_wine
