@@ -26,6 +26,7 @@ function preamble(   line) {
   print "#ifndef _FILE_OFFSET_BITS\n#define _FILE_OFFSET_BITS 64\n#endif"
   while ((getline line <"../src/os/windows_system.h") > 0)
     if (line ~ /^#define _[A-Z]/) print line
+  close("../src/os/windows_system.h")
   seen["../src/core/smem.h"] = seen["../src/core/errors.h"] = 1
   print "#include \"smem.h\""
 }
