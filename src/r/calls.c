@@ -283,3 +283,5 @@ SEXP r_leave(void) {
   r_check(code, &error);
   return R_NilValue;
 }
+
+SEXP r_random(void) { return Rf_ScalarInteger((int)(smem_random() >> 33)); }

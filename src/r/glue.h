@@ -234,6 +234,7 @@ SEXP r_get_size(SEXP id);
 SEXP r_last_index(void);
 SEXP r_join(void);
 SEXP r_leave(void);
+SEXP r_random(void); /* an integer, without R's random numbers */
 
 /* ---- report.c: those that tell what there is ----------------------------- */
 
@@ -242,6 +243,5 @@ SEXP r_savings(void);
 SEXP r_reclaim(SEXP dry_run, SEXP persistent);
 SEXP r_inspect(SEXP id, SEXP n);
 SEXP r_status(void);
-SEXP r_random(void); /* an integer, without R's random numbers */
 
 #endif

@@ -10,26 +10,15 @@
 
 #include <string.h>
 
-enum { KINDS = SMEM_COMPLEX - SMEM_RAW + 1 };
+_Static_assert(SMEM_COMPLEX - SMEM_RAW + 1 == R_TYPES, "r_types has them all");
 
 /* What gets pages of its own when it is written: see smem_place(). */
 enum { OWN_PAGES = 65536 };
 
-static R_altrep_class_t classes[KINDS];
+static R_altrep_class_t classes[R_TYPES];
 
 static smem_kind kind_of(SEXP x) {
-  switch (TYPEOF(x)) {
-  case RAWSXP:
-    return SMEM_RAW;
-  case LGLSXP:
-    return SMEM_LOGICAL;
-  case INTSXP:
-    return SMEM_INTEGER;
-  case REALSXP:
-    return SMEM_DOUBLE;
-  default:
-    return SMEM_COMPLEX;
-  }
+  return (smem_kind)(SMEM_RAW + r_type_of(x));
 }
 
 static uint64_t size_of(SEXP x) {
@@ -103,18 +92,7 @@ static const void *pointer_or_null(SEXP x) {
   return r_leaf_is_found(leaf) ? leaf->bytes : NULL;
 }
 
-static Rbyte raw_element(SEXP x, R_xlen_t i) {
-  return ((const Rbyte *)bytes(x))[i];
-}
-static int int_element(SEXP x, R_xlen_t i) {
-  return ((const int *)(const void *)bytes(x))[i];
-}
-static double real_element(SEXP x, R_xlen_t i) {
-  return ((const double *)(const void *)bytes(x))[i];
-}
-static Rcomplex complex_element(SEXP x, R_xlen_t i) {
-  return ((const Rcomplex *)(const void *)bytes(x))[i];
-}
+R_READERS(bytes)
 
 bool r_numbers_is_pristine(SEXP x) {
   const struct leaf *leaf = r_leaf(x);
@@ -146,12 +124,6 @@ static SEXP state(SEXP x) {
   return r_numbers_is_pristine(x) ? r_leaf_state(x) : NULL;
 }
 
-static SEXP from_state(SEXP class, SEXP given) {
-  for (int i = 0; i < KINDS; i++)
-    if (R_SEXP(classes[i]) == class) return r_leaf_of_state(classes[i], given);
-  r_fail_argument("open", "", "the reference is damaged");
-}
-
 SEXP r_numbers_new(smem_kind kind, SEXP object, uint64_t node,
                    uint64_t length) {
   return r_leaf_new(classes[kind - SMEM_RAW], object, node, length);
@@ -159,29 +131,9 @@ SEXP r_numbers_new(smem_kind kind, SEXP object, uint64_t node,
 
 bool r_is_numbers(SEXP x) { return r_type_of(x) >= 0 && is_own(x); }
 
-static void set_methods(R_altrep_class_t class) {
-  R_set_altrep_Length_method(class, r_leaf_length);
-  R_set_altrep_Duplicate_method(class, duplicate);
-  R_set_altrep_Inspect_method(class, r_leaf_inspect);
-  R_set_altrep_Serialized_state_method(class, state);
-  R_set_altrep_Unserialize_method(class, from_state);
-  R_set_altvec_Dataptr_method(class, pointer);
-  R_set_altvec_Dataptr_or_null_method(class, pointer_or_null);
-}
-
 void r_leaves_start(DllInfo *dll) {
-  const char *package = "sharedmemory";
-  R_altrep_class_t made[KINDS] = {
-      R_make_altraw_class("shared_raw", package, dll),
-      R_make_altlogical_class("shared_logical", package, dll),
-      R_make_altinteger_class("shared_integer", package, dll),
-      R_make_altreal_class("shared_double", package, dll),
-      R_make_altcomplex_class("shared_complex", package, dll)};
-  R_set_altraw_Elt_method(made[0], raw_element);
-  R_set_altlogical_Elt_method(made[1], int_element);
-  R_set_altinteger_Elt_method(made[2], int_element);
-  R_set_altreal_Elt_method(made[3], real_element);
-  R_set_altcomplex_Elt_method(made[4], complex_element);
-  for (int i = 0; i < KINDS; i++) set_methods(made[i]);
-  memcpy(classes, made, sizeof classes);
+  static const struct r_methods methods = {
+      r_leaf_length,   duplicate, r_leaf_inspect, state,
+      r_leaf_of_state, pointer,   pointer_or_null};
+  r_classes_start(classes, "shared", dll, &methods, &readers);
 }

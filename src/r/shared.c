@@ -301,7 +301,8 @@ static const char *read_state(SEXP state, smem_reference *reference,
 }
 
 /* If it cannot be opened now, the first use will say why. */
-SEXP r_leaf_of_state(R_altrep_class_t class, SEXP state) {
+SEXP r_leaf_of_state(SEXP class, SEXP state) {
+  R_altrep_class_t ours = R_SUBTYPE_INIT(class);
   smem_reference reference;
   double *numbers;
   const char *wrong = read_state(state, &reference, &numbers);
@@ -309,7 +310,7 @@ SEXP r_leaf_of_state(R_altrep_class_t class, SEXP state) {
   SEXP pointer = PROTECT(r_object_pointer(&reference));
   r_object_receive(R_ExternalPtrAddr(pointer));
   SEXP x = PROTECT(
-      r_leaf_new(class, pointer, (uint64_t)numbers[0], (uint64_t)numbers[1]));
+      r_leaf_new(ours, pointer, (uint64_t)numbers[0], (uint64_t)numbers[1]));
   MARK_NOT_MUTABLE(x);
   UNPROTECT(2);
   return x;

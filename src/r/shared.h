@@ -10,9 +10,8 @@
 #define SHAREDMEMORY_R_SHARED_H
 
 #include "../core/object/object.h"
-#include "glue.h"
+#include "altrep.h"
 
-#include <R_ext/Altrep.h>
 #include <Rversion.h>
 
 /* From R 4.3 on lists can be ALTREP: an object is one reference. Before, it is
@@ -104,8 +103,8 @@ Rboolean r_leaf_inspect(SEXP x, int before, int deep, int vectors,
 /* For the Serialized_state method. NULL if it must travel by value: the name is
  * gone, or values are asked for. The caller has seen that it is as it was. */
 SEXP r_leaf_state(SEXP x);
-/* For the Unserialize method of a class. */
-SEXP r_leaf_of_state(R_altrep_class_t class, SEXP state);
+/* The Unserialize method: `class` is one of ours that R found by its name. */
+SEXP r_leaf_of_state(SEXP class, SEXP state);
 
 /* While this is above 0 all leaves travel by value. */
 extern int r_by_value;

@@ -74,5 +74,3 @@ SEXP r_status(void) {
   UNPROTECT(2);
   return result;
 }
-
-SEXP r_random(void) { return Rf_ScalarInteger((int)(smem_random() >> 33)); }

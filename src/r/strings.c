@@ -158,11 +158,6 @@ static SEXP state(SEXP x) {
   return r_strings_is_pristine(x) ? r_leaf_state(x) : NULL;
 }
 
-static SEXP from_state(SEXP given_class, SEXP given) {
-  (void)given_class;
-  return r_leaf_of_state(class, given);
-}
-
 SEXP r_strings_new(SEXP object, uint64_t node, uint64_t length) {
   return r_leaf_new(class, object, node, length);
 }
@@ -180,14 +175,11 @@ SEXP r_strings_copy(const struct object *object, const smem_node *node) {
 }
 
 void r_strings_start(DllInfo *dll) {
+  static const struct r_methods methods = {
+      r_leaf_length,   duplicate, r_leaf_inspect, state,
+      r_leaf_of_state, pointer,   pointer_or_null};
   class = R_make_altstring_class("shared_strings", "sharedmemory", dll);
-  R_set_altrep_Length_method(class, r_leaf_length);
-  R_set_altrep_Duplicate_method(class, duplicate);
-  R_set_altrep_Inspect_method(class, r_leaf_inspect);
-  R_set_altrep_Serialized_state_method(class, state);
-  R_set_altrep_Unserialize_method(class, from_state);
-  R_set_altvec_Dataptr_method(class, pointer);
-  R_set_altvec_Dataptr_or_null_method(class, pointer_or_null);
+  r_class_start(class, &methods);
   R_set_altstring_Elt_method(class, element);
   R_set_altstring_Set_elt_method(class, set_element);
   R_set_altstring_No_NA_method(class, no_na);

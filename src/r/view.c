@@ -15,9 +15,8 @@
  * data2, which R looks up with less ado than data1, is an external pointer to a
  * struct view; data1 is the ordinary vector that took the place of the memory
  * (the view is detached), or R_NilValue. */
-#include "glue.h"
+#include "altrep.h"
 
-#include <R_ext/Altrep.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -230,14 +229,7 @@ static void *view_pointer(SEXP x, Rboolean writable) {
 
 static const void *view_pointer_or_null(SEXP x) { return view_of(x)->bytes; }
 
-static Rbyte raw_element(SEXP x, R_xlen_t i) { return ((Rbyte *)bytes(x))[i]; }
-static int int_element(SEXP x, R_xlen_t i) { return ((int *)bytes(x))[i]; }
-static double real_element(SEXP x, R_xlen_t i) {
-  return ((double *)bytes(x))[i];
-}
-static Rcomplex complex_element(SEXP x, R_xlen_t i) {
-  return ((Rcomplex *)bytes(x))[i];
-}
+R_READERS(bytes)
 
 /* Is it, to all that anybody can see, what is in the segment? */
 static bool is_pristine(SEXP x) {
@@ -332,31 +324,11 @@ static SEXP view_from_state(SEXP class, SEXP state) {
 
 /* ---- classes ------------------------------------------------------------- */
 
-static void set_methods(R_altrep_class_t class) {
-  R_set_altrep_Length_method(class, view_length);
-  R_set_altrep_Duplicate_method(class, view_duplicate);
-  R_set_altrep_Inspect_method(class, view_inspect);
-  R_set_altrep_Serialized_state_method(class, view_state);
-  R_set_altrep_Unserialize_method(class, view_from_state);
-  R_set_altvec_Dataptr_method(class, view_pointer);
-  R_set_altvec_Dataptr_or_null_method(class, view_pointer_or_null);
-}
-
 void r_view_start(DllInfo *dll) {
-  const char *package = "sharedmemory";
-  R_altrep_class_t made[R_TYPES] = {
-      R_make_altraw_class("view_raw", package, dll),
-      R_make_altlogical_class("view_logical", package, dll),
-      R_make_altinteger_class("view_integer", package, dll),
-      R_make_altreal_class("view_double", package, dll),
-      R_make_altcomplex_class("view_complex", package, dll)};
-  R_set_altraw_Elt_method(made[0], raw_element);
-  R_set_altlogical_Elt_method(made[1], int_element);
-  R_set_altinteger_Elt_method(made[2], int_element);
-  R_set_altreal_Elt_method(made[3], real_element);
-  R_set_altcomplex_Elt_method(made[4], complex_element);
-  for (int i = 0; i < R_TYPES; i++) set_methods(made[i]);
-  memcpy(classes, made, sizeof classes);
+  static const struct r_methods methods = {
+      view_length,     view_duplicate, view_inspect,        view_state,
+      view_from_state, view_pointer,   view_pointer_or_null};
+  r_classes_start(classes, "view", dll, &methods, &readers);
 }
 
 /* ---- for the user -------------------------------------------------------- */
