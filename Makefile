@@ -51,7 +51,7 @@ test-all: setup-all demo
 	@tools/test -j 2 sid r differential core lib user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
-	  strict windows-glue style graph workflows analyze fuzz-short torture check
+	  strict windows-glue style spelling graph workflows analyze fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600
@@ -103,7 +103,8 @@ sid trixie: setup-debian
 #: make strict     compile all C, warnings are errors; no circles, no looking up
 #: make windows-glue  whether the package compiles and links for Windows
 #: make workflows  whether .github/workflows holds what can run
-#: make style      whether all code has the form that .clang-format and .lintr say
+#: make style      whether all code has the form that .clang-format and .lintr say, and
+#:                 all papers are spelled well
 #: make format     bring C into that form
 #: make check      R CMD check --as-cran
 #: make bench      time of everything, against the bare system calls and others
@@ -112,7 +113,7 @@ strict: setup-demo
 windows-glue: setup-windows-glue
 	@tools/test windows-glue
 style: setup-style
-	@tools/test style
+	@tools/test style spelling
 format: setup-style
 	@tools/style --fix
 workflows:

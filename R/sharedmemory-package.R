@@ -1,4 +1,4 @@
-#' sharedmemory: operating system shared memory for R packages
+#' sharedmemory: share objects between processes, without copies
 #'
 #' A *segment* is a piece of memory of the operating system that every process
 #' of the same user can map into its own address space. Its life has four steps:
@@ -55,7 +55,7 @@
 #'   `"measure"`, `"list"`, `"inspect"`, `"reclaim"`, `"count"`, `"join"`,
 #'   `"leave"`, `"read"`, `"write"`, `"view"`, `"seal"`, `"share"` or `"open"`,
 #' * `errno`: the error number of the operating system, 0 if it gave none,
-#' * `element`: which element of a vectorised call failed, from 1, or `NA`.
+#' * `element`: which element of a vectorized call failed, from 1, or `NA`.
 #'
 #' | kind | what happened |
 #' |---|---|
@@ -80,7 +80,7 @@
 #' | `system` | anything else that the operating system refused |
 #'
 #' A call that fails has changed nothing (but for a write of many MiB that the system
-#' refuses half-way); a vectorised call that fails midway undoes what it did.
+#' refuses half-way); a vectorized call that fails midway undoes what it did.
 #'
 #' # Environment variables
 #'
