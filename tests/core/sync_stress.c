@@ -1,6 +1,8 @@
-/* Locks and semaphores, in eight processes that are killed and stopped at
- * random and before any step that touches what they share: what the lock guards
- * adds up, and each death inside is told of once. */
+/* Locks and semaphores, in eight processes that are killed and stopped, by
+ * themselves before any step that touches what they share and from outside at
+ * any moment: what the lock guards adds up, and each death inside is told of
+ * once. When nothing moves any more the test ends them, and tells what it saw.
+ */
 #ifndef _WIN32
 
 #include "../../src/core/sync/sync.h"
@@ -22,7 +24,11 @@ static struct arena {
   _Atomic uint64_t done[WORKERS], used[PERMITS];
   _Atomic uint64_t operations, told;
   _Atomic bool over;
-  _Atomic unsigned char died[PRESENCES], holding[PRESENCES], stolen[PRESENCES];
+  _Atomic unsigned presence[WORKERS]; /* 0: not known yet */
+  /* By presence. What a death from outside has hit is known only if it is
+   * between two calls: then it was inside, for sure. */
+  _Atomic unsigned char died[PRESENCES], by_itself[PRESENCES],
+      inside_then[PRESENCES], inside_now[PRESENCES], stolen[PRESENCES];
 } * arena;
 
 static unsigned worker;
@@ -50,8 +56,8 @@ static bool am_inside(void) {
 static void step(void) {
   if (steps_left-- == 0) {
     unsigned self = presence_of(smem__sync_own);
-    arena->holding[self] = latch && am_inside();
-    arena->died[self] = 1;
+    arena->inside_then[self] = latch && am_inside();
+    arena->by_itself[self] = arena->died[self] = 1;
     kill(getpid(), SIGKILL);
   }
   if (chance(20000) == 0) raise(SIGSTOP);
@@ -108,26 +114,34 @@ static void lock_once(void) {
   arena->told += told.died;
   CHECK_AMONG(CODE(OK) | CODE(TIMEOUT), code);
   if (code != SMEM_OK) return;
+  unsigned self = presence_of(smem__sync_own);
+  arena->inside_now[self] = mode == SMEM_EXCLUSIVE;
   (mode == SMEM_EXCLUSIVE ? change_together : look_together)(&told);
+  arena->inside_now[self] = 0;
   CHECK_OK(smem_unlock(latch, &error));
 }
 
 static void prepare(const char *argument) {
+  uint64_t who;
+  struct call call = {"lock", "a", 0, &error, false};
   worker = (unsigned)(argument[0] - '0');
   state = smem__os_entropy() | 1;
-  CHECK_OK(smem_join(&error));
+  CHECK_OK(smem__sync_join(&call, &who));
+  CHECK(presence_of(who) != 0);
   steps_left = (unsigned long)chance(chance(4) ? 60 : 3000);
 }
 
+/* From now on it may die. */
+static void begin(void) {
+  arena->presence[worker] = presence_of(smem__sync_own);
+  smem__sync_step = step;
+}
+
 ROLE(locks_until_it_dies) {
-  uint64_t who;
-  struct call call = {"lock", "a", 0, &error, false};
   prepare(argument);
   CHECK_OK(smem_latch_open("a", &latch, &error));
-  CHECK_OK(smem__sync_join(&call, &who)); /* known before it can die */
-  CHECK(presence_of(who) != 0);
-  smem__sync_step = step;
   smem__sync_stole = note_theft;
+  begin();
   for (; !arena->over; arena->operations++) lock_once();
   smem_latch_close(latch);
 }
@@ -143,7 +157,7 @@ ROLE(acquires_until_it_dies) {
   smem_sync *semaphore;
   prepare(argument);
   CHECK_OK(smem_sync_open(SMEM_SEMAPHORE, "s", 0, &semaphore, &error));
-  smem__sync_step = step;
+  begin();
   for (; !arena->over; arena->operations++) {
     smem_code code = smem_acquire(semaphore, some_timeout(), NULL, &error);
     CHECK_AMONG(CODE(OK) | CODE(TIMEOUT), code);
@@ -159,59 +173,131 @@ ROLE(acquires_until_it_dies) {
   smem_sync_close(semaphore);
 }
 
-/* ---- the one who looks after them ------------------------------------------
- */
+/* ---- the one who looks after them ---------------------------------------- */
 
-static process_id start_worker(int i, bool locks) {
+static process_id workers[WORKERS]; /* 0: it has ended */
+static unsigned deaths;
+
+static void start_worker(unsigned i, bool locks) {
   char name[2] = {(char)('0' + i), 0};
-  return locks ? START(locks_until_it_dies, name)
-               : START(acquires_until_it_dies, name);
+  arena->presence[i] = 0;
+  workers[i] = locks ? START(locks_until_it_dies, name)
+                     : START(acquires_until_it_dies, name);
 }
 
-/* Has it ended, and how? What has stopped goes on. */
-static bool has_ended(process_id id, int *status) {
-  if (waitpid((pid_t)id, status, WNOHANG | WUNTRACED) != id) return false;
-  if (!WIFSTOPPED(*status)) return true;
-  kill((pid_t)id, SIGCONT);
+/* Has it ended? Who is stopped goes on, after a while. Only who is stopped: a
+ * SIGCONT at any moment undoes the stop by which the leak checker of a process
+ * that ends takes hold of it, which then waits for ever. */
+static bool has_ended(unsigned i, int *status) {
+  static bool is_stopped[WORKERS];
+  pid_t pid = (pid_t)workers[i];
+  if (waitpid(pid, status, WNOHANG | WUNTRACED) == pid) {
+    is_stopped[i] = WIFSTOPPED(*status);
+    if (!is_stopped[i]) return true;
+  }
+  if (is_stopped[i] && chance(4) == 0) {
+    is_stopped[i] = false;
+    kill(pid, SIGCONT);
+  }
   return false;
 }
 
-/* Replace what has died. Returns the deaths. */
-static unsigned look_after(process_id workers[WORKERS], bool locks) {
-  unsigned deaths = 0;
-  for (int i = 0; i < WORKERS; i++) {
+/* From outside, in whatever it is at. */
+static void disturb(void) {
+  unsigned i = (unsigned)chance(WORKERS), presence = arena->presence[i];
+  if (presence == 0 || workers[i] == 0) return;
+  switch (chance(64)) {
+  case 0:
+    arena->died[presence] = 1;
+    kill((pid_t)workers[i], SIGKILL);
+    break;
+  case 1:
+    kill((pid_t)workers[i], SIGSTOP);
+    break;
+  }
+}
+
+static void look_after(bool locks) {
+  for (unsigned i = 0; i < WORKERS; i++) {
     int status;
-    if (!has_ended(workers[i], &status)) continue;
+    if (!has_ended(i, &status)) continue;
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
     deaths++;
-    workers[i] = start_worker(i, locks);
+    start_worker(i, locks);
   }
-  return deaths;
 }
 
-static void end_all(process_id workers[WORKERS]) {
-  arena->over = true;
-  for (int left = WORKERS; left > 0; sleep_ms(1))
-    for (int i = 0; i < WORKERS; i++) {
-      int status;
-      if (workers[i] == 0 || !has_ended(workers[i], &status)) continue;
-      CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
-      workers[i] = 0;
-      left--;
-    }
+/* Returns how many are left. */
+static unsigned let_end(void) {
+  unsigned left = 0;
+  for (unsigned i = 0; i < WORKERS; i++) {
+    int status;
+    if (workers[i] == 0) continue;
+    left++;
+    if (!has_ended(i, &status)) continue;
+    CHECK(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+    workers[i] = 0;
+  }
+  return left;
 }
 
-static unsigned run(bool locks) {
-  process_id workers[WORKERS];
-  unsigned deaths = 0;
+/* 'S': it sleeps; 'T': it is stopped ... */
+static char state_of(process_id id) {
+  char path[40], text[200] = "", *end;
+  snprintf(path, sizeof path, "/proc/%ld/stat", (long)id);
+  FILE *file = fopen(path, "r");
+  if (!file) return '?';
+  bool read = fgets(text, sizeof text, file) != NULL;
+  fclose(file);
+  end = read ? strrchr(text, ')') : NULL;
+  return end ? end[2] : '?';
+}
+
+/* What each of them is at, and the words, in hexadecimal digits. */
+static void fail_stalled(const struct lock_words *words) {
+  char text[560];
+  size_t at = 0;
+  for (unsigned i = 0; i < WORKERS; i++)
+    if (workers[i] != 0)
+      at += (size_t)snprintf(text + at, sizeof text - at, " %x%c",
+                             arena->presence[i], state_of(workers[i]));
+  at += (size_t)snprintf(text + at, sizeof text - at,
+                         "; word %llx high %x drain %x",
+                         (unsigned long long)words->word, (unsigned)words->high,
+                         (unsigned)words->drain);
+  for (int i = 0; i < LOCK_SLOTS && at + 30 < sizeof text; i++)
+    if (words->slot[i])
+      at += (size_t)snprintf(text + at, sizeof text - at, " %d:%llx", i,
+                             (unsigned long long)words->slot[i]);
+  for (unsigned i = 0; i < WORKERS; i++)
+    if (workers[i] != 0) kill_process(workers[i]);
+  test_fail(__FILE__, __LINE__, "nothing moves any more:%s", text);
+}
+
+/* Has anything been done within so many seconds? */
+static void check_moves(unsigned left, const struct lock_words *words) {
+  static uint64_t done, since;
+  uint64_t now = now_ms(), sum = arena->operations + WORKERS - left;
+  if (sum != done || since == 0) {
+    done = sum;
+    since = now;
+  }
+  if (now - since > (TEST_SLOWNESS > 1 ? 60000 : 20000)) fail_stalled(words);
+}
+
+static void run(bool locks, const struct lock_words *words) {
   uint64_t stop = now_ms() + duration();
-  for (int i = 0; i < WORKERS; i++) workers[i] = start_worker(i, locks);
+  state = smem__os_entropy() | 1;
+  for (unsigned i = 0; i < WORKERS; i++) start_worker(i, locks);
   while (now_ms() < stop) {
     sleep_ms(1);
-    deaths += look_after(workers, locks);
+    disturb();
+    look_after(locks);
+    check_moves(WORKERS, words);
   }
-  end_all(workers);
-  return deaths;
+  arena->over = true;
+  for (unsigned left; (left = let_end()) > 0; sleep_ms(1))
+    check_moves(left, words);
 }
 
 static void start_arena(void) {
@@ -221,26 +307,36 @@ static void start_arena(void) {
   CHECK_OK(smem_join(&error)); /* or presences would begin again */
 }
 
+/* Each death was told of as often as it had to be. Returns how many were. */
+static unsigned check_told(void) {
+  unsigned stolen = 0;
+  for (unsigned i = 0; i < PRESENCES; i++) {
+    stolen += arena->stolen[i];
+    if (arena->by_itself[i])
+      CHECK_EQUAL(arena->inside_then[i], arena->stolen[i]);
+    else if (arena->died[i] && arena->inside_now[i])
+      CHECK_EQUAL(1, arena->stolen[i]);
+  }
+  CHECK(arena->told <= stolen); /* who was told may have died of it */
+  return stolen;
+}
+
+static const uint64_t soon = UINT64_C(10000000000);
+
 TEST_FOR(locks_survive_deaths_at_any_step, 1500) {
   smem_told told;
   start_arena();
   CHECK_OK(allocate("a", 1));
-  unsigned deaths = run(true);
   CHECK_OK(smem_latch_open("a", &latch, &error));
-  CHECK_OK(smem_lock(latch, SMEM_EXCLUSIVE, SMEM_FOREVER, &told, &error));
-  arena->told += told.died;
+  run(true, latch->words);
+  smem__sync_stole = note_theft;
+  CHECK_OK(smem_lock(latch, SMEM_EXCLUSIVE, soon, &told, &error));
   if (told.dirty) arena->a = arena->b = sum();
   CHECK(arena->a == sum() && arena->b == sum());
   CHECK_OK(smem_unlock(latch, &error));
-  unsigned holding = 0, stolen = 0;
-  for (int i = 0; i < PRESENCES; i++) {
-    holding += arena->holding[i];
-    stolen += arena->stolen[i];
-  }
-  printf("     %llu locked, %u deaths, %u of them inside, %u found\n",
-         (unsigned long long)arena->operations, deaths, holding,
-         stolen + told.died);
-  CHECK_EQUAL(holding, stolen + told.died);
+  unsigned stolen = check_told();
+  printf("     %llu locked, %u deaths, %u of them inside, each told of once\n",
+         (unsigned long long)arena->operations, deaths, stolen);
   CHECK(deaths > 0);
   smem_latch_close(latch);
   CHECK_OK(free_id("a"));
@@ -251,9 +347,9 @@ TEST_FOR(permits_survive_deaths_at_any_step, 1500) {
   smem_sync *semaphore;
   start_arena();
   CHECK_OK(smem_sync_open(SMEM_SEMAPHORE, "s", PERMITS, &semaphore, &error));
-  unsigned deaths = run(false);
+  run(false, semaphore->words);
   for (int i = 0; i < PERMITS; i++)
-    CHECK_OK(smem_acquire(semaphore, UINT64_C(5000000000), NULL, &error));
+    CHECK_OK(smem_acquire(semaphore, soon, NULL, &error));
   CHECK_CODE(SMEM_TIMEOUT, smem_acquire(semaphore, 0, NULL, &error));
   for (int i = 0; i < PERMITS; i++) CHECK_OK(smem_release(semaphore, &error));
   printf("     %llu acquired, %u deaths\n",
