@@ -159,6 +159,38 @@ TEST(a_dead_reader_leaves) {
   end();
 }
 
+ROLE(waits_for_the_lock) {
+  smem_latch *latch = open_latch("a");
+  CHECK_OK(lock(latch, SMEM_EXCLUSIVE, SMEM_FOREVER));
+  CHECK_OK(smem_unlock(latch, &error));
+  smem_latch_close(latch);
+}
+
+static bool note_waiting(const smem_entry *entry, void *waiting) {
+  *(unsigned *)waiting = entry->waiting;
+  return true;
+}
+
+/* Slots where all bear the presence of somebody who died while he waited. */
+TEST(the_dead_take_no_place_of_those_who_wait) {
+  CHECK_OK(allocate("a", 1));
+  smem_latch *latch = open_latch("a");
+  process_id dead = START(locks_and_stays, "exclusive");
+  await_flag(0, 1);
+  for (int i = 0; i < LOCK_SLOTS; i++)
+    latch->words->slot[i] = SYNC_WHO(latch->words->word) | SLOT_WAITS;
+  kill_process(dead);
+  finish(dead);
+  CHECK_OK(lock(latch, SMEM_EXCLUSIVE, SMEM_FOREVER));
+  process_id waiter = START(waits_for_the_lock, "");
+  for (unsigned waiting = 0; waiting == 0; sleep_ms(5))
+    CHECK_OK(smem_list(note_waiting, &waiting, &error));
+  CHECK_OK(smem_unlock(latch, &error));
+  FINISH(waiter);
+  smem_latch_close(latch);
+  end();
+}
+
 TEST(a_stopped_holder_is_alive) {
   CHECK_OK(allocate("a", 1));
   smem_latch *latch = open_latch("a");

@@ -312,6 +312,61 @@ TEST(what_threads_free_stays_until_it_is_collected) {
   CHECK(!smem__mapping_any());
 }
 
+/* ---- what excludes threads of one process from each other ---------------- */
+
+static smem_latch *latch;
+static smem_sync *permit;
+static unsigned long one, other; /* equal, when nobody is at work */
+
+static void add_to_both(void) {
+  CHECK_EQUAL(one, other);
+  one++;
+  other++;
+}
+
+static void *lock_and_add(void *number) {
+  (void)number;
+  for (int i = 0; i < ROUNDS(4000); i++) {
+    smem_mode mode = i % 4 ? SMEM_EXCLUSIVE : SMEM_SHARED;
+    CHECK_OK(smem_lock(latch, mode, SMEM_FOREVER, NULL, &error));
+    if (mode == SMEM_EXCLUSIVE)
+      add_to_both();
+    else
+      CHECK_EQUAL(one, other);
+    CHECK_OK(smem_unlock(latch, &error));
+  }
+  return NULL;
+}
+
+TEST(threads_that_share_a_lock) {
+  CHECK_OK(allocate("common", 1));
+  CHECK_OK(smem_latch_open("common", &latch, &error));
+  run_threads(lock_and_add);
+  CHECK_EQUAL(THREADS * (ROUNDS(4000) - (ROUNDS(4000) + 3) / 4), one);
+  smem_latch_close(latch);
+  CHECK_OK(free_id("common"));
+  CHECK_OK(smem_leave(&error));
+}
+
+static void *acquire_and_add(void *number) {
+  (void)number;
+  for (int i = 0; i < ROUNDS(4000); i++) {
+    CHECK_OK(smem_acquire(permit, SMEM_FOREVER, NULL, &error));
+    add_to_both();
+    CHECK_OK(smem_release(permit, &error));
+  }
+  return NULL;
+}
+
+TEST(threads_that_share_a_permit) {
+  CHECK_OK(smem_sync_open(SMEM_SEMAPHORE, "common", 1, &permit, &error));
+  run_threads(acquire_and_add);
+  CHECK_EQUAL(THREADS * ROUNDS(4000), one);
+  smem_sync_close(permit);
+  CHECK_OK(free_id("common"));
+  CHECK_OK(smem_leave(&error));
+}
+
 /* ---- fork ---------------------------------------------------------------- */
 
 static void *go_on(void *number) {

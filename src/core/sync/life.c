@@ -29,7 +29,7 @@ bool smem__sync_leave(bool must) {
   uint64_t was;
   struct control *before = smem__party_withdraw(&was);
   if (!must && was != 0 &&
-      (smem__sync_any_open() || smem__latch_any_held(was))) {
+      (smem__sync_open_now > 0 || smem__latch_any_held(was))) {
     smem__party_return(before, was);
     return false;
   }

@@ -6,10 +6,6 @@
 
 #include <string.h>
 
-static _Atomic uint64_t open_now;
-
-bool smem__sync_any_open(void) { return open_now > 0; }
-
 static const char *const kinds[] = {"nothing", "a semaphore", "an event",
                                     "a barrier"};
 
@@ -111,7 +107,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
   sync->party = -1;
   sync->reference.generation = segment->footer.generation;
   smem_copy_text(sync->reference.id, sizeof sync->reference.id, call->id);
-  open_now++;
+  smem__sync_open_now++;
   *result = sync;
   return SMEM_OK;
 }
@@ -174,7 +170,7 @@ void smem_sync_close(smem_sync *sync) {
   if (sync->party >= 0) leave_place(sync);
   smem__os_unmap(sync->address, sync->total);
   smem__os_release(sync);
-  open_now--;
+  smem__sync_open_now--;
 }
 
 /* ---- who takes part ------------------------------------------------------ */

@@ -30,8 +30,9 @@ static struct control *adopt(struct control *control) {
   smem__os_mutex_unlock(&mutex);
   /* Of a control object that was lost. As long as anything is held by it, its
    * lock must not go; that is rare, so it just stays. */
-  if (before != control && was != 0 && smem__latch_any_held(was)) return NULL;
-  return before;
+  bool holds =
+      was != 0 && (smem__sync_open_now > 0 || smem__latch_any_held(was));
+  return before != control && holds ? NULL : before;
 }
 
 static smem_code join(const struct call *call) {

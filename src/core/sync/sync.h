@@ -182,8 +182,8 @@ struct barrier_words {
 /* Does a live process take part in this segment, or may it? */
 bool smem__sync_in_use(const struct control *control,
                        const struct segment *segment);
-/* Has this process any open? */
-bool smem__sync_any_open(void);
+/* How many this process has open. */
+extern _Atomic uint64_t smem__sync_open_now;
 
 /* ---- for life.c ---------------------------------------------------------- */
 

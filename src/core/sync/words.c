@@ -8,6 +8,7 @@ void (*smem__sync_stole)(uint64_t from, bool inside);
 #endif
 
 _Atomic uint64_t smem__sync_own;
+_Atomic uint64_t smem__sync_open_now;
 
 bool smem__lock_is_held(struct lock_words *words, uint64_t who) {
   if (SYNC_WHO(atomic_load(&words->word)) == who) return true;
