@@ -18,6 +18,11 @@ format_bytes <- function(x) {
 # One size, or several, inside a sentence.
 bytes_text <- function(x) trimws(format_bytes(x))
 
+# Whole numbers, all digits of them.
+format_count <- function(x) {
+  ifelse(is.na(x), "?", format(x, scientific = FALSE, big.mark = ",", trim = TRUE))
+}
+
 # The time of today, the day of other days.
 format_when <- function(time) {
   today <- format(time, "%F") == format(Sys.time(), "%F")

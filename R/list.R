@@ -155,6 +155,6 @@ print_states <- function(state, bytes) {
   present <- intersect(names(state_meaning), state)
   count <- vapply(present, function(s) sum(state %in% s), 0L)
   sum <- vapply(present, function(s) sum(bytes[state %in% s], na.rm = TRUE), 0)
-  cat(sprintf("%s %s  %s  %s\n", format(count), format(present),
-              format_bytes(sum), state_meaning[present]), sep = "")
+  cat(sprintf("%s %s  %s  %s\n", format(format_count(count), justify = "right"),
+              format(present), format_bytes(sum), state_meaning[present]), sep = "")
 }

@@ -10,15 +10,16 @@ plot.sharedmemory_list <- function(x, ...) {
     graphics::layout(1)
     graphics::par(saved)
   })
-  graphics::layout(matrix(1:2), heights = c(graphics::lcm(2.5), 1))
+  graphics::layout(matrix(1:2), heights = c(graphics::lcm(3.2), 1))
   draw_capacity(sum(x$resident, na.rm = TRUE), status)
   draw_owners(fold_owners(owner_sums(x), 8), ...)
   invisible(x)
 }
 
-state_colours <- c(live = "#2c7fb8", orphan = "#d95f0e", unknown = "#756bb1",
-                   incomplete = "#fec44f", damaged = "#c51b8a",
-                   foreign = "#969696")
+# Paul Tol's bright colours, which the colour-blind tell apart.
+state_colours <- c(live = "#4477AA", orphan = "#EE6677", unknown = "#AA3377",
+                   incomplete = "#CCBB44", damaged = "#228833",
+                   foreign = "#BBBBBB")
 
 # Bytes by state (rows) and owner (columns).
 owner_sums <- function(x) {
@@ -43,16 +44,18 @@ fold_owners <- function(sums, n) {
 
 # One strip: what is ours, what is others', what is free.
 draw_capacity <- function(ours, status) {
-  graphics::par(mar = c(0.5, 11, 2, 2))
+  graphics::par(mar = c(2, 11, 2, 2))
   if (is.na(status$capacity)) {
     graphics::plot.new()
     graphics::title(main = paste("Shared memory:", bytes_text(ours)), adj = 0)
     return(invisible())
   }
   parts <- c(ours, max(status$used - ours, 0), status$capacity - status$used)
+  scale <- binary_scale(status$capacity)
   graphics::barplot(matrix(parts), horiz = TRUE, axes = FALSE, las = 1,
-                    names.arg = "file system", border = NA,
-                    col = c("#253494", "#bdbdbd", "#f0f0f0"))
+                    names.arg = "file system", border = NA, xlim = range(scale),
+                    col = c("#4477AA", "#BBBBBB", "#EEEEEE"))
+  graphics::axis(1, scale, bytes_text(scale))
   graphics::title(adj = 0, cex.main = 1, main = sprintf(
     "%s here, %s others', %s free", bytes_text(parts[1]), bytes_text(parts[2]),
     bytes_text(parts[3])))
@@ -62,24 +65,26 @@ draw_owners <- function(sums, ...) {
   used <- rowSums(sums) > 0
   shown <- sums[used, rev(seq_len(ncol(sums))), drop = FALSE]
   if (!any(used)) shown <- sums[1, , drop = FALSE]
-  most <- max(colSums(shown), 1)
-  graphics::par(mar = c(3, 11, 1.5, 2))
-  graphics::barplot(shown, horiz = TRUE, las = 1, axes = FALSE, border = NA,
-                    names.arg = clip(colnames(shown), 22), xlim = c(0, most),
+  scale <- binary_scale(max(colSums(shown)))
+  # Bars start at the top and are no wider than those of a few owners.
+  empty <- matrix(0, nrow(shown), max(4 - ncol(shown), 0))
+  graphics::par(mar = c(3, 11, 2.5, 2))
+  graphics::barplot(cbind(empty, shown), horiz = TRUE, las = 1, axes = FALSE,
+                    names.arg = c(rep("", ncol(empty)), clip(colnames(shown), 22)),
+                    xlim = range(scale), border = NA,
                     col = state_colours[rownames(shown)], ...)
-  at <- binary_ticks(most)
-  graphics::axis(1, at, bytes_text(at))
+  graphics::axis(1, scale, bytes_text(scale))
   if (any(used))
     graphics::legend(
-      "bottomright", bty = "n", border = NA,
+      "topleft", inset = c(0, -0.13), xpd = NA, horiz = TRUE, bty = "n", border = NA,
       fill = state_colours[rownames(shown)],
       legend = paste(rownames(shown), bytes_text(rowSums(shown)))
     )
 }
 
-# Round numbers of the unit that fits.
-binary_ticks <- function(most) {
-  unit <- 1024^floor(log(max(most, 1), 1024))
-  at <- pretty(c(0, most / unit), 5) * unit
-  at[at <= most]
+# Round numbers of the unit that fits, from 0 to `most` or beyond it.
+binary_scale <- function(most) {
+  most <- max(most, 4) # bytes
+  unit <- 1024^floor(log(most, 1024))
+  pretty(c(0, most / unit), 4) * unit
 }

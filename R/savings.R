@@ -84,7 +84,7 @@ print.sharedmemory_savings <- function(x, n = 20, ...) {
       Id = clip(x$Id, 16),
       what = format_what(x$class, x$dim, 28),
       size = format_bytes(x$size),
-      processes = ifelse(is.na(x$processes), "?", format(x$processes)),
+      processes = format_count(x$processes),
       saved = format_bytes(x$saved),
       copied = format_bytes(x$copied)
     )

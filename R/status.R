@@ -111,7 +111,7 @@ print.sharedmemory_status <- function(x, ...) {
     print_columns(data.frame(namespace = x$shares$namespace,
                              user = clip(x$shares$user, 24),
                              state = x$shares$state,
-                             segments = format(x$shares$segments),
+                             segments = format_count(x$shares$segments),
                              resident = format_bytes(x$shares$bytes)),
                   left = c("namespace", "user", "state"))
   }

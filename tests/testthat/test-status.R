@@ -135,3 +135,23 @@ test_that("what is in the way does not keep the status from being told", {
   unlink(c(control_file(namespace), segment_file("a", namespace)), recursive = TRUE)
   remove_damaged()
 })
+
+test_that("large numbers are printed with all their digits, and with a unit", {
+  local_clean_shm()
+  allocateSharedMemory(10)
+  status <- sharedMemoryStatus()
+  status$shares$segments <- rep(1e5, nrow(status$shares))
+  expect_output(print(status), " 100,000 ", fixed = TRUE)
+  freeSharedMemory(listSharedObjects()$Id)
+  expect_identical(sharedmemory:::format_count(c(1, 12345678, NA)),
+                   c("1", "12,345,678", "?"))
+})
+
+test_that("the scale of a picture reaches its longest bar, in round numbers", {
+  for (most in c(0, 4, 1000, 1024, 1025, 7 * 2^20, 1.3 * 2^30, 2^50)) {
+    scale <- sharedmemory:::binary_scale(most)
+    expect_identical(scale[1], 0)
+    expect_gte(max(scale), most)
+    expect_identical(anyDuplicated(sharedmemory:::bytes_text(scale)), 0L)
+  }
+})
