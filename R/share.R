@@ -14,6 +14,13 @@
 #' it is given back as it is, unless it gets a name. A vector that occurs several times
 #' is there once; sequences such as `1:1e9` are stored as their ends.
 #'
+#' What is shared already is not copied: an object or a part of one is given back as it
+#' is, and inside of another object it is a reference. The other object keeps it then;
+#' so it must stay as long: of this process and with the same lifetime, or with the
+#' lifetime `"freed"`. Otherwise it is copied, and so is what is shared in functions and
+#' environments, and more than 1000 objects in one. From R 4.3 on views of sealed
+#' segments, see [viewSharedMemory()], are referred to likewise.
+#'
 #' From R 4.3 on an object is one reference, and a list's elements are made when they
 #' are first asked for. Before, lists are ordinary ones, and each vector of 4 KiB or 512
 #' strings and more is a reference; smaller ones travel by value.

@@ -63,25 +63,9 @@ static const char *implicit_class(SEXP x, SEXP dim) {
 
 /* ---- extent -------------------------------------------------------------- */
 
-struct search {
-  const char *name;
-  SEXP value;
-};
-
-static void look(SEXP tag, SEXP value, void *context) {
-  struct search *search = context;
-  if (strcmp(CHAR(PRINTNAME(tag)), search->name) == 0) search->value = value;
-}
-
-/* As it is stored: Rf_getAttrib() writes compact row names out. */
-static SEXP attribute(SEXP x, const char *name) {
-  struct search search = {name, R_NilValue};
-  r_each_attribute(x, look, &search);
-  return search.value;
-}
-
+/* Rf_getAttrib() would write compact ones out. */
 static double count_rows(SEXP x) {
-  SEXP names = attribute(x, "row.names");
+  SEXP names = r_attribute(x, R_RowNamesSymbol);
   bool compact = TYPEOF(names) == INTSXP && XLENGTH(names) == 2 &&
                  INTEGER_ELT(names, 0) == NA_INTEGER;
   if (!compact) return (double)Rf_xlength(names);
@@ -92,13 +76,15 @@ static double count_rows(SEXP x) {
 /* No methods are called: they may do anything, and take any time. */
 void r_describe(SEXP x, char what[SMEM_WHAT_SIZE],
                 char extent[SMEM_WHAT_SIZE]) {
-  SEXP dim = Rf_getAttrib(x, R_DimSymbol), class = attribute(x, "class");
+  SEXP dim = Rf_getAttrib(x, R_DimSymbol),
+       class = r_attribute(x, R_ClassSymbol);
   what[0] = extent[0] = '\0';
   if (TYPEOF(class) == STRSXP)
     append_classes(what, class);
   else
     append(what, implicit_class(x, dim));
-  if (Rf_isS4(x) && dim == R_NilValue) dim = attribute(x, "Dim"); /* Matrix */
+  if (Rf_isS4(x) && dim == R_NilValue)
+    dim = r_attribute(x, Rf_install("Dim")); /* of Matrix */
   if (TYPEOF(dim) == INTSXP) {
     for (R_xlen_t i = 0; i < XLENGTH(dim); i++)
       if (!append_number(extent, INTEGER_ELT(dim, i))) break;

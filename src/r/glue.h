@@ -171,6 +171,14 @@ SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
 bool r_is_view(SEXP x);
 /* r_id_of() of a view, NA of all else. */
 SEXP r_view_id(SEXP x, SEXP full);
+/* Is it a view of a sealed segment, or of a part of it, and nothing else? */
+bool r_view_is_of_sealed(SEXP x, smem_reference *reference);
+/* As r_view_of_reference(), for what comes from elsewhere: if it cannot be
+ * opened, the first use says why. NULL: *wrong says what is. */
+SEXP r_view_of_part(const smem_reference *reference, const char **wrong);
+/* While this is above 0 views, and leaves of shared objects, travel by value.
+ */
+extern int r_by_value;
 /* May a write to this segment change the elements of `x`? */
 bool r_view_shows(SEXP x, const char *id);
 

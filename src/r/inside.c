@@ -1,36 +1,5 @@
-/* What is in an R object: attributes, and leaves. */
+/* The leaves in an R object. */
 #include "shared.h"
-
-/* ---- attributes ---------------------------------------------------------- */
-
-#if R_VERSION >= R_Version(4, 6, 0)
-struct visitor {
-  void (*visit)(SEXP tag, SEXP value, void *context);
-  void *context;
-};
-
-static SEXP visit_attribute(SEXP tag, SEXP value, void *data) {
-  const struct visitor *visitor = data;
-  visitor->visit(tag, value, visitor->context);
-  return NULL;
-}
-
-void r_each_attribute(SEXP x,
-                      void (*visit)(SEXP tag, SEXP value, void *context),
-                      void *context) {
-  struct visitor visitor = {visit, context};
-  if (ANY_ATTRIB(x)) R_mapAttrib(x, visit_attribute, &visitor);
-}
-#else
-void r_each_attribute(SEXP x,
-                      void (*visit)(SEXP tag, SEXP value, void *context),
-                      void *context) {
-  for (SEXP at = ATTRIB(x); at != R_NilValue; at = CDR(at))
-    visit(TAG(at), CAR(at), context);
-}
-#endif
-
-/* ---- leaves -------------------------------------------------------------- */
 
 /* R wraps a large vector in one of its own to set attributes. */
 SEXP r_leaf_behind(SEXP x) {
@@ -73,14 +42,4 @@ SEXP r_leaf_inside(SEXP x) {
       TYPEOF(x) != SYMSXP && TYPEOF(x) != ENVSXP)
     r_each_attribute(x, search_attribute, &search);
   return search.found;
-}
-
-/* ---- sequences ----------------------------------------------------------- */
-
-SEXP r_sequence(double first, double last) {
-  SEXP from = PROTECT(Rf_ScalarReal(first)), to = PROTECT(Rf_ScalarReal(last));
-  SEXP call = PROTECT(Rf_lang3(Rf_install(":"), from, to));
-  SEXP x = Rf_eval(call, R_BaseEnv);
-  UNPROTECT(3);
-  return x;
 }

@@ -17,16 +17,12 @@ enum { OWN_PAGES = 65536 };
 
 static R_altrep_class_t classes[R_TYPES];
 
-static smem_kind kind_of(SEXP x) {
-  return (smem_kind)(SMEM_RAW + r_type_of(x));
-}
-
 static uint64_t size_of(SEXP x) {
-  return r_leaf(x)->length * smem_kind_size(kind_of(x));
+  return r_leaf(x)->length * smem_kind_size(r_kind_of(x));
 }
 
 static bool is_own(SEXP x) {
-  return R_altrep_inherits(x, classes[kind_of(x) - SMEM_RAW]);
+  return R_altrep_inherits(x, classes[r_kind_of(x) - SMEM_RAW]);
 }
 
 /* R uses logicals as indexes by their value, so that another one would corrupt
@@ -43,7 +39,7 @@ static void check_logicals(struct leaf *leaf) {
 static const char *find(SEXP x) {
   struct leaf *leaf = r_leaf(x);
   if (leaf->written) return leaf->bytes;
-  smem_node node = r_leaf_find(leaf, kind_of(x));
+  smem_node node = r_leaf_find(leaf, r_kind_of(x));
   leaf->bytes = (const char *)leaf->object->tree.bytes + node.where;
   if (TYPEOF(x) == LGLSXP && !leaf->checked) {
     leaf->epoch = 0; /* as long as it is not known to be good */
@@ -108,14 +104,14 @@ static SEXP duplicate(SEXP x, Rboolean deep) {
   const struct leaf *leaf = r_leaf(x);
   if (!leaf->written && !leaf->object->handle) {
     /* A copy of what is not there is not there either. */
-    return r_numbers_new(kind_of(x), r_leaf_pointer(x), leaf->node,
+    return r_numbers_new(r_kind_of(x), r_leaf_pointer(x), leaf->node,
                          leaf->length);
   }
   if (deep || size_of(x) < OWN_PAGES || !r_numbers_is_pristine(x)) return NULL;
   SEXP alias = PROTECT(r_object_alias(leaf->object));
-  SEXP copy = alias == R_NilValue
-                  ? NULL
-                  : r_numbers_new(kind_of(x), alias, leaf->node, leaf->length);
+  SEXP copy = alias == R_NilValue ? NULL
+                                  : r_numbers_new(r_kind_of(x), alias,
+                                                  leaf->node, leaf->length);
   UNPROTECT(1);
   return copy;
 }

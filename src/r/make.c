@@ -137,17 +137,9 @@ static SEXP make_strings(SEXP pointer, uint64_t number, const smem_node *node,
   return r_strings_copy(r_object_of(pointer), node);
 }
 
-static SEXP make_list(SEXP pointer, uint64_t number, const smem_node *node,
-                      enum r_form form) {
-#if HAS_ALTLIST
-  if (form != R_ATTRIBUTE && node->length > 0)
-    return r_lists_new(pointer, number, node->length);
-#else
-  (void)number;
-  (void)form;
-#endif
-  /* Each node has one place. Otherwise a few that are damaged, each of them in
-   * the next one twice, would take all memory. */
+/* Each node has one place. Otherwise a few that are damaged, each of them in
+ * the next one twice, would take all memory. */
+static SEXP make_ordinary_list(SEXP pointer, const smem_node *node) {
   struct object *object = r_object_of(pointer);
   object->made += node->length;
   if (object->made > object->tree.nodes)
@@ -158,6 +150,36 @@ static SEXP make_list(SEXP pointer, uint64_t number, const smem_node *node,
     SET_VECTOR_ELT(x, (R_xlen_t)i, r_make(pointer, node->where + i, R_ELEMENT));
   UNPROTECT(1);
   return x;
+}
+
+static SEXP make_list(SEXP pointer, uint64_t number, const smem_node *node,
+                      enum r_form form) {
+#if HAS_ALTLIST
+  if (form != R_ATTRIBUTE && node->length > 0)
+    return r_lists_new(pointer, number, node->length);
+#else
+  (void)number;
+  (void)form;
+#endif
+  return make_ordinary_list(pointer, node);
+}
+
+/* A list that is a part. Where it is an ordinary one, the other object must be
+ * there. */
+static SEXP make_list_of_object(SEXP other, uint64_t number, uint64_t length,
+                                enum r_form form) {
+#if HAS_ALTLIST
+  if (form != R_ATTRIBUTE) return r_lists_new(other, number, length);
+#else
+  (void)form;
+#endif
+  struct object *object = r_object_of(other);
+  r_object_open(object, SMEM_AS_PART);
+  smem_node node = r_object_node(object, number);
+  if (node.kind != SMEM_LIST || node.length != length)
+    r_object_wrong(object, "it is not what another object has as a part");
+  object->made = 0;
+  return make_ordinary_list(other, &node);
 }
 
 static SEXP make_sequence(const struct object *object, const smem_node *node) {
@@ -189,6 +211,39 @@ static SEXP make_same(SEXP pointer, const smem_node *node, enum r_form form) {
   return r_make(pointer, node->where, form);
 }
 
+/* What is in another object; its attributes are in this one. */
+static SEXP make_of_object(SEXP pointer, const smem_node *node,
+                           const smem_part *part, enum r_form form) {
+  unsigned kind = smem_part_kind(node->more);
+  uint64_t number = smem_part_node(node->more);
+  SEXP other = PROTECT(r_object_pointer(&part->reference)), x = NULL;
+  if (smem_kind_size(kind) > 0)
+    x = r_numbers_new(kind, other, number, node->length);
+  else if (kind == SMEM_STRINGS)
+    x = r_strings_new(other, number, node->length);
+  else if (kind == SMEM_LIST)
+    x = make_list_of_object(other, number, node->length, form);
+  if (!x || node->length == 0)
+    r_object_wrong(r_object_of(pointer), "a part is not what it can be");
+  PROTECT(x);
+  if (r_leaf_behind(x) == x) r_leaf_keep(x, pointer);
+  UNPROTECT(2);
+  return x;
+}
+
+static SEXP make_part(SEXP pointer, const smem_node *node, enum r_form form) {
+  const struct object *object = r_object_of(pointer);
+  smem_part part;
+  const char *wrong = smem_tree_part(&object->tree, node->where, &part);
+  if (!wrong && part.is_object)
+    return make_of_object(pointer, node, &part, form);
+  SEXP x = wrong ? R_NilValue : r_view_of_part(&part.reference, &wrong);
+  if (!wrong && (uint64_t)XLENGTH(x) != node->length)
+    wrong = "a part has another length";
+  if (wrong) r_object_wrong(object, wrong);
+  return x;
+}
+
 static SEXP make_value(SEXP pointer, uint64_t number, const smem_node *node,
                        enum r_form form) {
   struct object *object = r_object_of(pointer);
@@ -207,6 +262,8 @@ static SEXP make_value(SEXP pointer, uint64_t number, const smem_node *node,
     return make_sequence(object, node);
   case SMEM_SAME:
     return make_same(pointer, node, form);
+  case SMEM_PART:
+    return make_part(pointer, node, form);
   case SMEM_ATTRIBUTES:
     r_object_wrong(object, "attributes are where a value should be");
   default:

@@ -5,6 +5,7 @@
  * behind all that was found before. So the array of them is also the queue of
  * those that are still to be looked at, and there is no recursion. */
 #include "dictionary.h"
+#include "held.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,16 +26,18 @@ struct plan {
   SEXP blobs; /* likewise: what goes into the blob, the last one first */
   uint64_t blob_count;
   SEXP stream; /* the blob's bytes */
-  uint64_t at, node_at, blob_at;
+  struct held held;
+  uint64_t at, node_at, blob_at, part_at;
 };
 
 static void fail_no_memory(void) {
   r_fail(SMEM_NO_MEMORY, "share", "", "there is no memory for the plan");
 }
 
-struct plan *r_plan_new(void) {
+struct plan *r_plan_new(smem_lifetime lifetime) {
   struct plan *plan = calloc(1, sizeof *plan);
   if (!plan) fail_no_memory();
+  plan->held.lifetime = lifetime;
   return plan;
 }
 
@@ -45,6 +48,7 @@ void r_plan_dispose(struct plan *plan) {
   free(plan->dictionaries);
   r_numbering_dispose(&plan->seen);
   free(plan->seen_nodes);
+  r_held_dispose(&plan->held);
   free(plan->nodes);
   free(plan->sources);
   free(plan);
@@ -130,31 +134,6 @@ static void plan_attributes(struct plan *plan, SEXP x, uint64_t number) {
 
 /* ---- values -------------------------------------------------------------- */
 
-static smem_kind kind_of(SEXP x) {
-  switch (TYPEOF(x)) {
-  case NILSXP:
-    return SMEM_NULL;
-  case RAWSXP:
-    return SMEM_RAW;
-  case LGLSXP:
-    return SMEM_LOGICAL;
-  case INTSXP:
-    return SMEM_INTEGER;
-  case REALSXP:
-    return SMEM_DOUBLE;
-  case CPLXSXP:
-    return SMEM_COMPLEX;
-  case STRSXP:
-    return SMEM_STRINGS;
-  case VECSXP:
-    return SMEM_LIST;
-  case S4SXP:
-    return Rf_isS4(x) ? SMEM_S4 : SMEM_BLOB;
-  default:
-    return SMEM_BLOB;
-  }
-}
-
 /* The ALTREP class of R's own compact sequences. */
 static bool is_compact(SEXP x) {
   static SEXP classes[2]; /* integer, double */
@@ -238,12 +217,15 @@ static void plan_blob(struct plan *plan, SEXP x, smem_node *node) {
 
 static void plan_node(struct plan *plan, uint64_t number) {
   SEXP x = plan->sources[number];
-  smem_node node = {.kind = (uint8_t)kind_of(x)};
+  smem_node node = {.kind = (uint8_t)r_kind_of(x)};
   bool is_vector = smem_kind_size(node.kind) > 0 || node.kind == SMEM_STRINGS;
   if (plan->nodes[number].kind == SMEM_ATTRIBUTES) return;
   if (node.kind != SMEM_BLOB && Rf_isS4(x)) node.flags = SMEM_NODE_S4;
   if (is_vector || node.kind == SMEM_LIST) node.length = (uint64_t)XLENGTH(x);
-  if (is_vector && node.length >= SHARED_ELEMENTS && plan_same(plan, x, number))
+  /* The whole is always written: it is to be another object. */
+  bool held = number > 0 && r_held_find(&plan->held, x, &node);
+  if (!held && is_vector && node.length >= SHARED_ELEMENTS &&
+      plan_same(plan, x, number))
     return;
   if (smem_kind_size(node.kind) > 0 && !plan_sequence(x, &node))
     node.where = place(plan, node.length * smem_kind_size(node.kind));
@@ -303,6 +285,10 @@ void r_plan_make(struct plan *plan, SEXP x, SEXP kept) {
       r_check(SMEM_OK, &none);
   }
   plan_stream(plan);
+  plan->part_at = smem_place(plan->at, 8);
+  size_t parts;
+  r_held_parts(&plan->held, &parts);
+  plan->at = plan->part_at + parts * SMEM_PART_SIZE;
   plan->node_at = smem_place(plan->at, 8);
   plan->at = plan->node_at + plan->count * sizeof *plan->nodes;
 }
@@ -364,11 +350,26 @@ static smem_code write_data(const struct plan *plan, smem_writer *writer,
   return code;
 }
 
+static smem_code write_parts(const struct plan *plan, smem_writer *writer,
+                             smem_error *error) {
+  size_t count;
+  const smem_part *parts = r_held_parts(&plan->held, &count);
+  smem_code code = smem_write_pad(writer, plan->part_at, error);
+  for (size_t i = 0; i < count && code == SMEM_OK; i++) {
+    unsigned char bytes[SMEM_PART_SIZE];
+    smem_part_write(&parts[i], bytes);
+    code = smem_write_next(writer, bytes, sizeof bytes, error);
+  }
+  return code;
+}
+
 smem_code r_plan_write(const struct plan *plan, smem_writer *writer,
                        smem_publication *publication, smem_error *error) {
   smem_code code = write_data(plan, writer, error);
   publication->nodes = plan->count;
   publication->node_at = plan->node_at;
+  publication->part_at = plan->part_at;
+  publication->parts = r_held_parts(&plan->held, &publication->part_count);
   if (plan->blob_count > 0) {
     publication->blob_at = plan->blob_at;
     publication->blob_size = (uint64_t)XLENGTH(plan->stream);
@@ -377,6 +378,7 @@ smem_code r_plan_write(const struct plan *plan, smem_writer *writer,
       code = smem_write_blob(writer, RAW_RO(plan->stream),
                              publication->blob_size, error);
   }
+  if (code == SMEM_OK) code = write_parts(plan, writer, error);
   if (code == SMEM_OK) code = smem_write_pad(writer, plan->node_at, error);
   if (code == SMEM_OK)
     code = smem_write_next(writer, plan->nodes,

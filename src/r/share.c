@@ -56,31 +56,18 @@ static smem_code write_object(struct sharing *sharing, smem_error *error) {
 static SEXP share(void *data) {
   struct sharing *sharing = data;
   smem_error error;
-  sharing->plan = r_plan_new();
+  sharing->plan = r_plan_new(sharing->lifetime);
   r_plan_make(sharing->plan, sharing->x, sharing->kept);
   smem_code code = write_object(sharing, &error);
   r_check(code, &error);
   r_plan_dispose(sharing->plan);
   sharing->plan = NULL;
   SEXP pointer = PROTECT(r_object_pointer(&sharing->reference));
-  r_object_open(r_object_of(pointer), true);
+  r_object_open(r_object_of(pointer), SMEM_BY_NAME);
   SEXP x = r_make_object(pointer);
   sharing->done = true; /* the pointer's finalizer lets it go */
   UNPROTECT(1);
   return x;
-}
-
-/* The whole of a shared object, as it was. */
-static bool is_shared_already(SEXP x) {
-  if (!ALTREP(x)) return false;
-  SEXP leaf = r_leaf_behind(x);
-  smem_error ignored;
-  bool there = false;
-  if (leaf != x || r_leaf(leaf)->node != 0 || !r_leaf_is_pristine(leaf))
-    return false;
-  const smem_reference *reference = &r_leaf(leaf)->object->reference;
-  return r_leaf(leaf)->object->handle &&
-         smem_exists(reference->id, &there, &ignored) == SMEM_OK && there;
 }
 
 static bool can_be_shared(SEXP x) {
@@ -105,7 +92,7 @@ SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
                       "names that begin with \"/\" are those of "
                       "other programs' objects");
   }
-  if (!sharing.name && (!can_be_shared(x) || is_shared_already(x))) return x;
+  if (!sharing.name && (!can_be_shared(x) || r_is_shared_already(x))) return x;
   PROTECT(name);
   sharing.kept = PROTECT(Rf_cons(R_NilValue, R_NilValue));
   r_reclaim_once();
@@ -135,7 +122,7 @@ SEXP r_open_shared(SEXP name) {
                     "this segment does not hold a shared object; see "
                     "viewSharedMemory() for its bytes");
   SEXP pointer = PROTECT(r_object_pointer(&reference));
-  r_object_open(r_object_of(pointer), true);
+  r_object_open(r_object_of(pointer), SMEM_BY_NAME);
   SEXP x = r_make_object(pointer);
   UNPROTECT(2);
   return x;
@@ -152,7 +139,10 @@ SEXP r_shared_id(SEXP x, SEXP full) {
   SEXP leaf = r_leaf_inside(x);
   if (!leaf) return r_view_id(x, full);
   r_pointer_collect();
-  const struct object *object = r_leaf(leaf)->object;
+  /* Of a vector that a list holds as a part, the list is meant. */
+  SEXP keeper = leaf == r_leaf_behind(x) ? R_NilValue : r_leaf_keeper(leaf);
+  const struct object *object =
+      keeper == R_NilValue ? r_leaf(leaf)->object : r_object_of(keeper);
   bool with_space = r_flag("find", "full", full);
   SEXP id = PROTECT(r_id_of(&object->reference, object->handle, with_space));
   SEXP result = Rf_ScalarString(id);

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-int r_by_value;
-
 /* Those that can be found again, by their generation. */
 enum { BUCKETS = 256 };
 static struct object *known[BUCKETS];
@@ -15,8 +13,9 @@ static struct object **bucket(uint64_t generation) {
 
 /* ---- the pointer --------------------------------------------------------- */
 
-/* What the pointer protects: the record, the blob's list, the sign. */
-enum { RECORD, BLOBS, SIGN, PARTS };
+/* What the pointer protects: the record, the blob's list, the sign, the
+ * pointers of the objects that it has as parts. */
+enum { RECORD, BLOBS, SIGN, HELD, PARTS };
 
 static void forget(const struct object *object) {
   struct object **at = bucket(object->reference.generation);
@@ -56,12 +55,18 @@ static SEXP new_pointer(const smem_reference *reference) {
   return pointer;
 }
 
-SEXP r_object_pointer(const smem_reference *reference) {
-  struct object **at = bucket(reference->generation), *object = *at;
-  while (object && object->reference.generation != reference->generation)
+static struct object *find_known(uint64_t generation) {
+  struct object *object = *bucket(generation);
+  while (object && object->reference.generation != generation)
     object = object->next;
+  return object;
+}
+
+SEXP r_object_pointer(const smem_reference *reference) {
+  struct object *object = find_known(reference->generation);
   if (object) return object->pointer;
   SEXP pointer = new_pointer(reference);
+  struct object **at = bucket(reference->generation);
   object = R_ExternalPtrAddr(pointer);
   object->next = *at;
   *at = object;
@@ -94,11 +99,11 @@ void r_object_wrong(const struct object *object, const char *wrong) {
 }
 
 /* *wrong: what is, of an object that can be opened but not read. */
-static smem_code open_object(struct object *object, bool by_name,
-                             const char **wrong, smem_error *error) {
+static smem_code open_one(struct object *object, enum smem_arrival arrival,
+                          const char **wrong, smem_error *error) {
   bool mine;
   *wrong = NULL;
-  smem_code code = smem_object_open(&object->reference, by_name,
+  smem_code code = smem_object_open(&object->reference, arrival,
                                     &object->handle, &mine, error);
   if (code != SMEM_OK) return code;
   *wrong = smem_tree_open(&object->tree, object->handle->address,
@@ -108,6 +113,45 @@ static smem_code open_object(struct object *object, bool by_name,
   if (object->finalized) R_RegisterCFinalizer(object->pointer, finalize);
   object->finalized = false;
   return SMEM_OK;
+}
+
+static void open_part(struct object *object);
+
+/* As long as this object is open, so are they, whatever becomes of their names.
+ * `open`: what is not open yet is opened; what cannot be says so when it is
+ * used. */
+static void hold_parts(struct object *object, bool open) {
+  if (!object->handle || object->tree.parts == 0) return;
+  R_xlen_t n = (R_xlen_t)object->tree.parts;
+  SEXP held = Rf_allocVector(VECSXP, n);
+  SET_VECTOR_ELT(R_ExternalPtrProtected(object->pointer), HELD, held);
+  for (R_xlen_t i = 0; i < n; i++) {
+    smem_part part;
+    if (smem_tree_part(&object->tree, (uint64_t)i, &part) || !part.is_object ||
+        !(open || find_known(part.reference.generation)))
+      continue;
+    SEXP pointer = r_object_pointer(&part.reference);
+    SET_VECTOR_ELT(held, i, pointer);
+    if (open) open_part(r_object_of(pointer));
+  }
+}
+
+/* Its own parts are among those that were opened before it. */
+static void open_part(struct object *object) {
+  smem_error ignored;
+  const char *wrong;
+  if (object->handle) return;
+  if (open_one(object, SMEM_AS_PART, &wrong, &ignored) == SMEM_OK)
+    hold_parts(object, false);
+}
+
+static smem_code open_object(struct object *object, enum smem_arrival arrival,
+                             const char **wrong, smem_error *error) {
+  smem_code code = open_one(object, arrival, wrong, error);
+  if (code != SMEM_OK || *wrong || object->tree.parts == 0) return code;
+  hold_parts(object, true);
+  if (arrival == SMEM_BY_REFERENCE) smem_object_received(&object->reference);
+  return code;
 }
 
 /* Say what has become of it, and how to avoid that. */
@@ -122,11 +166,11 @@ static void explain(smem_error *error) {
         "what unshare() makes of it");
 }
 
-void r_object_open(struct object *object, bool by_name) {
+void r_object_open(struct object *object, enum smem_arrival arrival) {
   smem_error error;
   const char *wrong;
   if (object->handle) return;
-  smem_code code = open_object(object, by_name, &wrong, &error);
+  smem_code code = open_object(object, arrival, &wrong, &error);
   if (code != SMEM_OK) explain(&error);
   r_check(code, &error);
   if (wrong) r_object_wrong(object, wrong);
@@ -138,7 +182,7 @@ void r_object_receive(struct object *object) {
   if (object->handle)
     smem_object_received(&object->reference);
   else
-    open_object(object, false, &wrong, &ignored);
+    open_object(object, SMEM_BY_REFERENCE, &wrong, &ignored);
 }
 
 SEXP r_object_alias(const struct object *object) {
@@ -224,9 +268,20 @@ SEXP r_leaf_pointer(SEXP x) {
   return R_ExternalPtrProtected(R_altrep_data2(x));
 }
 
+/* The tag holds the record, and with it what it keeps. */
+SEXP r_leaf_keeper(SEXP x) {
+  SEXP tag = R_ExternalPtrTag(R_altrep_data2(x));
+  return TYPEOF(tag) == LISTSXP ? CDR(tag) : R_NilValue;
+}
+
+void r_leaf_keep(SEXP x, SEXP keeper) {
+  SEXP address = R_altrep_data2(x);
+  R_SetExternalPtrTag(address, Rf_cons(R_ExternalPtrTag(address), keeper));
+}
+
 smem_node r_leaf_find(struct leaf *leaf, smem_kind kind) {
   struct object *object = leaf->object;
-  r_object_open(object, false);
+  r_object_open(object, SMEM_BY_REFERENCE);
   smem_node node = r_object_node(object, leaf->node);
   if (node.kind != kind || node.length != leaf->length)
     r_object_wrong(object,

@@ -52,8 +52,8 @@ struct leaf {
 SEXP r_object_pointer(const smem_reference *reference);
 struct object *r_object_of(SEXP pointer);
 
-/* Open it. Throws. `by_name`: it was not sent, see smem_object_open(). */
-void r_object_open(struct object *object, bool by_name);
+/* Open it, and its parts. Throws. */
+void r_object_open(struct object *object, enum smem_arrival arrival);
 /* The same for what has come in by a reference: counts it, and never throws. */
 void r_object_receive(struct object *object);
 /* The same object once more, with a mapping of its own. R_NilValue if that
@@ -87,6 +87,10 @@ static inline struct leaf *r_leaf(SEXP x) {
   return R_ExternalPtrAddr(R_altrep_data2(x));
 }
 SEXP r_leaf_pointer(SEXP x);
+/* The pointer of the object that holds it as a part, which stays as long as the
+ * leaf; R_NilValue: it is its own object's. */
+SEXP r_leaf_keeper(SEXP x);
+void r_leaf_keep(SEXP x, SEXP keeper);
 
 /* Is what it knows of the memory good? Otherwise r_leaf_find(). */
 static inline bool r_leaf_is_found(const struct leaf *leaf) {
@@ -105,9 +109,6 @@ Rboolean r_leaf_inspect(SEXP x, int before, int deep, int vectors,
 SEXP r_leaf_state(SEXP x);
 /* The Unserialize method: `class` is one of ours that R found by its name. */
 SEXP r_leaf_of_state(SEXP class, SEXP state);
-
-/* While this is above 0 all leaves travel by value. */
-extern int r_by_value;
 
 /* ---- classes ------------------------------------------------------------- */
 
@@ -129,12 +130,17 @@ bool r_is_numbers(SEXP x);
 bool r_is_strings(SEXP x);
 bool r_is_list(SEXP x);
 
-/* ---- looking: inside.c --------------------------------------------------- */
+/* ---- looking: look.c ----------------------------------------------------- */
 
 /* Attributes in their order: call `visit` for each. */
 void r_each_attribute(SEXP x,
                       void (*visit)(SEXP tag, SEXP value, void *context),
                       void *context);
+
+/* The value of an attribute as it is stored, or R_NilValue. */
+SEXP r_attribute(SEXP x, SEXP tag);
+
+smem_kind r_kind_of(SEXP x);
 
 /* first:last, as R makes it: compact. */
 SEXP r_sequence(double first, double last);
@@ -142,6 +148,8 @@ SEXP r_sequence(double first, double last);
 /* Its class and its extent as text, cut with "..." at its end: "data.frame",
  * "1000 x 3". describe.c. */
 void r_describe(SEXP x, char what[SMEM_WHAT_SIZE], char extent[SMEM_WHAT_SIZE]);
+
+/* ---- leaves in objects: inside.c ----------------------------------------- */
 
 /* The leaf that x is, perhaps in a wrapper of R's; NULL: it is none. */
 SEXP r_leaf_behind(SEXP x);
@@ -153,6 +161,10 @@ bool r_numbers_is_pristine(SEXP x);
 bool r_strings_is_pristine(SEXP x);
 bool r_lists_is_pristine(SEXP x);
 bool r_leaf_is_pristine(SEXP x);
+
+/* Is x a shared object, or a vector or list in one, that others can find?
+ * same.c. */
+bool r_is_shared_already(SEXP x);
 
 /* ---- making: make.c ------------------------------------------------------ */
 
@@ -176,7 +188,7 @@ struct plan;
 /* Where to write what: knows exactly how many bytes it will take. To be
  * disposed of, also when r_plan_make() jumps. `kept`: a pair that the caller
  * protects as long as the plan is used, and x as well. */
-struct plan *r_plan_new(void);
+struct plan *r_plan_new(smem_lifetime lifetime);
 void r_plan_make(struct plan *plan, SEXP x, SEXP kept);
 uint64_t r_plan_size(const struct plan *plan);
 smem_code r_plan_write(const struct plan *plan, smem_writer *writer,

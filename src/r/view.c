@@ -32,6 +32,7 @@ struct view {
 enum { LIVE = 0x80 }; /* of the form: the segment need not be sealed */
 
 static R_altrep_class_t classes[R_TYPES];
+int r_by_value;
 
 uint8_t r_view_form(int type, bool live) {
   return (uint8_t)(type | (live ? LIVE : 0));
@@ -279,13 +280,23 @@ static Rboolean view_inspect(SEXP x, int before, int deep, int vectors,
 static SEXP view_state(SEXP x) {
   const struct view *view = view_of(x);
   if (!is_pristine(x) ||
-      (view->handle && !smem_handle_is_findable(view->handle)))
+      (view->handle &&
+       (r_by_value > 0 || !smem_handle_is_findable(view->handle))))
     return NULL;
   unsigned char bytes_out[SMEM_REFERENCE_SIZE];
   size_t length = smem_reference_write(&view->reference, bytes_out);
   SEXP state = Rf_allocVector(RAWSXP, (R_xlen_t)length);
   memcpy(RAW(state), bytes_out, length);
   return state;
+}
+
+static const char *wrong_reference(const smem_reference *reference) {
+  int index = type_index(reference);
+  if (index >= R_TYPES || reference->length > R_XLEN_T_MAX)
+    return "the reference is damaged";
+  if ((reference->form & LIVE) && r_types[index].type == LGLSXP)
+    return "the reference is damaged: a live view cannot be of type logical";
+  return NULL;
 }
 
 /* The class that R has found by its name must be that of the type in the state,
@@ -296,30 +307,36 @@ static const char *wrong_state(SEXP class, SEXP state,
     return "this is not a reference to shared memory";
   const char *wrong =
       smem_reference_read(RAW(state), (size_t)XLENGTH(state), reference);
+  if (!wrong) wrong = wrong_reference(reference);
   if (wrong) return wrong;
-  int index = type_index(reference);
-  if (index >= R_TYPES || R_SEXP(classes[index]) != class ||
-      reference->length > R_XLEN_T_MAX)
-    return "the reference is damaged";
-  if ((reference->form & LIVE) && r_types[index].type == LGLSXP)
-    return "the reference is damaged: a live view cannot be of type logical";
-  return NULL;
+  return R_SEXP(classes[type_index(reference)]) == class ? NULL
+                                                         : "the reference is "
+                                                           "damaged";
 }
 
 /* If it cannot be opened, the first use will say why. That also looks at the
  * values, which would take long here. */
-static SEXP view_from_state(SEXP class, SEXP state) {
-  smem_reference reference;
+static SEXP view_from_reference(const smem_reference *reference) {
   smem_error ignored;
-  const char *wrong = wrong_state(class, state, &reference);
-  if (wrong) r_fail_argument("view", "", "%s", wrong);
-  SEXP pointer = PROTECT(new_pointer(&reference));
+  SEXP pointer = PROTECT(new_pointer(reference));
   struct view *view = R_ExternalPtrAddr(pointer);
   if (open_handle(view, &ignored) == SMEM_OK && type_of(view)->type != LGLSXP)
     view->bytes = first_byte(view);
   SEXP x = new_view(pointer);
   UNPROTECT(1);
   return x;
+}
+
+static SEXP view_from_state(SEXP class, SEXP state) {
+  smem_reference reference;
+  const char *wrong = wrong_state(class, state, &reference);
+  if (wrong) r_fail_argument("view", "", "%s", wrong);
+  return view_from_reference(&reference);
+}
+
+SEXP r_view_of_part(const smem_reference *reference, const char **wrong) {
+  *wrong = wrong_reference(reference);
+  return *wrong ? NULL : view_from_reference(reference);
 }
 
 /* ---- classes ------------------------------------------------------------- */
@@ -429,4 +446,13 @@ bool r_view_shows(SEXP x, const char *id) {
   SEXP view = view_behind(x);
   return view && is_live(view_of(view)) &&
          strcmp(view_of(view)->reference.id, id) == 0;
+}
+
+bool r_view_is_of_sealed(SEXP x, smem_reference *reference) {
+  SEXP view = view_behind(x);
+  if (!view || is_live(view_of(view)) || !view_of(view)->handle ||
+      !is_pristine(view))
+    return false;
+  *reference = view_of(view)->reference;
+  return true;
 }

@@ -87,10 +87,47 @@ static smem_code make(const char *name, smem_lifetime lifetime,
   return smem_publish(writer, &publication, reference, &error);
 }
 
+/* A list of as many parts. */
+static smem_code make_of(const char *name, const smem_part *parts, size_t count,
+                         smem_reference *reference) {
+  smem_node node = {.kind = SMEM_LIST, .length = count, .where = 1};
+  unsigned char bytes[SMEM_PART_SIZE];
+  uint64_t part_at = SMEM_OBJECT_HEADER;
+  smem_publication publication = {
+      .name = name,
+      .lifetime = SMEM_OF_OBJECT,
+      .nodes = count + 1,
+      .node_at = part_at + count * sizeof bytes,
+      .part_at = part_at,
+      .parts = parts,
+      .part_count = count,
+  };
+  smem_writer *writer;
+  smem_code code = smem_write_begin(
+      publication.node_at + (count + 1) * sizeof node, &writer, &error);
+  if (code != SMEM_OK) return code;
+  for (size_t i = 0; i < count && code == SMEM_OK; i++) {
+    smem_part_write(&parts[i], bytes);
+    code = smem_write_next(writer, bytes, sizeof bytes, &error);
+  }
+  for (size_t i = 0; i <= count && code == SMEM_OK; i++) {
+    code = smem_write_next(writer, &node, sizeof node, &error);
+    node = (smem_node){.kind = SMEM_PART,
+                       .length = 2,
+                       .where = i,
+                       .more = smem_part_more(0, SMEM_LIST)};
+  }
+  if (code == SMEM_OK)
+    return smem_publish(writer, &publication, reference, &error);
+  smem_write_abandon(writer);
+  return code;
+}
+
 static smem_handle *open_object(const smem_reference *reference) {
   smem_handle *handle;
   bool mine;
-  CHECK_OK(smem_object_open(reference, false, &handle, &mine, &error));
+  CHECK_OK(
+      smem_object_open(reference, SMEM_BY_REFERENCE, &handle, &mine, &error));
   CHECK(!mine);
   return handle;
 }
@@ -159,28 +196,54 @@ TEST(nothing_is_seen_before_all_is_there) {
 
 /* ---- killed, and failing ------------------------------------------------- */
 
+/* An object, and one that has it as a part. */
+static smem_code make_two(smem_reference *model, smem_reference *outer) {
+  smem_part part = {.is_object = true};
+  smem_code code = make("model", SMEM_OF_OBJECT, model);
+  part.reference = *model;
+  if (code == SMEM_OK) code = make_of("outer", &part, 1, outer);
+  return code;
+}
+
 ROLE(killed_sharer) {
-  smem_reference reference;
+  smem_reference reference, outer;
   fault_arm(FAULT_KILL, strtoul(argument, NULL, 10));
-  CHECK_OK(make("model", SMEM_OF_OBJECT, &reference));
+  CHECK_OK(make_two(&reference, &outer));
   fault_disarm();
   exit(0);
 }
 
+static void open_by_name(const char *id, smem_reference *reference) {
+  smem_handle *handle;
+  CHECK_OK(smem_open(id, SMEM_READ_ONLY, &handle, &error));
+  smem_refer(handle, reference);
+  smem_close(handle);
+}
+
 ROLE(heir) {
-  smem_reference reference;
+  smem_reference reference, outer;
+  smem_handle *handle;
+  bool mine;
   CHECK_OK(allocate("other", 1));
   CHECK_OK(free_id("other"));
   /* Whole, or not there at all. */
+  if (find_id("outer") == SMEM_OK) {
+    open_by_name("outer", &outer);
+    CHECK_OK(smem_object_open(&outer, SMEM_BY_NAME, &handle, &mine, &error));
+    CHECK(mine);
+    smem_close(handle);
+    smem_object_let_go(&outer); /* the part is ours as well, and stays */
+    open_by_name("model", &reference);
+    smem_object_let_go(&reference);
+  }
   if (find_id("model") == SMEM_OK) {
-    smem_handle *handle;
-    bool mine;
     CHECK_OK(smem_open("model", SMEM_READ_ONLY, &handle, &error));
     smem_refer(handle, &reference);
     for (int i = 0; i < DOUBLES; i++) values[i] = i / 7.0;
     check_object(handle);
     smem_close(handle);
-    CHECK_OK(smem_object_open(&reference, true, &handle, &mine, &error));
+    CHECK_OK(
+        smem_object_open(&reference, SMEM_BY_NAME, &handle, &mine, &error));
     CHECK(mine); /* its owner is dead */
     smem_close(handle);
     smem_object_let_go(&reference);
@@ -201,16 +264,20 @@ TEST_FOR(killed_at_each_call_it_leaves_nothing_half_made, 60) {
 }
 
 ROLE(failing_sharer) {
-  smem_reference reference;
+  smem_reference reference = {0}, outer = {0};
   size_t before = count_descriptors();
   fault_arm(FAULT_ERROR, strtoul(argument, NULL, 10));
-  smem_code code = make("model", SMEM_OF_OBJECT, &reference);
+  smem_code code = make_two(&reference, &outer);
   if (!fault_disarm()) raise_flag(0);
   if (code != SMEM_OK) {
     CHECK(code == error.code);
+    CHECK_CODE(SMEM_NOT_FOUND, find_id("outer"));
+    if (*reference.id) smem_object_let_go(&reference);
     CHECK_CODE(SMEM_NOT_FOUND, find_id("model"));
-    CHECK_OK(make("model", SMEM_OF_OBJECT, &reference));
+    CHECK_OK(make_two(&reference, &outer));
   }
+  smem_object_let_go(&outer);
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("outer"));
   smem_object_let_go(&reference);
   CHECK_CODE(SMEM_NOT_FOUND, find_id("model"));
   smem_stop();
@@ -279,13 +346,6 @@ ROLE(sender_that_ends) {
   smem_stop();
 }
 
-static void nothing_mapped(smem_reference *reference) {
-  smem_handle *handle;
-  CHECK_OK(smem_open("sent", SMEM_READ_ONLY, &handle, &error));
-  smem_refer(handle, reference);
-  smem_close(handle);
-}
-
 static void count_fates(const smem_entry *entry, smem_fate fate, void *counts) {
   (void)entry;
   ((int *)counts)[fate]++;
@@ -302,12 +362,14 @@ TEST(at_its_end_a_process_hands_over_what_it_has_sent) {
     CHECK_CODE(SMEM_NOT_FOUND, find_id("kept"));
     CHECK_OK(smem_reclaim(false, false, count_fates, fates, &error));
     CHECK_EQUAL(1, fates[SMEM_KEPT_SENT]);
-    nothing_mapped(&reference);
-    CHECK_OK(smem_object_open(&reference, false, &handle, &mine, &error));
+    open_by_name("sent", &reference);
+    CHECK_OK(smem_object_open(&reference, SMEM_BY_REFERENCE, &handle, &mine,
+                              &error));
     CHECK(mine);
     smem_close(handle);
     /* Only one becomes responsible. */
-    CHECK_OK(smem_object_open(&reference, false, &handle, &mine, &error));
+    CHECK_OK(smem_object_open(&reference, SMEM_BY_REFERENCE, &handle, &mine,
+                              &error));
     CHECK(!mine);
     smem_close(handle);
     smem_object_let_go(&reference);
@@ -329,6 +391,136 @@ TEST(a_child_owns_nothing_of_its_parents) {
   CHECK_OK(find_id("model"));
   smem_object_let_go(&inherited);
   CHECK_CODE(SMEM_NOT_FOUND, find_id("model"));
+}
+
+/* ---- parts --------------------------------------------------------------- */
+
+static smem_part part_of(const smem_reference *reference) {
+  return (smem_part){*reference, true};
+}
+
+TEST(parts_are_read_as_they_were_written) {
+  smem_reference inner, outer;
+  smem_part found;
+  smem_tree tree;
+  smem_node node;
+  CHECK_OK(make("inner", SMEM_OF_OBJECT, &inner));
+  smem_part part = part_of(&inner);
+  CHECK_OK(make_of(NULL, &part, 1, &outer));
+  smem_handle *handle = open_object(&outer);
+  CHECK(!smem_tree_open(&tree, handle->address, handle->capacity,
+                        handle->generation));
+  CHECK_EQUAL(1, tree.parts);
+  CHECK(!smem_tree_node(&tree, 1, &node));
+  CHECK_EQUAL(SMEM_PART, node.kind);
+  CHECK_EQUAL(SMEM_LIST, smem_part_kind(node.more));
+  CHECK_EQUAL(0, smem_part_node(node.more));
+  CHECK(!smem_tree_part(&tree, 0, &found));
+  CHECK(found.is_object && strcmp(found.reference.id, "inner") == 0);
+  CHECK_EQUAL(inner.generation, found.reference.generation);
+  CHECK(smem_tree_part(&tree, 1, &found) != NULL);
+  smem_close(handle);
+  smem_object_let_go(&outer);
+  smem_object_let_go(&inner);
+  CHECK_EQUAL(0, count_listed());
+}
+
+TEST(a_part_stays_as_long_as_what_has_it) {
+  smem_reference first, second, outer;
+  CHECK_OK(make("first", SMEM_OF_OBJECT, &first));
+  smem_part parts[2] = {part_of(&first)};
+  CHECK_OK(make_of("second", parts, 1, &second));
+  parts[1] = part_of(&second);
+  CHECK_OK(make_of("outer", parts, 2, &outer));
+  smem_object_let_go(&first);
+  smem_object_let_go(&second);
+  CHECK_EQUAL(0, smem_object_sweep()); /* of those that somebody may come for */
+  CHECK(is_there(&first) && is_there(&second));
+  CHECK(smem_object_sent(&outer, hour));
+  smem_object_let_go(&outer);
+  CHECK_EQUAL(1, smem_object_sweep());
+  CHECK(is_there(&first) && is_there(&second) && is_there(&outer));
+  smem_close(open_object(&outer)); /* not before its parts are open too */
+  CHECK_EQUAL(1, smem_object_sweep());
+  smem_object_received(&outer);
+  CHECK_EQUAL(0, smem_object_sweep());
+  CHECK_EQUAL(0, count_listed());
+}
+
+TEST(only_what_stays_as_long_may_be_a_part) {
+  const smem_lifetime lifetimes[] = {SMEM_OF_OBJECT, SMEM_OF_PROCESS,
+                                     SMEM_UNTIL_FREED};
+  for (int i = 0; i < 3; i++) {
+    smem_reference inner;
+    CHECK_OK(make("inner", lifetimes[i], &inner));
+    for (int k = 0; k < 3; k++)
+      CHECK_EQUAL(i == k || i == 2, smem_object_may_hold(lifetimes[k], &inner));
+    smem_reference other = inner;
+    other.generation++;
+    CHECK(!smem_object_may_hold(lifetimes[i], &other));
+    smem_object_let_go(&inner);
+    CHECK_OK(free_id("inner"));
+    CHECK(!smem_object_may_hold(lifetimes[i], &inner));
+  }
+  smem_reference open = {.id = "plain"};
+  CHECK_OK(allocate("plain", 1));
+  open_by_name("plain", &open);
+  CHECK(!smem_object_may_hold(SMEM_OF_OBJECT, &open)); /* not sealed */
+  CHECK_OK(free_id("plain"));
+}
+
+ROLE(holder_that_ends) {
+  smem_reference inner, outer;
+  CHECK_OK(make_two(&inner, &outer));
+  CHECK(smem_object_sent(&outer, hour));
+  if (*argument == 'k') host_exit(0); /* an end like kill -9 */
+  smem_object_let_go(&inner);
+  smem_stop();
+}
+
+TEST(parts_are_handed_over_with_what_has_them) {
+  const char *ends[] = {"stop", "kill"};
+  for (int i = 0; i < 2; i++) {
+    int fates[SMEM_KEPT_SENT + 1] = {0};
+    smem_reference outer, inner;
+    smem_handle *handle;
+    bool mine;
+    PLAY(holder_that_ends, ends[i]);
+    CHECK_OK(smem_reclaim(false, false, count_fates, fates, &error));
+    CHECK_EQUAL(2, fates[SMEM_KEPT_SENT]);
+    open_by_name("outer", &outer);
+    open_by_name("model", &inner);
+    CHECK_OK(
+        smem_object_open(&outer, SMEM_BY_REFERENCE, &handle, &mine, &error));
+    CHECK(mine);
+    smem_close(handle);
+    CHECK_OK(smem_object_open(&inner, SMEM_AS_PART, &handle, &mine, &error));
+    smem_object_let_go(&inner);
+    CHECK(is_there(&inner));
+    smem_close(handle);
+    smem_object_received(&outer);
+    smem_object_let_go(&outer);
+    CHECK_EQUAL(0, smem_object_sweep());
+    CHECK_EQUAL(0, count_listed());
+    clean_namespace();
+  }
+}
+
+TEST(what_waits_gives_way_if_that_is_enough) {
+  smem_reference older, newer;
+  CHECK_OK(make("older", SMEM_OF_OBJECT, &older));
+  CHECK_OK(make("newer", SMEM_OF_OBJECT, &newer));
+  CHECK(smem_object_sent(&older, hour) && smem_object_sent(&newer, hour));
+  smem_object_let_go(&older);
+  smem_object_let_go(&newer);
+  /* All of it would not be. */
+  CHECK_CODE(SMEM_NO_SPACE, allocate("huge", UINT64_C(1) << 52));
+  CHECK(is_there(&older) && is_there(&newer));
+  CHECK(smem__object_drop_oldest(1));
+  CHECK(!is_there(&older) && is_there(&newer));
+  CHECK(smem__object_drop_oldest(1));
+  CHECK(!smem__object_drop_oldest(1));
+  CHECK_EQUAL(0, count_listed());
 }
 
 #else

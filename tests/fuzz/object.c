@@ -38,6 +38,14 @@ static void read_node(const smem_tree *tree, uint64_t number) {
   if (node.kind == SMEM_LIST || node.kind == SMEM_ATTRIBUTES)
     CHECK(node.where > number && node.length <= tree->nodes - node.where);
   if (node.kind == SMEM_SAME) CHECK(node.where < number);
+  if (node.kind == SMEM_PART) CHECK(node.where < tree->parts);
+}
+
+static void read_part(const smem_tree *tree, uint64_t number) {
+  smem_part part;
+  if (smem_tree_part(tree, number, &part)) return;
+  CHECK(memchr(part.reference.id, 0, sizeof part.reference.id) != NULL);
+  touch(&part.reference, sizeof part.reference);
 }
 
 void target(const uint8_t *data, size_t size) {
@@ -62,6 +70,8 @@ void target(const uint8_t *data, size_t size) {
   CHECK(smem_tree_is_there(bytes, size));
   if (!smem_tree_open(&tree, bytes, size, 1)) {
     for (uint64_t i = 0; i < tree.nodes; i++) read_node(&tree, i);
+    CHECK(tree.parts <= SMEM_MOST_PARTS);
+    for (uint64_t i = 0; i <= tree.parts; i++) read_part(&tree, i);
     CHECK(smem_tree_node(&tree, tree.nodes, &(smem_node){0}) != NULL);
     if (!smem_tree_blob(&tree, &blob, &length)) touch(blob, length);
   }

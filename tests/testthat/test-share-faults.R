@@ -66,9 +66,18 @@ test_that("what was sent and not opened gives way, the oldest first", {
       rm(x)
       gc()
     }
-    list(ids, listSharedObjects()$Id)
+    there <- listSharedObjects()$Id
+    error <- tryCatch(allocateSharedMemory(1e7), error = function(e) class(e)[1])
+    useless <- listSharedObjects()$Id
+    allocateSharedMemory(5e5, "plain")
+    list(ids, there, error, useless, listSharedObjects()$Id)
   }, size = "1m")
   expect_identical(answer[[2]], answer[[1]][2:3])
+  # Of what could not be enough nothing goes.
+  expect_identical(answer[[3]], "sharedmemory_error_no_space")
+  expect_identical(answer[[4]], answer[[1]][2:3])
+  # For an allocation too.
+  expect_identical(answer[[5]], c(answer[[1]][3], "plain"))
 })
 
 test_that("interrupted in the middle", {

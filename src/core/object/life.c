@@ -1,21 +1,20 @@
-/* The life of objects: who is responsible, how often they were sent and opened.
- *
- * That is counted in the segment itself, in the last bytes of its payload.
- * The segment is sealed, but its owner may open the seal for a moment: see
- * smem__os_object_open_sealed(). */
+/* The life of objects: who is responsible for them, and what holds them. */
 #include "object_internal.h"
 
 #include <stdatomic.h>
-
-const uint64_t smem__tail_magic =
-    0x314C49544D454D53u; /* "SMEMTIL1" in memory */
 
 /* ---- what this process is responsible for -------------------------------- */
 
 struct own {
   struct own *next;
   smem_reference reference;
-  bool waits; /* was let go, and waits for those to whom it was sent */
+  uint64_t size; /* bytes of the segment's object */
+  bool waits;    /* was let go, and waits for those to whom it was sent */
+  bool is_left;  /* to others, at the end of this process */
+  uint64_t held; /* by how many of `owned` of which it is a part */
+  size_t parts;  /* what it holds, by generation; 0 in place of what is not ours
+                  */
+  uint64_t part[];
 };
 
 static os_mutex mutex;    /* guards what follows */
@@ -23,303 +22,320 @@ static struct own *owned; /* what was let go last comes first */
 static uint64_t owner;    /* the pid of the process whose these are */
 static _Atomic uint64_t waiting;
 
-void smem__object_start(void) { smem__os_mutex_init(&mutex); }
 void smem__object_before_fork(void) { smem__os_mutex_lock(&mutex); }
 void smem__object_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
-/* A child owns nothing of its parent's. */
-void smem__object_in_child(void) {
+static void forget_all(void) {
   for (struct own *at = owned, *next; at; at = next) {
     next = at->next;
     smem__os_release(at);
   }
   owned = NULL;
   waiting = 0;
+}
+
+/* A child owns nothing of its parent's. */
+void smem__object_in_child(void) {
+  forget_all();
   smem__os_mutex_unlock(&mutex);
 }
 
-struct own *smem__object_prepare(void) {
-  return smem__os_allocate(sizeof(struct own));
+static struct own **find(uint64_t generation) {
+  struct own **at = &owned;
+  while (*at && (*at)->reference.generation != generation) at = &(*at)->next;
+  return at;
 }
+
+/* With room for so many parts, and none of them. */
+static struct own *new_own(size_t parts) {
+  return smem__os_allocate(sizeof(struct own) + parts * sizeof(uint64_t));
+}
+
+struct own *smem__object_prepare(const smem_part *parts, size_t count) {
+  struct own *own = new_own(count);
+  for (size_t i = 0; own && i < count; i++)
+    own->part[own->parts++] = parts[i].reference.generation;
+  return own;
+}
+
 void smem__object_unprepare(struct own *own) { smem__os_release(own); }
 
-void smem__object_own(struct own *own, const smem_reference *reference) {
+void smem__object_own(struct own *own, const smem_reference *reference,
+                      uint64_t size) {
   own->reference = *reference;
+  own->size = size;
   smem__os_mutex_lock(&mutex);
   owner = smem__process_self()->os.pid;
+  for (size_t i = 0; i < own->parts; i++) {
+    struct own *part = *find(own->part[i]);
+    if (part)
+      part->held++;
+    else
+      own->part[i] = 0;
+  }
   own->next = owned;
   owned = own;
   smem__os_mutex_unlock(&mutex);
 }
 
-static struct own **find(const smem_reference *reference) {
-  struct own **at = &owned;
-  while (*at && (*at)->reference.generation != reference->generation)
-    at = &(*at)->next;
-  return at;
-}
-
-/* ---- the counts ---------------------------------------------------------- */
-
-/* The segment's object, open in spite of its seal, and its last page. */
-struct open_tail {
-  struct segment segment;
-  void *address;
-  struct tail *tail;
-};
-
-static void close_tail(struct open_tail *opening) {
-  smem__os_unmap(opening->address, opening->segment.info.size);
-  smem__os_object_close(opening->segment.object);
-}
-
-static bool is_meant(const struct call *call, struct segment *segment,
-                     uint64_t generation) {
-  uint64_t total = segment->info.size;
-  return total > FOOTER_SIZE + sizeof(struct tail) &&
-         smem__os_object_read(segment->object, total - FOOTER_SIZE,
-                              &segment->footer, FOOTER_SIZE)
-                 .code == OS_OK &&
-         !smem__footer_check(&segment->footer, call->id, total) &&
-         segment->footer.generation == generation;
-}
-
-/* False also for what has no name any more, or is not an object. */
-static bool open_tail(const struct call *call, const smem_reference *reference,
-                      struct open_tail *opening) {
-  struct segment *segment = &opening->segment;
-  if (smem_id_is_raw(reference->id)) return false;
-  smem__name_of_segment_in(reference->space, reference->id, &segment->name);
-  if (smem__os_object_open_sealed(segment->name.text, &segment->object,
-                                  &segment->info)
-          .code != OS_OK)
-    return false;
-  bool is_ours = is_meant(call, segment, reference->generation) &&
-                 smem__os_object_map(segment->object, segment->info.size,
-                                     OS_READ_WRITE, &opening->address)
-                         .code == OS_OK;
-  if (is_ours) {
-    opening->tail = (struct tail *)(void *)((char *)opening->address +
-                                            segment->info.size - FOOTER_SIZE) -
-                    1;
-    if (opening->tail->magic == smem__tail_magic) return true;
-    smem__os_unmap(opening->address, segment->info.size);
+/* Take it out; the caller has the mutex. True: parts of it may go now. */
+static bool forget(struct own **at) {
+  struct own *own = *at;
+  bool held = own->parts > 0;
+  *at = own->next;
+  if (own->waits) waiting--;
+  for (size_t i = 0; i < own->parts; i++) {
+    struct own *part = own->part[i] ? *find(own->part[i]) : NULL;
+    if (part) part->held--;
   }
-  smem__os_object_close(segment->object);
-  return false;
+  smem__os_release(own);
+  return held;
 }
 
-void smem__object_counts(const struct segment *segment, smem_entry *entry) {
-  struct tail tail;
-  uint64_t total = segment->footer.total;
-  if (total < FOOTER_SIZE + sizeof tail ||
-      smem__os_object_read(segment->object, total - FOOTER_SIZE - sizeof tail,
-                           &tail, sizeof tail)
-              .code != OS_OK ||
-      tail.magic != smem__tail_magic)
-    return;
-  entry->sent = tail.sent;
-  entry->opened = tail.opened;
-  entry->deadline = tail.deadline;
-  tail.what[sizeof tail.what - 1] = tail.extent[sizeof tail.extent - 1] = '\0';
-  smem_copy_text(entry->what, sizeof entry->what, tail.what);
-  smem_copy_text(entry->extent, sizeof entry->extent, tail.extent);
+static bool drop(const smem_reference *reference) {
+  smem__os_mutex_lock(&mutex);
+  struct own **at = find(reference->generation);
+  bool held = *at && forget(at);
+  smem__os_mutex_unlock(&mutex);
+  return held;
 }
 
-static struct call quiet(const smem_reference *reference, smem_error *ignored) {
-  return (struct call){"free", reference->id, 0, ignored, true};
-}
+/* ---- becoming responsible ------------------------------------------------ */
 
-bool smem_object_sent(const smem_reference *reference, uint64_t nanoseconds) {
-  smem_error ignored;
-  struct call call = quiet(reference, &ignored);
-  struct open_tail opening;
-  if (!open_tail(&call, reference, &opening)) return false;
-  uint64_t until = smem__os_wall_clock() + nanoseconds;
-  uint64_t before = atomic_load(&opening.tail->deadline);
-  atomic_fetch_add(&opening.tail->sent, 1);
-  while (before < until && !atomic_compare_exchange_weak(
-                               &opening.tail->deadline, &before, until)) {
+static bool inherit(const smem_reference *reference, bool as_part);
+
+/* A record of the object. Its parts become ours as far as they are nobody's;
+ * those that a part has are among them, before it. */
+static struct own *prepare_adopted(const struct open_tail *opening,
+                                   bool as_part) {
+  smem_tree tree;
+  smem_part part;
+  uint64_t count = smem__tail_parts(opening, &tree);
+  struct own *own = new_own((size_t)count);
+  for (uint64_t i = 0; own && i < count; i++) {
+    if (smem_tree_part(&tree, i, &part) || !part.is_object) continue;
+    if (!as_part) inherit(&part.reference, true);
+    own->part[own->parts++] = part.reference.generation;
   }
-  close_tail(&opening);
-  return true;
+  return own;
 }
 
 /* Is its owner provably dead, and are we the first to notice? Then it is ours.
  */
-static bool adopt(const struct call *call, const struct open_tail *opening,
-                  const smem_reference *reference) {
+static bool adopt(const struct open_tail *opening,
+                  const smem_reference *reference, bool as_part) {
   const struct footer *footer = &opening->segment.footer;
+  smem_error ignored;
+  struct call call = {"free", reference->id, 0, &ignored, true};
   uint64_t nobody = 0;
   struct own *own;
   if (footer->lifetime != SMEM_OF_OBJECT ||
       footer->owner.token == smem__process_self()->token ||
       atomic_load(&opening->tail->adopted) != 0)
     return false;
-  struct control *control = smem__control_peek_in(call, reference->space);
+  struct control *control = smem__control_peek_in(&call, reference->space);
   smem_state state = smem__owner_state(control, &footer->owner);
   if (control) smem__control_release(control);
-  if (state != SMEM_ORPHAN || !(own = smem__object_prepare())) return false;
-  bool mine =
-      atomic_compare_exchange_strong(&opening->tail->adopted, &nobody, 1);
-  if (mine)
-    smem__object_own(own, reference);
+  if (state != SMEM_ORPHAN ||
+      !atomic_compare_exchange_strong(&opening->tail->adopted, &nobody, 1))
+    return false;
+  if ((own = prepare_adopted(opening, as_part)) != NULL)
+    smem__object_own(own, reference, footer->total);
   else
-    smem__object_unprepare(own);
-  return mine;
-}
-
-smem_code smem_object_open(const smem_reference *reference, bool by_name,
-                           smem_handle **handle, bool *mine,
-                           smem_error *error) {
-  smem_error ignored;
-  struct call call = quiet(reference, &ignored);
-  struct open_tail opening;
-  *mine = false;
-  smem_code code = smem_open_reference(reference, SMEM_PRIVATE, handle, error);
-  if (code != SMEM_OK || !open_tail(&call, reference, &opening)) return code;
-  if (!by_name) atomic_fetch_add(&opening.tail->opened, 1);
-  *mine = adopt(&call, &opening, reference);
-  close_tail(&opening);
-  return SMEM_OK;
-}
-
-void smem_object_received(const smem_reference *reference) {
-  smem_error ignored;
-  struct call call = quiet(reference, &ignored);
-  struct open_tail opening;
-  if (!open_tail(&call, reference, &opening)) return;
-  atomic_fetch_add(&opening.tail->opened, 1);
-  close_tail(&opening);
-}
-
-/* ---- the end ------------------------------------------------------------- */
-
-/* Was it sent to somebody who may still come? */
-static bool is_awaited(const struct call *call,
-                       const smem_reference *reference) {
-  struct open_tail opening;
-  if (!open_tail(call, reference, &opening)) return false;
-  bool awaited =
-      atomic_load(&opening.tail->opened) < atomic_load(&opening.tail->sent) &&
-      smem__os_wall_clock() < atomic_load(&opening.tail->deadline);
-  close_tail(&opening);
-  return awaited;
-}
-
-static void remove_object(const struct call *call,
-                          const smem_reference *reference) {
-  smem__segment_remove_generation(call, reference->generation);
-}
-
-/* Take it out; the caller has the mutex. */
-static void forget(struct own **at) {
-  struct own *own = *at;
-  *at = own->next;
-  if (own->waits) waiting--;
-  smem__os_release(own);
-}
-
-/* Removed, unless somebody may still come for it. True: it is gone. */
-static bool end_object(const smem_reference *reference, bool wait) {
-  smem_error ignored;
-  struct call call = quiet(reference, &ignored);
-  if (wait && is_awaited(&call, reference)) return false;
-  remove_object(&call, reference);
-  return true;
+    atomic_store(&opening->tail->adopted, 0);
+  return own != NULL;
 }
 
 /* Its owner may have died since it was opened, perhaps without having handed
  * over what it had: a forked worker of R ends without any farewell. */
-static bool inherit(const smem_reference *reference) {
-  smem_error ignored;
-  struct call call = quiet(reference, &ignored);
+static bool inherit(const smem_reference *reference, bool as_part) {
   struct open_tail opening;
-  if (!open_tail(&call, reference, &opening)) return false;
-  bool mine = adopt(&call, &opening, reference);
-  close_tail(&opening);
+  if (!smem__tail_open(reference, &opening)) return false;
+  bool mine = adopt(&opening, reference, as_part);
+  smem__tail_close(&opening);
   return mine;
+}
+
+smem_code smem_object_open(const smem_reference *reference,
+                           enum smem_arrival arrival, smem_handle **handle,
+                           bool *mine, smem_error *error) {
+  struct open_tail opening;
+  *mine = false;
+  smem_code code = smem_open_reference(reference, SMEM_PRIVATE, handle, error);
+  if (code != SMEM_OK || arrival == SMEM_AS_PART ||
+      !smem__tail_open(reference, &opening))
+    return code;
+  if (arrival == SMEM_BY_REFERENCE && opening.tail->parts == 0)
+    atomic_fetch_add(&opening.tail->opened, 1);
+  *mine = adopt(&opening, reference, false);
+  smem__tail_close(&opening);
+  return SMEM_OK;
+}
+
+/* ---- parts --------------------------------------------------------------- */
+
+static bool is_own(uint64_t generation) {
+  smem__os_mutex_lock(&mutex);
+  const struct own *own = *find(generation);
+  bool mine = own && !own->waits;
+  smem__os_mutex_unlock(&mutex);
+  return mine;
+}
+
+bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part) {
+  smem_error ignored;
+  struct call call = {"share", part->id, 0, &ignored, true};
+  struct segment segment;
+  os_status status;
+  if (smem_id_is_raw(part->id)) return false;
+  smem__name_of_segment_in(part->space, part->id, &segment.name);
+  if (smem__segment_try_open(&call, false, &segment, &status) != SMEM_OK ||
+      status.code != OS_OK)
+    return false;
+  smem__os_object_close(segment.object);
+  const struct footer *footer = &segment.footer;
+  if (footer->generation != part->generation || !segment.sealed) return false;
+  if (footer->lifetime == SMEM_UNTIL_FREED) return true;
+  if (footer->lifetime != (uint32_t)lifetime) return false;
+  return lifetime == SMEM_OF_OBJECT
+             ? is_own(part->generation)
+             : footer->owner.token == smem__process_self()->token;
+}
+
+/* ---- the end ------------------------------------------------------------- */
+
+/* Removed, unless somebody may still come for it. True: it is gone. */
+static bool end_object(const smem_reference *reference, bool wait) {
+  smem_error ignored;
+  struct call call = {"free", reference->id, 0, &ignored, true};
+  if (wait && smem__tail_is_awaited(reference)) return false;
+  smem__segment_remove_generation(&call, reference->generation);
+  return true;
+}
+
+/* To the front, as the last one that was let go; the caller has the mutex. */
+static void let_wait(struct own **at) {
+  struct own *own = *at;
+  *at = own->next;
+  own->next = owned;
+  owned = own;
+  if (!own->waits) waiting++;
+  own->waits = true;
 }
 
 void smem_object_let_go(const smem_reference *reference) {
   smem__os_mutex_lock(&mutex);
-  struct own **at = find(reference), *own = *at;
-  bool known = own, mine = own && !own->waits;
+  const struct own *own = *find(reference->generation);
+  bool mine = own, held = own && own->held > 0;
   smem__os_mutex_unlock(&mutex);
-  if (!mine && (known || !inherit(reference))) return;
-  bool gone = end_object(reference, true);
+  if (!mine && !inherit(reference, false)) return;
+  bool gone = !held && end_object(reference, true), more = false;
   smem__os_mutex_lock(&mutex);
-  at = find(reference);
-  if (*at && gone) {
-    forget(at);
-  } else if ((own = *at) != NULL) { /* to the front, as the last one */
-    *at = own->next;
-    own->next = owned;
-    owned = own;
-    own->waits = true;
-    waiting++;
-  }
+  struct own **at = find(reference->generation);
+  if (*at && gone)
+    more = forget(at);
+  else if (*at)
+    let_wait(at);
   smem__os_mutex_unlock(&mutex);
+  if (more) smem_object_sweep();
 }
 
-/* The next one that waits behind `after` of them. */
-static bool next_waiting(size_t after, smem_reference *reference) {
+/* Of those that wait, and are not held: the one behind `after` of them, or the
+ * last if there are not so many. False: there is not. */
+static bool next_waiting(size_t after, bool last, smem_reference *reference) {
   bool found = false;
   smem__os_mutex_lock(&mutex);
-  for (struct own *at = owned; at && !found; at = at->next)
-    if (at->waits && after-- == 0) {
-      *reference = at->reference;
-      found = true;
-    }
+  for (struct own *at = owned; at; at = at->next) {
+    if (!at->waits || at->held > 0) continue;
+    if (!last && after-- > 0) continue;
+    *reference = at->reference;
+    found = true;
+    if (!last) break;
+  }
   smem__os_mutex_unlock(&mutex);
   return found;
 }
 
-static void drop(const smem_reference *reference) {
-  smem__os_mutex_lock(&mutex);
-  struct own **at = find(reference);
-  if (*at) forget(at);
-  smem__os_mutex_unlock(&mutex);
-}
-
+/* What was held by one that goes may go as well: then there is another round.
+ */
 size_t smem_object_sweep(void) {
   smem_reference reference;
-  size_t left = 0;
-  while (atomic_load(&waiting) > 0 && next_waiting(left, &reference)) {
-    if (end_object(&reference, true))
-      drop(&reference);
-    else
-      left++;
+  size_t left;
+  bool more = true;
+  for (left = 0; more && atomic_load(&waiting) > 0;) {
+    more = false;
+    left = 0;
+    while (next_waiting(left, false, &reference)) {
+      if (end_object(&reference, true))
+        more |= drop(&reference);
+      else
+        left++;
+    }
   }
   return left;
 }
 
-bool smem__object_drop_oldest(void) {
+/* Bytes of all that waits. */
+static uint64_t waiting_bytes(void) {
+  uint64_t bytes = 0;
+  smem__os_mutex_lock(&mutex);
+  for (const struct own *at = owned; at; at = at->next)
+    if (at->waits) bytes += at->size;
+  smem__os_mutex_unlock(&mutex);
+  return bytes;
+}
+
+bool smem__object_drop_oldest(uint64_t size) {
   smem_reference reference;
-  uint64_t waits = atomic_load(&waiting);
-  if (waits == 0 || !next_waiting((size_t)waits - 1, &reference)) return false;
+  if (atomic_load(&waiting) == 0 || !next_waiting(0, true, &reference))
+    return false;
+  uint64_t room = smem__os_free_space(NULL, 0), bytes = waiting_bytes();
+  if (size > room && size - room > bytes) return false;
   end_object(&reference, false);
   drop(&reference);
   return true;
 }
 
-/* What others may still come for is handed over to whoever opens it first. */
+/* The next one that nothing holds, at the end of the process. */
+static bool next_to_end(uint64_t pid, smem_reference *reference) {
+  smem__os_mutex_lock(&mutex);
+  const struct own *own = owner == pid ? owned : NULL;
+  while (own && (own->held > 0 || own->is_left)) own = own->next;
+  if (own) *reference = own->reference;
+  smem__os_mutex_unlock(&mutex);
+  return own;
+}
+
+static void leave(const smem_reference *reference) {
+  smem__os_mutex_lock(&mutex);
+  struct own *own = *find(reference->generation);
+  if (own) own->is_left = true;
+  smem__os_mutex_unlock(&mutex);
+}
+
+/* What others may still come for is handed over to whoever opens it first, and
+ * its parts with it. */
 void smem__object_stop(void) {
   os_process now;
+  smem_reference reference;
   smem__os_process_self(
       &now); /* not of a child that was cloned past our handlers */
-  for (;;) {
-    smem__os_mutex_lock(&mutex);
-    struct own *own = owner == now.pid ? owned : NULL;
-    if (own) {
-      owned = own->next;
-      if (own->waits) waiting--;
-    }
-    smem__os_mutex_unlock(&mutex);
-    if (!own) return;
-    end_object(&own->reference, true);
-    smem__os_release(own);
+  while (next_to_end(now.pid, &reference)) {
+    if (end_object(&reference, true))
+      drop(&reference);
+    else
+      leave(&reference);
   }
+  smem__os_mutex_lock(&mutex);
+  if (owner == now.pid) forget_all();
+  smem__os_mutex_unlock(&mutex);
+}
+
+/* ---- memory is short ----------------------------------------------------- */
+
+void smem__object_start(void) {
+  smem__os_mutex_init(&mutex);
+  smem__allocate_relief(smem__object_drop_oldest);
 }
 
 /* ---- mappings ------------------------------------------------------------ */

@@ -32,6 +32,7 @@ typedef enum smem_kind {
   SMEM_ATTRIBUTES, /* where: the first of `length` values; then their names */
   SMEM_SEQUENCE, /* where, more: first and last value, doubles in steps of 1 */
   SMEM_SAME,     /* where: the number of the vector, further up, that it is */
+  SMEM_PART,     /* where: which part; what of it is in `more` */
   SMEM_KINDS
 } smem_kind;
 
@@ -39,6 +40,18 @@ enum {
   SMEM_NODE_S4 = 1,  /* the S4 bit is set */
   SMEM_NODE_REAL = 2 /* of a sequence: of doubles, not of integers */
 };
+
+/* `more` of a SMEM_PART that is an object: the number of a node there, and its
+ * kind. A part that is not an object is what its reference says. */
+static inline uint64_t smem_part_node(uint64_t more) {
+  return more & ((UINT64_C(1) << 48) - 1);
+}
+static inline unsigned smem_part_kind(uint64_t more) {
+  return (unsigned)(more >> 48);
+}
+static inline uint64_t smem_part_more(uint64_t node, unsigned kind) {
+  return node | (uint64_t)kind << 48;
+}
 
 typedef struct smem_node {
   uint8_t kind, flags;
@@ -61,6 +74,7 @@ typedef struct smem_tree {
   uint64_t used;              /* bytes of it */
   uint64_t nodes, node_at;
   uint64_t blob_at, blob_size, blob_checksum;
+  uint64_t parts, part_at;
 } smem_tree;
 
 /* Does a segment with these bytes hold an object, of whatever version? */
@@ -79,6 +93,30 @@ const char *smem_tree_node(const smem_tree *tree, uint64_t number,
 /* The blob, checked against its checksum. */
 const char *smem_tree_blob(const smem_tree *tree, const void **bytes,
                            uint64_t *size);
+
+/* ---- parts -----------------------------------------------------------------
+ *
+ * What is in other segments already is not copied: of each of these there is a
+ * reference in the table of parts, also of those that parts have themselves,
+ * before these. So nothing needs to go from one object to the next. Whoever
+ * opens the object opens those that are objects as well, so that they are there
+ * as long as it is. */
+
+typedef struct smem_part {
+  smem_reference reference;
+  bool is_object; /* otherwise plain memory, as the reference says */
+} smem_part;
+
+enum {
+  SMEM_PART_SIZE = 336, /* bytes in the table */
+  /* Each is one more mapping, of which a process can have some 65000, and some
+   * 20 microseconds for whoever opens the object. */
+  SMEM_MOST_PARTS = 1000
+};
+void smem_part_write(const smem_part *part,
+                     unsigned char bytes[SMEM_PART_SIZE]);
+const char *smem_tree_part(const smem_tree *tree, uint64_t number,
+                           smem_part *part);
 
 /* ---- strings ---------------------------------------------------------------
  *
@@ -158,7 +196,7 @@ typedef struct smem_writer smem_writer;
 
 /* `size`: exactly as many bytes as will be written, the header with them. When
  * there is no room, objects that were sent and not opened yet give way, the
- * oldest first. */
+ * oldest first, if that is of use. */
 smem_code smem_write_begin(uint64_t size, smem_writer **writer,
                            smem_error *error);
 /* Where the next byte goes. */
@@ -178,7 +216,10 @@ typedef struct smem_publication {
   const char *trace; /* or NULL */
   /* What it is and how large, for the list, or NULL. They are cut. */
   const char *what, *extent;
-  uint64_t nodes, node_at, blob_at, blob_size;
+  uint64_t nodes, node_at, blob_at, blob_size, part_at;
+  /* Of which smem_object_may_hold() is true, or that such a one has. */
+  const smem_part *parts;
+  size_t part_count;
 } smem_publication;
 
 /* Seal it and give it its name, at once: from then on the object is there,
@@ -194,17 +235,31 @@ void smem_write_abandon(smem_writer *writer); /* may be NULL */
  * time for that is over. A process that ends leaves such objects behind:
  * whoever opens one first becomes responsible. */
 
-/* Open what was sent, which counts, or with `by_name` what the reference's id
- * leads to. *mine: this process is responsible now, and must let it go. */
-smem_code smem_object_open(const smem_reference *reference, bool by_name,
-                           smem_handle **handle, bool *mine, smem_error *error);
+enum smem_arrival {
+  SMEM_BY_REFERENCE, /* it was sent */
+  SMEM_BY_NAME,
+  SMEM_AS_PART /* of another object, whoever is responsible for that */
+};
 
-/* What is open here already was sent once more, and has arrived. */
+/* Open it, which counts if it was sent. *mine: this process is responsible now,
+ * and must let it go. What has parts counts with smem_object_received() only,
+ * when they are open too: until then its owner keeps them. */
+smem_code smem_object_open(const smem_reference *reference,
+                           enum smem_arrival arrival, smem_handle **handle,
+                           bool *mine, smem_error *error);
+
+/* What is open here was sent (once more), and has arrived. */
 void smem_object_received(const smem_reference *reference);
 
 /* It is about to be sent, and may take `nanoseconds` to be opened. False: it
  * has no name any more, so nobody would find it. */
 bool smem_object_sent(const smem_reference *reference, uint64_t nanoseconds);
+
+/* May an object of this lifetime have it as a part, because it stays at least
+ * as long? That is so if it is sealed, and stays until it is freed, or has the
+ * same lifetime and this process is responsible for it: then it stays as long
+ * as the object does. */
+bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part);
 
 /* Does this process use it no more? Its name goes, now or when the time is
  * over. Of what somebody else is responsible for, who lives, nothing happens.

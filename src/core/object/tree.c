@@ -4,6 +4,7 @@
 typedef char node_is_32[sizeof(smem_node) == 32 ? 1 : -1];
 typedef char
     header_is_128[sizeof(struct header) == SMEM_OBJECT_HEADER ? 1 : -1];
+typedef char part_is_336[sizeof(struct part) == SMEM_PART_SIZE ? 1 : -1];
 typedef char block_is_64[sizeof(smem_string_block) == 64 ? 1 : -1];
 
 const uint64_t smem__object_magic =
@@ -65,11 +66,14 @@ const char *smem_tree_open(smem_tree *tree, const void *bytes, uint64_t size,
       header.generation != generation)
     return "its header is damaged";
   *tree = (smem_tree){
-      bytes,          header.used,      header.nodes,        header.node_at,
-      header.blob_at, header.blob_size, header.blob_checksum};
+      bytes,          header.used,      header.nodes,         header.node_at,
+      header.blob_at, header.blob_size, header.blob_checksum, header.parts,
+      header.part_at};
   if (header.used > size || header.nodes == 0 || header.node_at % 8 != 0 ||
       !is_inside(tree, header.node_at, header.nodes, sizeof(smem_node)) ||
-      !is_inside(tree, header.blob_at, header.blob_size, 1))
+      !is_inside(tree, header.blob_at, header.blob_size, 1) ||
+      header.parts > SMEM_MOST_PARTS ||
+      !is_inside(tree, header.part_at, header.parts, SMEM_PART_SIZE))
     return "its header says what cannot be";
   return NULL;
 }
@@ -120,6 +124,8 @@ static bool is_right(const smem_tree *tree, uint64_t number,
     return is_sequence(node);
   case SMEM_SAME:
     return node->where < number;
+  case SMEM_PART:
+    return node->where < tree->parts;
   default:
     return size > 0 && node->where % (size < 8 ? size : 8) == 0 &&
            is_inside(tree, node->where, node->length, size);
@@ -151,6 +157,29 @@ const char *smem_tree_blob(const smem_tree *tree, const void **bytes,
                  tree->blob_checksum
              ? NULL
              : "the checksum of its blob does not fit";
+}
+
+/* ---- parts ---------------------------------------------------------------
+ */
+
+void smem_part_write(const smem_part *part,
+                     unsigned char bytes[SMEM_PART_SIZE]) {
+  struct part written = {.is_object = part->is_object};
+  written.length =
+      (uint32_t)smem_reference_write(&part->reference, written.reference);
+  memcpy(bytes, &written, sizeof written);
+}
+
+const char *smem_tree_part(const smem_tree *tree, uint64_t number,
+                           smem_part *part) {
+  struct part found;
+  if (number >= tree->parts) return "a number of a part is too high";
+  memcpy(&found, tree->bytes + tree->part_at + number * sizeof found,
+         sizeof found);
+  if (found.is_object > 1 || found.length > sizeof found.reference)
+    return "a part is damaged";
+  part->is_object = found.is_object;
+  return smem_reference_read(found.reference, found.length, &part->reference);
 }
 
 /* ---- strings ----------------------------------------------------------------

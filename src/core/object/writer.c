@@ -57,7 +57,7 @@ static os_status make(uint64_t total, os_object *object) {
   for (;;) {
     os_status status =
         smem__os_object_make(total, smem__process_interrupted, object);
-    if (status.code != OS_NO_SPACE || !smem__object_drop_oldest())
+    if (status.code != OS_NO_SPACE || !smem__object_drop_oldest(total))
       return status;
   }
 }
@@ -183,8 +183,11 @@ static smem_code write_header(const struct call *call, smem_writer *writer,
                           .blob_at = publication->blob_at,
                           .blob_size = publication->blob_size,
                           .generation = writer->generation,
-                          .blob_checksum = writer->blob_checksum};
-  struct tail tail = {.magic = smem__tail_magic};
+                          .blob_checksum = writer->blob_checksum,
+                          .parts = publication->part_count,
+                          .part_at = publication->part_at};
+  struct tail tail = {.magic = smem__tail_magic,
+                      .parts = publication->part_count};
   if (publication->what)
     smem_copy_text(tail.what, sizeof tail.what, publication->what);
   if (publication->extent)
@@ -311,7 +314,8 @@ smem_code smem_publish(smem_writer *writer, const smem_publication *publication,
                        smem_reference *reference, smem_error *error) {
   struct call call = writing(error);
   char number[SMEM_NUMBER_SIZE];
-  struct own *own = smem__object_prepare();
+  struct own *own =
+      smem__object_prepare(publication->parts, publication->part_count);
   smem_code code = own ? write_header(&call, writer, publication)
                        : smem__fail_no_memory(&call);
   if (code == SMEM_OK)
@@ -321,7 +325,7 @@ smem_code smem_publish(smem_writer *writer, const smem_publication *publication,
   if (code == SMEM_OK) {
     refer(&call, writer, reference);
     if (publication->lifetime == SMEM_OF_OBJECT) {
-      smem__object_own(own, reference);
+      smem__object_own(own, reference, writer->total);
       own = NULL;
     }
     if (publication->lifetime == SMEM_OF_PROCESS) smem__process_owes_free();

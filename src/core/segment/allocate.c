@@ -242,6 +242,13 @@ static uint64_t add_sizes(uint64_t a, uint64_t b) {
   return b < UINT64_MAX - a ? a + b : UINT64_MAX;
 }
 
+static uint64_t sum_of_sizes(const struct batch *batch) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < batch->count; i++)
+    sum = add_sizes(sum, batch->requests[i].size);
+  return sum;
+}
+
 /* What cannot be had in full is not begun: the memory would be short for all
  * others meanwhile. (Named segments may be there already.) */
 static smem_code check_room(struct call *call, struct batch *batch) {
@@ -291,8 +298,9 @@ static smem_code allocate_unnamed(struct call *call, struct batch *batch,
 static smem_code allocate_all(struct call *call, struct batch *batch,
                               size_t unnamed) {
   size_t count = batch->count;
-  smem_code code = SMEM_OK;
-  if (unnamed > 0) code = allocate_unnamed(call, batch, unnamed);
+  smem_code code = batch->control ? SMEM_OK : join(call, batch);
+  if (code == SMEM_OK && unnamed > 0)
+    code = allocate_unnamed(call, batch, unnamed);
   for (size_t i = 0; unnamed < count && i < count && code == SMEM_OK; i++) {
     if (!batch->requests[i].name) continue;
     begin(call, batch, i, batch->requests[i].name);
@@ -308,6 +316,12 @@ static const char *id_of_request(const smem_request *request,
   if (request->name) return request->name;
   smem_id_of_number(request->number, number);
   return number;
+}
+
+static bool (*relief)(uint64_t size);
+
+void smem__allocate_relief(bool (*make_room)(uint64_t size)) {
+  relief = make_room;
 }
 
 void smem_undo_allocate(smem_request *requests, size_t count) {
@@ -343,8 +357,11 @@ smem_code smem_allocate(smem_request *requests, size_t count,
         "names that begin with \"/\" are those of other programs' "
         "objects, which can be mapped and not allocated");
   }
-  smem_code code = join(&call, &batch);
-  if (code == SMEM_OK) code = allocate_all(&call, &batch, unnamed);
+  smem_code code = allocate_all(&call, &batch, unnamed);
+  while (code == SMEM_NO_SPACE && relief && relief(sum_of_sizes(&batch))) {
+    smem_undo_allocate(requests, count);
+    code = allocate_all(&call, &batch, unnamed);
+  }
   if (code != SMEM_OK) smem_undo_allocate(requests, count);
   if (batch.control) {
     smem__control_used();

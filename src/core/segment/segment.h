@@ -46,6 +46,12 @@ bool smem__footer_is_of_another_version(const struct footer *footer);
 const char *smem__footer_check(const struct footer *footer, const char *id,
                                uint64_t total);
 
+/* ---- allocate.c ---------------------------------------------------------- */
+
+/* What is asked, as long as it says true, to make room before an allocation of
+ * so many bytes fails for want of memory. To be set once, at the start. */
+void smem__allocate_relief(bool (*make_room)(uint64_t size));
+
 /* ---- segment.c ----------------------------------------------------------- */
 
 /* An open segment whose footer was checked. */
