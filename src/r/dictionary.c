@@ -5,6 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Most of the time goes into waiting for memory, as the strings lie anywhere.
+ * So what comes next is asked for before it is needed. */
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+enum { AHEAD = 16 };
+
 /* ---- numbers for pointers ------------------------------------------------ */
 
 static uint64_t hash(SEXP x) {
@@ -13,30 +22,21 @@ static uint64_t hash(SEXP x) {
 
 static uint64_t slot_of(const struct numbering *numbering, SEXP x) {
   uint64_t slot = hash(x) & numbering->mask;
-  while (numbering->slots[slot] && numbering->slots[slot] != x)
+  while (numbering->slots[slot] &&
+         numbering->list[numbering->slots[slot] - 1] != x)
     slot = (slot + 1) & numbering->mask;
   return slot;
 }
 
 static bool grow_slots(struct numbering *numbering) {
-  struct numbering larger = *numbering;
   uint64_t slots = numbering->slots ? (numbering->mask + 1) * 4 : 256;
-  larger.mask = slots - 1;
-  larger.slots = calloc(slots, sizeof *larger.slots);
-  larger.numbers = malloc(slots * sizeof *larger.numbers);
-  if (!larger.slots || !larger.numbers) {
-    free(larger.slots);
-    free(larger.numbers);
-    return false;
-  }
-  for (uint64_t i = 0; i < numbering->count; i++) {
-    uint64_t slot = slot_of(&larger, numbering->list[i]);
-    larger.slots[slot] = numbering->list[i];
-    larger.numbers[slot] = (uint32_t)i;
-  }
+  uint32_t *larger = calloc(slots, sizeof *larger);
+  if (!larger) return false;
   free(numbering->slots);
-  free(numbering->numbers);
-  *numbering = larger;
+  numbering->slots = larger;
+  numbering->mask = slots - 1;
+  for (uint64_t i = 0; i < numbering->count; i++)
+    larger[slot_of(numbering, numbering->list[i])] = (uint32_t)i + 1;
   return true;
 }
 
@@ -53,27 +53,25 @@ uint32_t r_number_of(struct numbering *numbering, SEXP x) {
   if (numbering->count * 2 >= numbering->mask && !grow_slots(numbering))
     return UINT32_MAX;
   uint64_t slot = slot_of(numbering, x);
-  if (numbering->slots[slot]) return numbering->numbers[slot];
+  if (numbering->slots[slot]) return numbering->slots[slot] - 1;
   if (numbering->count == INT32_MAX ||
       (numbering->count == numbering->room && !grow_list(numbering)))
     return UINT32_MAX;
-  numbering->slots[slot] = x;
   numbering->list[numbering->count] = x;
-  return numbering->numbers[slot] = (uint32_t)numbering->count++;
+  numbering->slots[slot] = (uint32_t)++numbering->count;
+  return numbering->slots[slot] - 1;
 }
 
 void r_numbering_dispose(struct numbering *numbering) {
   free(numbering->slots);
-  free(numbering->numbers);
   free(numbering->list);
   memset(numbering, 0, sizeof *numbering);
 }
 
 /* ---- text ---------------------------------------------------------------- */
 
-static bool is_ascii(SEXP string) {
-  const char *text = CHAR(string);
-  int length = LENGTH(string), i = 0;
+static bool is_ascii(const char *text, int length) {
+  int i = 0;
   for (; i + 8 <= length; i += 8) {
     uint64_t word;
     memcpy(&word, text + i, sizeof word);
@@ -84,7 +82,12 @@ static bool is_ascii(SEXP string) {
   return true;
 }
 
-static uint8_t encoding_of(SEXP string) {
+/* R marks no string that is ASCII. One that is not, and has no mark, is in the
+ * character set of this process alone. */
+enum { NATIVE = SMEM_BYTES + 1 };
+
+static uint8_t encoding_of(SEXP string, int length) {
+  if (is_ascii(CHAR(string), length)) return SMEM_ASCII;
   switch (Rf_getCharCE(string)) {
   case CE_UTF8:
     return SMEM_UTF8;
@@ -93,14 +96,8 @@ static uint8_t encoding_of(SEXP string) {
   case CE_BYTES:
     return SMEM_BYTES;
   default:
-    return SMEM_ASCII;
+    return NATIVE;
   }
-}
-
-/* What is in the character set of this process alone. */
-static bool is_native(SEXP string) {
-  return encoding_of(string) == SMEM_ASCII && string != NA_STRING &&
-         !is_ascii(string);
 }
 
 /* A copy in which native strings are in UTF-8. */
@@ -109,7 +106,7 @@ static SEXP translated(SEXP x) {
   for (R_xlen_t i = 0; i < XLENGTH(x); i++) {
     SEXP string = STRING_ELT(x, i);
     const void *before = vmaxget();
-    if (is_native(string))
+    if (encoding_of(string, LENGTH(string)) == NATIVE)
       string = Rf_mkCharCE(Rf_translateCharUTF8(string), CE_UTF8);
     SET_STRING_ELT(copy, i, string);
     vmaxset(before);
@@ -120,16 +117,37 @@ static SEXP translated(SEXP x) {
 
 /* ---- making -------------------------------------------------------------- */
 
+/* Is hardly a string there twice among those at the beginning and as many from
+ * all over it? If a quarter were, 600 would be met again. */
+static bool all_differ(const SEXP *strings, uint64_t n) {
+  enum { FROM = 1 << 17, HARDLY = 64 };
+  struct numbering seen = {0};
+  uint64_t sample = FROM / 32, missed = 0;
+  if (n < FROM) return false;
+  while (sample * sample < 256 * n) sample *= 2;
+  uint64_t step = (n - sample) / sample;
+  for (uint64_t i = 0; i < sample; i++) {
+    missed += r_number_of(&seen, strings[i]) == UINT32_MAX;
+    missed += r_number_of(&seen, strings[sample + i * step]) == UINT32_MAX;
+  }
+  bool differ = missed == 0 && seen.count + HARDLY > 2 * sample;
+  r_numbering_dispose(&seen);
+  return differ;
+}
+
 /* Is most of it different? Then an index does not pay. False also if there is
  * no memory for one; true: `seen` and `index` are made. */
 static bool find_repeats(struct dictionary *dictionary, const SEXP *strings,
                          uint64_t n) {
   enum { FEW = 64, PROBE = 16384 };
   uint64_t probe = n / 4 > PROBE ? n / 4 : PROBE;
-  if (n < FEW) return false;
+  if (n < FEW || all_differ(strings, n)) return false;
   dictionary->index = malloc(n * sizeof *dictionary->index);
   bool repeats = dictionary->index != NULL;
   for (uint64_t i = 0; repeats && i < n; i++) {
+    if (i + AHEAD < n && dictionary->seen.slots)
+      PREFETCH(&dictionary->seen
+                    .slots[hash(strings[i + AHEAD]) & dictionary->seen.mask]);
     uint32_t number = r_number_of(&dictionary->seen, strings[i]);
     dictionary->index[i] = number;
     repeats = number != UINT32_MAX &&
@@ -153,48 +171,84 @@ static const SEXP *strings_of(const struct dictionary *dictionary) {
                            : STRING_PTR_RO(dictionary->vector);
 }
 
-/* In block: how much text there is, and which arrays are needed, as 1. False:
- * there is something to be translated first. */
-static bool measure(struct dictionary *dictionary) {
+enum outcome { MEASURED, TO_TRANSLATE, NO_MEMORY };
+
+static bool set_encoding(struct dictionary *dictionary, uint64_t i,
+                         uint8_t encoding) {
+  if (!dictionary->encodings)
+    dictionary->encodings = calloc(dictionary->block.unique, 1);
+  if (dictionary->encodings) dictionary->encodings[i] = encoding;
+  return dictionary->encodings != NULL;
+}
+
+/* Short text is copied at the first look: to come back to each of the strings
+ * takes longer. So much per string is still less than what R has for it. */
+enum { SHORT = 32 };
+
+static void copy_text(struct dictionary *dictionary, uint64_t i,
+                      const char *text, int64_t at, int length) {
+  if (!dictionary->text || dictionary->copied < i ||
+      (uint64_t)(at + length) > SHORT * dictionary->block.unique)
+    return;
+  memcpy(dictionary->text + at, text, (size_t)length);
+  dictionary->copied = i + 1;
+}
+
+static enum outcome measure(struct dictionary *dictionary) {
   smem_string_block *block = &dictionary->block;
   const SEXP *strings = strings_of(dictionary);
-  memset(block, 0, sizeof *block);
-  block->unique = count(dictionary);
-  for (uint64_t i = 0; i < block->unique; i++) {
-    uint8_t encoding = encoding_of(strings[i]);
+  uint64_t n = block->unique = count(dictionary);
+  int64_t *offsets = malloc((n + 1) * sizeof *offsets), end = 0;
+  dictionary->offsets = offsets;
+  dictionary->text = malloc(SHORT * n);
+  if (!offsets) return NO_MEMORY;
+  for (uint64_t i = 0; i < n; i++) {
+    int length = 0;
+    if (i + AHEAD < n) PREFETCH(strings[i + AHEAD]);
     if (strings[i] == NA_STRING) {
       block->validity_at = 1;
-      continue;
+    } else {
+      length = LENGTH(strings[i]);
+      uint8_t encoding = encoding_of(strings[i], length);
+      if (encoding == NATIVE) return TO_TRANSLATE;
+      if (encoding != SMEM_ASCII && !set_encoding(dictionary, i, encoding))
+        return NO_MEMORY;
     }
-    if (encoding != SMEM_ASCII) block->encodings_at = 1;
-    if (encoding == SMEM_ASCII && !is_ascii(strings[i])) return false;
-    block->bytes += (uint64_t)LENGTH(strings[i]);
+    copy_text(dictionary, i, CHAR(strings[i]), end, length);
+    offsets[i] = end;
+    end += length;
   }
+  block->bytes = (uint64_t)(offsets[n] = end);
   if (dictionary->index)
-    block->width = block->unique <= INT8_MAX    ? 1
-                   : block->unique <= INT16_MAX ? 2
-                                                : 4;
-  return true;
+    block->width = n <= INT8_MAX ? 1 : n <= INT16_MAX ? 2 : 4;
+  return MEASURED;
+}
+
+static enum outcome make(struct dictionary *dictionary, SEXP x) {
+  r_dictionary_dispose(dictionary);
+  dictionary->vector = x;
+  find_repeats(dictionary, STRING_PTR_RO(x), (uint64_t)XLENGTH(x));
+  return measure(dictionary);
 }
 
 bool r_dictionary_make(struct dictionary *dictionary, SEXP x, SEXP *keep) {
-  memset(dictionary, 0, sizeof *dictionary);
-  dictionary->vector = *keep = x;
-  find_repeats(dictionary, STRING_PTR_RO(x), (uint64_t)XLENGTH(x));
-  if (measure(dictionary)) return true;
-  r_dictionary_dispose(dictionary);
-  dictionary->vector = *keep = PROTECT(translated(x));
-  find_repeats(dictionary, STRING_PTR_RO(*keep), (uint64_t)XLENGTH(*keep));
-  UNPROTECT(1);
-  return measure(dictionary);
+  enum outcome outcome = make(dictionary, *keep = x);
+  if (outcome == TO_TRANSLATE) {
+    *keep = PROTECT(translated(x));
+    outcome = make(dictionary, *keep);
+    UNPROTECT(1);
+  }
+  return outcome == MEASURED;
 }
 
 void r_dictionary_dispose(struct dictionary *dictionary) {
   r_numbering_dispose(&dictionary->seen);
   free(dictionary->index);
-  dictionary->index = NULL;
+  free(dictionary->offsets);
+  free(dictionary->text);
+  free(dictionary->encodings);
+  memset(dictionary, 0, sizeof *dictionary);
 }
-
 /* ---- placing and writing ------------------------------------------------- */
 
 static uint64_t take(uint64_t *at, uint64_t bytes) {
@@ -208,7 +262,7 @@ void r_dictionary_place(struct dictionary *dictionary, uint64_t at) {
   uint64_t n = (uint64_t)XLENGTH(dictionary->vector), unique = block->unique;
   at += sizeof *block;
   block->offsets_at = take(&at, 8 * (unique + 1));
-  if (block->encodings_at) block->encodings_at = take(&at, unique);
+  if (dictionary->encodings) block->encodings_at = take(&at, unique);
   if (block->validity_at) block->validity_at = take(&at, unique / 8 + 1);
   if (block->width) block->index_at = take(&at, n * block->width);
   block->text_at = take(&at, block->bytes);
@@ -219,33 +273,14 @@ enum { BATCH = 4096 };
 
 static smem_code write_offsets(const struct dictionary *dictionary,
                                smem_writer *writer, smem_error *error) {
-  const SEXP *strings = strings_of(dictionary);
-  uint64_t unique = dictionary->block.unique;
-  int64_t batch[BATCH], offset = 0;
-  smem_code code = smem_write_next(writer, &offset, sizeof offset, error);
-  for (uint64_t i = 0; code == SMEM_OK && i < unique;) {
-    size_t k = 0;
-    for (; k < BATCH && i < unique; i++) {
-      if (strings[i] != NA_STRING) offset += LENGTH(strings[i]);
-      batch[k++] = offset;
-    }
-    code = smem_write_next(writer, batch, k * sizeof *batch, error);
-  }
-  return code;
+  uint64_t count = dictionary->block.unique + 1;
+  return smem_write_next(writer, dictionary->offsets, 8 * count, error);
 }
 
 static smem_code write_encodings(const struct dictionary *dictionary,
                                  smem_writer *writer, smem_error *error) {
-  const SEXP *strings = strings_of(dictionary);
-  uint64_t unique = dictionary->block.unique;
-  uint8_t batch[BATCH];
-  smem_code code = SMEM_OK;
-  for (uint64_t i = 0; code == SMEM_OK && i < unique;) {
-    size_t k = 0;
-    for (; k < BATCH && i < unique; i++) batch[k++] = encoding_of(strings[i]);
-    code = smem_write_next(writer, batch, k, error);
-  }
-  return code;
+  return smem_write_next(writer, dictionary->encodings,
+                         dictionary->block.unique, error);
 }
 
 static smem_code write_validity(const struct dictionary *dictionary,
@@ -287,11 +322,17 @@ static smem_code write_index(const struct dictionary *dictionary,
 static smem_code write_text(const struct dictionary *dictionary,
                             smem_writer *writer, smem_error *error) {
   const SEXP *strings = strings_of(dictionary);
+  const int64_t *offsets = dictionary->offsets;
+  uint64_t n = dictionary->block.unique, copied = dictionary->copied;
   smem_code code = SMEM_OK;
-  for (uint64_t i = 0; code == SMEM_OK && i < dictionary->block.unique; i++)
-    if (strings[i] != NA_STRING)
-      code = smem_write_next(writer, CHAR(strings[i]),
-                             (uint64_t)LENGTH(strings[i]), error);
+  if (copied > 0)
+    code = smem_write_next(writer, dictionary->text, (uint64_t)offsets[copied],
+                           error);
+  for (uint64_t i = copied; code == SMEM_OK && i < n; i++) {
+    if (i + AHEAD < n) PREFETCH(strings[i + AHEAD]);
+    code = smem_write_next(writer, CHAR(strings[i]),
+                           (uint64_t)(offsets[i + 1] - offsets[i]), error);
+  }
   return code;
 }
 

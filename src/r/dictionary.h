@@ -6,10 +6,9 @@
 
 /* Numbers for pointers, in the order in which they were seen. */
 struct numbering {
-  SEXP *slots;
-  uint32_t *numbers;
-  uint64_t mask; /* slots - 1 */
-  SEXP *list;    /* by number */
+  uint32_t *slots; /* a number and one; 0: free */
+  uint64_t mask;   /* slots - 1 */
+  SEXP *list;      /* by number */
   uint64_t count, room;
 };
 
@@ -22,6 +21,10 @@ struct dictionary {
   SEXP vector; /* an ordinary one, with nothing to be translated in it */
   struct numbering seen; /* not used with width 0 */
   uint32_t *index;
+  int64_t *offsets;        /* of all different strings, and of the end */
+  uint8_t *encodings;      /* NULL: all are ASCII */
+  char *text;              /* or NULL */
+  uint64_t copied;         /* strings, the first ones, whose text that has */
   smem_string_block block; /* where all is, once it was placed */
   uint64_t end;
 };

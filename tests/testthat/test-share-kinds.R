@@ -86,6 +86,37 @@ test_that("encodings stay, and strings of this process's character set are UTF-8
   gc()
 })
 
+test_that("strings come back whichever form they are stored in", {
+  local_objects()
+  n <- 150000
+  different <- paste0("key", seq_len(n))
+  forms <- list(
+    all_different = different,
+    nearly = replace(different, c(5, 70000, n), NA),
+    in_blocks = rep(different[1:30000], each = 5),
+    in_turns = rep(different[1:20000], length.out = n),
+    by_chance = different[(seq_len(n)^2 * 7919) %% 30011 + 1],
+    late = c(different[1:60000], rep(different[1:3], 30000)),
+    long_at_once = c(strrep("x", 4e6), different),
+    long_later = c(different, strrep("y", c(1e6, 0, 5e6)), "z", NA, ""),
+    all_long = strrep("abc", seq_len(2000)),
+    marked_late = c(different, "\u00e9", latin1(0xe9), bytes_string(0xff), "end")
+  )
+  for (form in names(forms)) {
+    shared <- share(forms[[form]])
+    expect_true(is.shared(shared), info = form)
+    expect_identical(shared, forms[[form]], info = form)
+    expect_identical(Encoding(shared), Encoding(forms[[form]]), info = form)
+  }
+  # What is there several times is stored once.
+  for (form in c("in_blocks", "in_turns", "by_chance")) {
+    shared <- share(forms[[form]])
+    expect_lt(getSharedMemorySize(sharedMemoryId(shared)), 1e6)
+  }
+  rm(shared)
+  gc()
+})
+
 test_that("environments, functions and what shares them keep their identity", {
   local_objects()
   state <- new.env()

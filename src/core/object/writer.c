@@ -126,27 +126,33 @@ static smem_code flush(const struct call *call, smem_writer *writer) {
   return write_at(call, writer, writer->at - filled, writer->buffer, filled);
 }
 
-smem_code smem_write_next(smem_writer *writer, const void *bytes,
-                          uint64_t length, smem_error *error) {
+/* What is large, or does not fit into the buffer any more. */
+static smem_code write_through(smem_writer *writer, const void *bytes,
+                               uint64_t length, smem_error *error) {
   struct call call = writing(error);
-  smem_code code = SMEM_OK;
   if (length > writer->size - writer->at)
     return smem__fail(
         &call, SMEM_SYSTEM, 0,
         "it has changed while it was written: more than the planned %llu "
         "bytes",
         (unsigned long long)writer->size);
-  if (length >= DIRECT || length > BUFFER - writer->filled)
-    code = flush(&call, writer);
+  smem_code code = flush(&call, writer);
   if (code != SMEM_OK) return code;
-  if (length >= DIRECT) {
-    code = write_at(&call, writer, writer->at, bytes, length);
-  } else {
-    memcpy(writer->buffer + writer->filled, bytes, (size_t)length);
-    writer->filled += (size_t)length;
-  }
+  if (length < DIRECT) return smem_write_next(writer, bytes, length, error);
+  code = write_at(&call, writer, writer->at, bytes, length);
   writer->at += length;
   return code;
+}
+
+smem_code smem_write_next(smem_writer *writer, const void *bytes,
+                          uint64_t length, smem_error *error) {
+  if (length >= DIRECT || length > BUFFER - writer->filled ||
+      length > writer->size - writer->at)
+    return write_through(writer, bytes, length, error);
+  memcpy(writer->buffer + writer->filled, bytes, (size_t)length);
+  writer->filled += (size_t)length;
+  writer->at += length;
+  return SMEM_OK;
 }
 
 smem_code smem_write_pad(smem_writer *writer, uint64_t at, smem_error *error) {
