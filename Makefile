@@ -22,7 +22,7 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 .PHONY: all help demo test test-r test-core test-lib test-all differential sanitize \
   windows windows-glue valgrind musl portable gnu2x m32 fuzz analyze coverage coverage-r \
   check-valgrind test-package sid trixie strict style format workflows \
-  check document bench torture clean
+  check site document bench torture clean
 
 all: setup-demo $(INSTALLED)
 
@@ -51,7 +51,7 @@ test-all: setup-all demo
 	@tools/test -j 2 sid r differential core lib user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
-	  strict windows-glue style spelling graph workflows analyze fuzz-short torture check
+	  strict windows-glue style spelling graph workflows analyze site fuzz-short torture check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600
@@ -123,8 +123,11 @@ check: setup-check
 bench: setup-bench $(INSTALLED)
 	@bench/run
 
+#: make site       the web site, into build/site, looked at in a browser
 #: make document   help pages and NAMESPACE from the comments in R/
 #: make clean      remove build/
+site: setup-site $(INSTALLED)
+	@tools/test site
 document: setup-document $(INSTALLED)
 	@Rscript tools/document
 clean:

@@ -1,4 +1,4 @@
-# What comes of the measurements: a table, a picture, and both in the README.
+# What comes of the measurements: a table and a picture, which the site shows.
 
 machine <- function() {
   model <- grep("^model name", readLines("/proc/cpuinfo"), value = TRUE)[1]
@@ -53,18 +53,9 @@ write_pictures <- function(results, folder) {
   grDevices::dev.off()
 }
 
-# Between the two marks, which stay.
-paste_into <- function(file, lines) {
-  text <- readLines(file)
-  marks <- match(c("<!-- bench: begin -->", "<!-- bench: end -->"), text)
-  if (anyNA(marks)) return(invisible())
-  writeLines(c(text[seq_len(marks[1])], lines, text[marks[2]:length(text)]), file)
-}
-
 write_report <- function(results, peers, folder) {
   lines <- c("", paste0("Measured on ", format(Sys.Date()), ": ", machine(), "."), "",
              table_lines(results), "", peer_lines(peers), "")
   writeLines(c("# Results", lines), file.path(folder, "results.md"))
   write_pictures(results, folder)
-  paste_into(file.path(folder, "..", "README.md"), lines)
 }
