@@ -118,9 +118,10 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   const char *trace = r_current_call();
   for (R_xlen_t i = 0; i < n; i++) {
     SEXP id = STRING_ELT(name, XLENGTH(name) == 1 ? 0 : i);
-    result.requests[i].size = r_size(op, size, XLENGTH(size) == 1 ? 0 : i);
-    result.requests[i].name = LENGTH(id) > 0 ? CHAR(id) : NULL;
-    result.requests[i].trace = trace;
+    result.requests[i] =
+        (smem_request){.size = r_size(op, size, XLENGTH(size) == 1 ? 0 : i),
+                       .name = LENGTH(id) > 0 ? CHAR(id) : NULL,
+                       .trace = trace};
   }
   r_reclaim_once();
   smem_code code =
