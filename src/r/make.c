@@ -188,9 +188,13 @@ static SEXP make_sequence(const struct object *object, const smem_node *node) {
   memcpy(&last, &node->more, sizeof last);
   SEXP x = PROTECT(r_sequence(first, last));
   SEXPTYPE type = node->flags & SMEM_NODE_REAL ? REALSXP : INTSXP;
+  /* That of small numbers is integer, unless it was converted; then it stays
+   * compact all the same. */
+  if (type == REALSXP) x = Rf_coerceVector(x, REALSXP);
+  PROTECT(x);
   if ((uint64_t)XLENGTH(x) != node->length || (SEXPTYPE)TYPEOF(x) != type)
     r_object_wrong(object, "a sequence is damaged");
-  UNPROTECT(1);
+  UNPROTECT(2);
   return x;
 }
 

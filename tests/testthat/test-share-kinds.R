@@ -183,6 +183,9 @@ test_that("sequences and what R keeps compact are not expanded", {
   # A vector that R makes element by element, as it is asked for them.
   strings <- as.character(1:100000)
   expect_identical(share(strings), as.character(1:100000))
+  # converted, of numbers for which `:` gives integers
+  expect_identical(share(as.double(1:5000)), as.double(1:5000))
+  expect_identical(share(list(as.double(5:-5)))[[1]], as.double(5:-5))
   rm(shared)
   gc()
 })
