@@ -274,6 +274,9 @@ smem_code smem_latch_open_reference(const smem_reference *reference,
  * May be NULL. */
 void smem_latch_close(smem_latch *latch);
 
+/* Of the segment, as it was opened. */
+const char *smem_latch_id(const smem_latch *latch);
+
 /* That of a segment that is mapped here: stays open as long as the mapping, and
  * is not to be closed. NULL if it is not mapped. */
 smem_code smem_latch_mapped(const char *id, smem_latch **latch,

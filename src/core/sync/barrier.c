@@ -18,17 +18,30 @@ static bool take_place(smem_sync *barrier, uint64_t who) {
     if (!sync_cas(&words->party[i].who, &nobody, who)) continue;
     barrier->party = (int)i;
     barrier->who = who;
+    barrier->pid = smem__process_self()->os.pid;
     return true;
   }
   return false;
+}
+
+/* Have we a place? Under another presence by now, if the control object was
+ * lost. That of a parent is not a forked child's. */
+static bool keep_place(smem_sync *barrier, uint64_t who) {
+  struct barrier_words *words = words_of(barrier);
+  if (barrier->party < 0 || barrier->pid != smem__process_self()->os.pid)
+    return false;
+  uint64_t mine = barrier->who;
+  if (mine != who && !sync_cas(&words->party[barrier->party].who, &mine, who))
+    return false;
+  barrier->who = who;
+  return true;
 }
 
 static smem_code enrol(const struct call *call, smem_sync *barrier) {
   uint64_t who;
   smem_code code = smem__sync_join(call, &who);
   if (code != SMEM_OK) return code;
-  if (barrier->party >= 0 && barrier->who == who) return SMEM_OK;
-  if (take_place(barrier, who)) return SMEM_OK;
+  if (keep_place(barrier, who) || take_place(barrier, who)) return SMEM_OK;
   return smem__fail(call, SMEM_ARGUMENT, 0,
                     "all %lu parties of the barrier are there already",
                     (unsigned long)barrier->count);

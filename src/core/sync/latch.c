@@ -113,6 +113,8 @@ smem_code smem_latch_open_reference(const smem_reference *reference,
   return open_segment(&call, &segment, reference->space, latch);
 }
 
+const char *smem_latch_id(const smem_latch *latch) { return latch->id; }
+
 /* ---- closing ------------------------------------------------------------- */
 
 /* Under the mutex: nobody has it open any more, and if this process does not

@@ -47,6 +47,7 @@ smem_latch *smem_latch_held(const char *id) {
   struct call call = {"unlock", id, 0, &ignored, false};
   struct space own;
   struct hold *all = all_holds();
+  if (holds.count == 0) return NULL; /* and so no namespace need be chosen */
   if (smem__namespace_get(&call, &own) != SMEM_OK) return NULL;
   for (unsigned i = holds.count; i > 0; i--) {
     smem_latch *latch = all[i - 1].latch;

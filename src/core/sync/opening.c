@@ -158,10 +158,12 @@ void smem_sync_refer(const smem_sync *sync, smem_reference *reference) {
 
 uint32_t smem_sync_count(const smem_sync *sync) { return sync->count; }
 
-/* A place at a barrier is given back. */
+/* A place at a barrier is given back. Not by a forked child: it is its
+ * parent's. */
 static void leave_place(smem_sync *barrier) {
   struct barrier_words *words = barrier->address;
   uint64_t mine = barrier->who;
+  if (barrier->pid != smem__process_self()->os.pid) return;
   sync_cas(&words->party[barrier->party].who, &mine, 0);
 }
 

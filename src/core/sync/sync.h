@@ -149,8 +149,8 @@ struct smem_sync {
   void *address;
   uint64_t total; /* bytes mapped */
   uint32_t count;
-  int party; /* of a barrier: our place; -1: none yet */
-  uint64_t who;
+  int party;         /* of a barrier: our place; -1: none yet */
+  uint64_t who, pid; /* under which presence, in which process we took it */
   smem_reference reference;
 };
 
