@@ -29,6 +29,7 @@ inspectSharedMemory <- function(id, n = 256) {
   found <- .Call(C_inspect, id, n)
   one <- lapply(found[[1]][setdiff(names(found[[1]]), "fate")], `[[`, 1)
   one$created <- .POSIXct(one$created)
+  one$since <- .POSIXct(one$since)
   structure(c(one, list(path = found[[2]], bytes = found[[3]])),
             class = "sharedmemory_inspection")
 }
@@ -46,7 +47,8 @@ print.sharedmemory_inspection <- function(x, ...) {
     owner = format_owner(x$pid, x$command),
     created = if (is.na(x$created)) "" else format(x$created, usetz = TRUE),
     lifetime = or(x$lifetime, ""),
-    sealed = if (isTRUE(x$sealed)) "yes" else "", call = or(x$call, ""),
+    sealed = if (isTRUE(x$sealed)) "yes" else "",
+    locked = if (is.na(x$lock)) "" else lock_text(x), call = or(x$call, ""),
     `mapped by` = pids
   )
   lines <- lines[nzchar(lines)]

@@ -41,14 +41,21 @@
 #'   | `lifetime` | character: `"freed"`, `"process"` or `"object"` |
 #'   | `sealed` | logical: nobody can write to it, see [sealSharedMemory()] |
 #'   | `kind` | character: `"object"` if [share()] made it, otherwise `"segment"` |
-#'   | `class`, `dim` | character, of objects: `"data.frame"` and `"1000 x 3"`, the
-#'     length if there are no dimensions; what is longer than 63 bytes is cut |
+#'   | `class`, `dim` | character, of objects: `"data.frame"` and `"1000 x 3"` |
 #'   | `sent`, `opened` | numeric: how often an object was sent, and opened |
+#'   | `lock` | character: `"free"`, `"exclusive"`, `"shared"` or `"dead"` |
+#'   | `holder` | integer: who has the lock exclusively, in its own pid namespace |
+#'   | `since` | POSIXct: since when at least |
+#'   | `readers` | integer: how many share the lock |
+#'   | `waiting` | integer: how many wait for it |
 #'   | `call` | character: the calls that allocated it, if they were recorded |
 #'   | `mappedBy` | only if asked for. A list of integer vectors: pids |
 #'
-#'   Calls are recorded with `options(sharedmemory.trace = TRUE)`. `mappedBy` is `NA`
-#'   where the platform cannot tell.
+#'   `dim` is the length if there are no dimensions; of `class` and `dim` what is
+#'   longer than 63 bytes is cut. A lock is `"dead"` if its holder died and nobody has
+#'   taken it since, see [withSharedLock()]; who waits at a [sharedSemaphore()] and its
+#'   like is counted too. Calls are recorded with `options(sharedmemory.trace = TRUE)`.
+#'   `mappedBy` is `NA` where the platform cannot tell.
 #' @section Errors:
 #' `sharedmemory_error_argument`, `_system`; see [sharedmemory].
 #' @seealso [inspectSharedMemory()] for one segment, [sharedMemoryStatus()] for
@@ -69,9 +76,10 @@ listSharedObjects <- function(end = NULL, start = NULL, mappedBy = FALSE) {
 # A data frame of those columns that C has filled and a table shows.
 as_segment_table <- function(columns, class) {
   shown <- c("Id", "size", "resident", "state", "pid", "command", "created",
-             "lifetime", "sealed", "kind", "class", "dim", "sent", "opened", "call",
-             "mappedBy")
+             "lifetime", "sealed", "kind", "class", "dim", "sent", "opened", "lock",
+             "holder", "since", "readers", "waiting", "call", "mappedBy")
   columns$created <- .POSIXct(columns$created)
+  columns$since <- .POSIXct(columns$since)
   table <- columns[intersect(shown, names(Filter(Negate(is.null), columns)))]
   structure(list2DF(table), class = c(class, "data.frame"))
 }
@@ -104,6 +112,7 @@ print.sharedmemory_list <- function(x, n = 40, ...) {
     )
   }, left = c("Id", "state", "owner", "made", "until"))
   print_objects(top)
+  print_locks(top)
   print_calls(top)
   print_mapped_by(top)
   print_states(x$state, x$resident)
@@ -119,6 +128,30 @@ print_objects <- function(x) {
   times <- sprintf("sent %.0f, opened %.0f", x$sent, x$opened)
   cat(sprintf("  %s: %s, %s\n", clip(x$Id, 16), format_what(x$class, x$dim, 34), times),
       sep = "")
+}
+
+print_locks <- function(x) {
+  busy <- which(x$lock != "free" | x$waiting > 0)
+  if (length(busy) == 0) return(invisible())
+  x <- x[busy, , drop = FALSE]
+  cat("locked\n")
+  cat(sprintf("  %s: %s\n", clip(x$Id, 16), lock_text(x)), sep = "")
+}
+
+# "by process 1234 since 10:12:03, 2 wait"
+lock_text <- function(x) {
+  who <- ifelse(is.na(x$holder), "", paste(" by process", x$holder))
+  text <- ifelse(x$lock == "exclusive", paste0("exclusively", who),
+          ifelse(x$lock == "shared", paste("shared by", x$readers),
+          ifelse(x$lock == "dead",
+                 paste0("no more: its holder died", sub(" by", ",", who)), "")))
+  today <- format(x$since, "%F") == format(Sys.time(), "%F")
+  since <- ifelse(is.na(x$since), "",
+                  paste(" since", ifelse(today, format(x$since, "%T"),
+                                         format(x$since, "%F %T"))))
+  verb <- ifelse(x$waiting == 1, "waits", "wait")
+  wait <- ifelse(x$waiting > 0, paste(x$waiting, verb), "")
+  paste0(text, since, ifelse(nzchar(text) & nzchar(wait), ", ", ""), wait)
 }
 
 # "data.frame, 1000 x 3": the first class only.

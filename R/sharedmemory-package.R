@@ -15,6 +15,10 @@
 #' segment itself, [sharedArray()] reads and writes in place, [readSharedMemory()] and
 #' [writeSharedMemory()] copy.
 #'
+#' Processes that write to the same memory take turns by [withSharedLock()], count by
+#' [fetchAdd()], and wait for each other by [sharedSemaphore()] and its like;
+#' [shareOnce()] makes a value once for all.
+#'
 #' Packages in C and C++ have the same by a C interface: see [sharedmemory-c-api].
 #'
 #' [hasSharedMemory()], [getSharedMemorySize()], [getLastIndex()] and
@@ -53,7 +57,8 @@
 #' * `id`: the id concerned, or `NA`,
 #' * `op`: what was tried: `"allocate"`, `"map"`, `"unmap"`, `"free"`, `"find"`,
 #'   `"measure"`, `"list"`, `"inspect"`, `"reclaim"`, `"count"`, `"join"`,
-#'   `"leave"`, `"read"`, `"write"`, `"view"`, `"seal"`, `"share"` or `"open"`,
+#'   `"leave"`, `"read"`, `"write"`, `"view"`, `"seal"`, `"share"`, `"open"`, `"lock"`,
+#'   `"unlock"`, `"add to"`, `"acquire"`, `"release"`, `"wait for"` or `"wait at"`,
 #' * `errno`: the error number of the operating system, 0 if it gave none,
 #' * `element`: which element of a vectorized call failed, from 1, or `NA`.
 #'
@@ -77,6 +82,10 @@
 #' | `elsewhere` | a reference was made where other shared memory is seen |
 #' | `sealed` | it is sealed, and nobody can write to it |
 #' | `unsealed` | it is not sealed, so a view of it would change |
+#' | `timeout` | what was waited for did not come about in time |
+#' | `deadlock` | the process would wait for itself: it holds the lock already |
+#' | `not_held` | the process does not hold what it gives back |
+#' | `broken` | a party of the barrier died, or gave up |
 #' | `system` | anything else that the operating system refused |
 #'
 #' A call that fails has changed nothing (but for a write of many MiB that the system

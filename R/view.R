@@ -81,11 +81,12 @@
 #' @param x Any R object.
 #' @param full `TRUE`: the namespace, a colon and the id, also of what the id alone does
 #'   not lead to.
-#' @return `viewSharedMemory()`: a vector of the type. `sharedMemoryId()`: the id of the
-#'   segment behind a view, a [sharedArray()] or a shared object (see [share()]), as a
-#'   string. `NA` for anything else, and where the id would lead to another segment:
-#'   it was freed and its name given to another one, or the segment is of another
-#'   namespace. So `freeSharedMemory(sharedMemoryId(x))` hits this segment or nothing.
+#' @return `viewSharedMemory()`: a vector of the type. `sharedMemoryId()`: the id of
+#'   the segment behind a view, a [sharedArray()], a shared object (see [share()]) or a
+#'   [sharedSemaphore()] and its like, as a string. `NA` for anything else, and where
+#'   the id would lead to another segment: it was freed and its name given to another
+#'   one, or the segment is of another namespace. So
+#'   `freeSharedMemory(sharedMemoryId(x))` hits this segment or nothing.
 #' @section Errors:
 #' `sharedmemory_error_unsealed`; `sharedmemory_error_bounds` if the segment does not
 #' have so many elements; `_argument`, also if a logical element is neither `FALSE`,
@@ -123,5 +124,7 @@ viewSharedMemory <- function(id, type = "double", length, offset = 0,
 #' @rdname viewSharedMemory
 #' @export
 sharedMemoryId <- function(x, full = FALSE) {
-  if (is_shared_array(x)) .Call(C_array_id, x, full) else .Call(C_shared_id, x, full)
+  if (is_shared_array(x)) return(.Call(C_array_id, x, full))
+  if (is_shared_sync(x)) return(.Call(C_sync_id, x, full))
+  .Call(C_shared_id, x, full)
 }

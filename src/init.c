@@ -50,6 +50,21 @@ static const R_CallMethodDef entries[] = {ENTRY(load, 1),
                                           ENTRY(open_shared, 1),
                                           ENTRY(is_shared, 1),
                                           ENTRY(shared_id, 2),
+                                          ENTRY(lock, 3),
+                                          ENTRY(unlock, 1),
+                                          ENTRY(with_lock, 5),
+                                          ENTRY(fetch_add, 3),
+                                          ENTRY(compare_and_set, 4),
+                                          ENTRY(sync_open, 3),
+                                          ENTRY(sync_id, 2),
+                                          ENTRY(sync_count, 1),
+                                          ENTRY(semaphore_acquire, 2),
+                                          ENTRY(semaphore_release, 1),
+                                          ENTRY(semaphore_permits, 1),
+                                          ENTRY(event_wait, 2),
+                                          ENTRY(event_set, 2),
+                                          ENTRY(event_is_set, 1),
+                                          ENTRY(barrier_wait, 2),
                                           {NULL, NULL, 0}};
 
 static void in_this_library(void) {}
@@ -66,7 +81,7 @@ static void make_classes(DllInfo *dll) {
   stays = smem__os_pin_library(in_this_library);
   r_view_start(stays ? NULL : dll);
   r_shared_start(stays ? NULL : dll);
-  r_array_start(stays ? NULL : dll);
+  r_reference_start(stays ? NULL : dll);
 }
 
 void attribute_visible R_init_sharedmemory(DllInfo *dll) {

@@ -12,13 +12,12 @@
  * to use. */
 #include "array.h"
 
-#include <R_ext/Altrep.h>
-
 #include <stdlib.h>
 #include <string.h>
 
 struct r_shared {
   smem_handle *handle;
+  smem_latch *latch; /* its lock, once that was asked for; or NULL */
   size_t users;
 };
 
@@ -38,6 +37,7 @@ bool r_is_array(SEXP x) {
 
 static void release(struct r_shared *shared) {
   if (!shared || --shared->users > 0) return;
+  smem_latch_close(shared->latch);
   smem_close(shared->handle);
   free(shared);
 }
@@ -120,51 +120,13 @@ static int64_t product(SEXP dim) {
 
 /* ---- travelling ---------------------------------------------------------- */
 
-/* The bytes of a reference are an ALTREP vector, for nothing else makes R load
- * this package where an array arrives: an external pointer with a class does
- * not, and without the package it has no methods. */
-static R_altrep_class_t bytes_class;
-
-static R_xlen_t bytes_length(SEXP x) { return XLENGTH(R_altrep_data1(x)); }
-static void *bytes_pointer(SEXP x, Rboolean writable) {
-  (void)writable;
-  return RAW(R_altrep_data1(x));
-}
-static const void *bytes_pointer_or_null(SEXP x) {
-  return RAW(R_altrep_data1(x));
-}
-static SEXP bytes_state(SEXP x) { return R_altrep_data1(x); }
-
-/* Never an error: what is wrong is told at the first use of the array. */
-static SEXP bytes_from_state(SEXP class, SEXP state) {
-  (void)class;
-  if (TYPEOF(state) != RAWSXP || ALTREP(state))
-    return Rf_allocVector(RAWSXP, 0);
-  return R_new_altrep(bytes_class, state, R_NilValue);
-}
-
-void r_array_start(DllInfo *dll) {
-  bytes_class = R_make_altraw_class("array_reference", "sharedmemory", dll);
-  R_set_altrep_Length_method(bytes_class, bytes_length);
-  R_set_altrep_Serialized_state_method(bytes_class, bytes_state);
-  R_set_altrep_Unserialize_method(bytes_class, bytes_from_state);
-  R_set_altvec_Dataptr_method(bytes_class, bytes_pointer);
-  R_set_altvec_Dataptr_or_null_method(bytes_class, bytes_pointer_or_null);
-}
-
 static void set_state(SEXP x, const smem_reference *reference, SEXP dim) {
-  unsigned char bytes[SMEM_REFERENCE_SIZE];
-  size_t length = smem_reference_write(reference, bytes);
   SEXP state = PROTECT(Rf_allocVector(VECSXP, 2));
-  SEXP packed = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)length));
-  memcpy(RAW(packed), bytes, length);
-  SET_VECTOR_ELT(state, 0, R_new_altrep(bytes_class, packed, R_NilValue));
+  SET_VECTOR_ELT(state, 0, r_reference_bytes(reference));
   SET_VECTOR_ELT(state, 1, dim);
   R_SetExternalPtrProtected(x, state);
-  UNPROTECT(2);
+  UNPROTECT(1);
 }
-
-static const char damaged[] = "the reference is damaged";
 
 /* Of what may have come from a file and be a vector that changes. */
 static SEXP copy_dim(SEXP dim) {
@@ -181,27 +143,24 @@ static bool dim_fits(SEXP dim, uint64_t length) {
 }
 
 static const char *read_reference(SEXP bytes, smem_reference *reference) {
-  unsigned char copy[SMEM_REFERENCE_SIZE];
-  if (TYPEOF(bytes) != RAWSXP || XLENGTH(bytes) > (R_xlen_t)sizeof copy)
-    return damaged;
-  R_xlen_t length = RAW_GET_REGION(bytes, 0, XLENGTH(bytes), copy);
-  const char *wrong = smem_reference_read(copy, (size_t)length, reference);
+  const char *wrong = r_reference_read(bytes, reference);
   if (wrong) return wrong;
   bool known =
       reference->form < R_ELEMENTS && reference->length <= R_XLEN_T_MAX;
-  return known ? NULL : damaged;
+  return known ? NULL : r_reference_damaged;
 }
 
 /* NULL, or what is wrong with what `x` has brought along. *dim is a copy. */
 static const char *read_state(SEXP x, smem_reference *reference, SEXP *dim) {
   SEXP state = R_ExternalPtrProtected(x);
-  if (TYPEOF(state) != VECSXP || XLENGTH(state) != 2) return damaged;
+  if (TYPEOF(state) != VECSXP || XLENGTH(state) != 2)
+    return r_reference_damaged;
   const char *wrong = read_reference(VECTOR_ELT(state, 0), reference);
   *dim = VECTOR_ELT(state, 1);
   if (wrong || *dim == R_NilValue) return wrong;
-  if (TYPEOF(*dim) != INTSXP) return damaged;
+  if (TYPEOF(*dim) != INTSXP) return r_reference_damaged;
   *dim = copy_dim(*dim);
-  return dim_fits(*dim, reference->length) ? NULL : damaged;
+  return dim_fits(*dim, reference->length) ? NULL : r_reference_damaged;
 }
 
 static void fill(struct r_array *array, const smem_reference *reference) {
@@ -247,7 +206,7 @@ static smem_code open_id(const char *id, smem_handle **handle,
 static struct r_shared *new_shared(const char *op) {
   struct r_shared *shared = malloc(sizeof *shared);
   if (!shared) fail_memory(op);
-  *shared = (struct r_shared){NULL, 1};
+  *shared = (struct r_shared){.users = 1};
   return shared;
 }
 
@@ -292,6 +251,19 @@ struct r_array *r_array_writable(const char *op, SEXP x) {
     r_fail(SMEM_SEALED, op, array->reference.id,
            "it is sealed, and nobody can write to it");
   return array;
+}
+
+smem_latch *r_array_latch(const char *op, SEXP x) {
+  smem_error error;
+  struct r_array *array = r_array_open(op, x);
+  struct r_shared *shared = array->shared;
+  if (shared->latch) return shared->latch;
+  r_pointer_collect();
+  smem_code code =
+      smem_latch_open_reference(&array->reference, &shared->latch, &error);
+  error.op = op;
+  r_check(code, &error);
+  return shared->latch;
 }
 
 /* ---- for the user -------------------------------------------------------- */

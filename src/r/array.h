@@ -60,8 +60,6 @@ struct r_array {
   R_xlen_t extents[];
 };
 
-bool r_is_array(SEXP x);
-
 /* What is known of it without opening; open, so that `bytes` can be read;
  * writable as well. Jump if it is not what it should be. Good while `x` is
  * protected. */

@@ -169,6 +169,8 @@ SEXP r_view_of_reference(const smem_reference *reference, smem_code *code,
 
 /* Is it a view? */
 bool r_is_view(SEXP x);
+/* Where it is; NULL: it is none. */
+const smem_reference *r_view_reference(SEXP x);
 /* r_id_of() of a view, NA of all else. */
 SEXP r_view_id(SEXP x, SEXP full);
 /* Is it a view of a sealed segment, or of a part of it, and nothing else? */
@@ -182,10 +184,26 @@ extern int r_by_value;
 /* May a write to this segment change the elements of `x`? */
 bool r_view_shows(SEXP x, const char *id);
 
+/* ---- reference.c: references that travel --------------------------------- */
+
+void r_reference_start(DllInfo *dll); /* as r_view_start() */
+
+/* The bytes of a reference, to be protected by an external pointer. Not
+ * protected. */
+SEXP r_reference_bytes(const smem_reference *reference);
+
+/* The way back, of what may come from anywhere: NULL, or a constant that says
+ * what is wrong. */
+extern const char r_reference_damaged[];
+const char *r_reference_read(SEXP bytes, smem_reference *reference);
+
 /* ---- arrays; what these files share is in array.h ------------------------ */
 
+bool r_is_array(SEXP x);
+/* The lock of its segment, open as long as its mapping. Jumps. */
+smem_latch *r_array_latch(const char *op, SEXP x);
+
 /* array.c */
-void r_array_start(DllInfo *dll); /* as r_view_start() */
 SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset);
 SEXP r_array_length(SEXP x);
 SEXP r_array_dim(SEXP x);
@@ -219,6 +237,39 @@ SEXP r_unshare(SEXP x);
 SEXP r_open_shared(SEXP name);
 SEXP r_is_shared(SEXP x);
 SEXP r_shared_id(SEXP x, SEXP full);
+/* Where a shared object or a view is; NULL: it is neither. */
+const smem_reference *r_reference_inside(SEXP x);
+
+/* ---- lock.c: locks of segments ------------------------------------------- */
+
+/* Seconds, from 0 to Inf, as nanoseconds for the core. */
+uint64_t r_timeout(const char *op, SEXP x);
+
+SEXP r_lock(SEXP id, SEXP timeout, SEXP shared);
+SEXP r_unlock(SEXP id);
+/* `frame`: an environment in which `code` is what to do. */
+SEXP r_with_lock(SEXP id, SEXP frame, SEXP timeout, SEXP shared,
+                 SEXP recovered);
+
+/* ---- counter.c: elements of arrays that change as one step ----------------
+ */
+
+SEXP r_fetch_add(SEXP x, SEXP i, SEXP by);
+SEXP r_compare_and_set(SEXP x, SEXP i, SEXP old, SEXP value);
+
+/* ---- sync.c: semaphores, events, barriers ---------------------------------
+ */
+
+SEXP r_sync_open(SEXP kind, SEXP id, SEXP n);
+SEXP r_sync_id(SEXP x, SEXP full);
+SEXP r_sync_count(SEXP x);
+SEXP r_semaphore_acquire(SEXP x, SEXP timeout);
+SEXP r_semaphore_release(SEXP x);
+SEXP r_semaphore_permits(SEXP x); /* free ones, and those of this process */
+SEXP r_event_wait(SEXP x, SEXP timeout);
+SEXP r_event_set(SEXP x, SEXP set); /* or reset */
+SEXP r_event_is_set(SEXP x);
+SEXP r_barrier_wait(SEXP x, SEXP timeout);
 
 /* ---- calls.c: the .Call entry points ------------------------------------- */
 

@@ -155,6 +155,11 @@ enum column {
   EXTENT,
   SENT,
   OPENED,
+  LOCK,
+  HOLDER,
+  SINCE,
+  READERS,
+  WAITING,
   CALL,
   TAG_OF,
   WRONG,
@@ -166,9 +171,11 @@ enum column {
 };
 
 static const char *const column_names[COLUMNS] = {
-    "Id",       "size",   "resident", "state", "pid",      "command", "created",
-    "lifetime", "sealed", "kind",     "class", "dim",      "sent",    "opened",
-    "call",     "tag",    "wrong",    "user",  "mappedBy", "copied",  "fate"};
+    "Id",      "size",     "resident", "state",  "pid",   "command",
+    "created", "lifetime", "sealed",   "kind",   "class", "dim",
+    "sent",    "opened",   "lock",     "holder", "since", "readers",
+    "waiting", "call",     "tag",      "wrong",  "user",  "mappedBy",
+    "copied",  "fate"};
 
 static SEXPTYPE column_type(enum column column) {
   switch (column) {
@@ -177,8 +184,12 @@ static SEXPTYPE column_type(enum column column) {
   case SENT:
   case OPENED:
   case CREATED:
+  case SINCE:
     return REALSXP;
   case PID:
+  case HOLDER:
+  case READERS:
+  case WAITING:
     return INTSXP;
   case IS_SEALED:
     return LGLSXP;
@@ -202,6 +213,25 @@ static void fill_object(const smem_entry *entry, SEXP columns, R_xlen_t i) {
   REAL(VECTOR_ELT(columns, SENT))[i] = object ? (double)entry->sent : NA_REAL;
   REAL(VECTOR_ELT(columns, OPENED))
   [i] = object ? (double)entry->opened : NA_REAL;
+}
+
+/* Who holds the lock, and who waits. */
+static void fill_lock(const smem_entry *entry, SEXP columns, R_xlen_t i) {
+  static const char *const states[] = {[SMEM_LOCK_FREE] = "free",
+                                       [SMEM_LOCK_EXCLUSIVE] = "exclusive",
+                                       [SMEM_LOCK_SHARED] = "shared",
+                                       [SMEM_LOCK_OF_DEAD] = "dead"};
+  bool complete = is_complete(entry);
+  SET_STRING_ELT(VECTOR_ELT(columns, LOCK), i,
+                 complete ? Rf_mkChar(states[entry->lock]) : NA_STRING);
+  INTEGER(VECTOR_ELT(columns, HOLDER))
+  [i] = entry->holder != 0 ? (int)entry->holder : NA_INTEGER;
+  REAL(VECTOR_ELT(columns, SINCE))
+  [i] = entry->since != 0 ? (double)entry->since / 1e9 : NA_REAL;
+  INTEGER(VECTOR_ELT(columns, READERS))
+  [i] = complete ? (int)entry->readers : NA_INTEGER;
+  INTEGER(VECTOR_ELT(columns, WAITING))
+  [i] = complete ? (int)entry->waiting : NA_INTEGER;
 }
 
 /* Who maps the object of row i, each once, and what each has copied. */
@@ -254,6 +284,7 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   LOGICAL(VECTOR_ELT(columns, IS_SEALED))
   [i] = complete ? entry->sealed : NA_LOGICAL;
   fill_object(entry, columns, i);
+  fill_lock(entry, columns, i);
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, r_utf8(row->trace));
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, r_utf8(row->tag));
   SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, r_utf8(row->wrong));

@@ -150,6 +150,11 @@ SEXP r_shared_id(SEXP x, SEXP full) {
   return result;
 }
 
+const smem_reference *r_reference_inside(SEXP x) {
+  SEXP leaf = r_leaf_inside(x);
+  return leaf ? &r_leaf(leaf)->object->reference : r_view_reference(x);
+}
+
 /* ---- unshare ------------------------------------------------------------- */
 
 static SEXP unshared(SEXP x);

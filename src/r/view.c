@@ -442,6 +442,11 @@ SEXP r_view_id(SEXP x, SEXP full) {
   return result;
 }
 
+const smem_reference *r_view_reference(SEXP x) {
+  SEXP view = view_behind(x);
+  return view ? &view_of(view)->reference : NULL;
+}
+
 bool r_view_shows(SEXP x, const char *id) {
   SEXP view = view_behind(x);
   return view && is_live(view_of(view)) &&

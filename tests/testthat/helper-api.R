@@ -50,7 +50,7 @@ api_codes <- c(
   "argument", "not_found", "exists", "too_small", "replaced", "no_space",
   "no_memory", "too_many_maps", "too_many_files", "busy", "corrupt",
   "permission", "control", "interrupted", "unsupported", "system", "bounds",
-  "elsewhere", "sealed", "unsealed"
+  "elsewhere", "sealed", "unsealed", "timeout", "deadlock", "not_held", "broken"
 )
 
 expect_ok <- function(answer) {

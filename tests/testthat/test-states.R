@@ -2,13 +2,15 @@
 
 columns <- c("Id", "size", "resident", "state", "pid", "command", "created",
              "lifetime", "sealed", "kind", "class", "dim", "sent", "opened",
-             "call")
+             "lock", "holder", "since", "readers", "waiting", "call")
 
 column_types <- c(Id = "character", size = "double", resident = "double",
                   state = "character", pid = "integer", command = "character",
                   created = "double", lifetime = "character", sealed = "logical",
                   kind = "character", class = "character", dim = "character",
-                  sent = "double", opened = "double", call = "character")
+                  sent = "double", opened = "double", lock = "character",
+                  holder = "integer", since = "double", readers = "integer",
+                  waiting = "integer", call = "character")
 
 test_that("the columns are the same whether there is something or not", {
   local_clean_shm()
@@ -22,6 +24,7 @@ test_that("the columns are the same whether there is something or not", {
     expect_identical(vapply(x, typeof, ""), column_types)
     expect_s3_class(x, c("sharedmemory_list", "data.frame"), exact = TRUE)
     expect_s3_class(x$created, "POSIXct")
+    expect_s3_class(x$since, "POSIXct")
   }
   expect_identical(listed$Id, c(id, "big", "small"))
   expect_identical(listed$state, rep("live", 3))
@@ -285,8 +288,7 @@ test_that("rows of NA, as a logical index makes them, print all the same", {
   lines <- expect_fits(x[c(1, NA), ])
   expect_match(lines, "^1 live", all = FALSE)
   expect_fits(x[NA, ])
-  of_objects <- c("kind", "class", "dim", "sent", "opened")
-  reclaimed <- x[setdiff(columns, c("sealed", of_objects))]
+  reclaimed <- x
   reclaimed$removed <- c(TRUE, FALSE)
   reclaimed$reason <- "whatever"
   class(reclaimed) <- c("sharedmemory_reclaim", "data.frame")
