@@ -20,8 +20,8 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 # parallel inside of these is.
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-lib test-all differential sanitize \
-  windows windows-glue valgrind musl portable gnu2x m32 fuzz analyze coverage coverage-r \
-  check-valgrind test-package sid trixie strict style format workflows \
+  windows windows-glue valgrind musl portable gnu2x m32 fuzz model analyze coverage \
+  coverage-r check-valgrind test-package sid trixie strict style format workflows \
   check site document bench torture clean
 
 all: setup-demo $(INSTALLED)
@@ -51,7 +51,8 @@ test-all: setup-all demo
 	@tools/test -j 2 sid r differential core lib user clang asan tsan portable musl m32 gnu2x \
 	  valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
-	  strict windows-glue style spelling graph workflows analyze site fuzz-short torture check
+	  strict windows-glue style spelling graph workflows model analyze site fuzz-short torture \
+	  check
 
 #: make torture    try to break it, an hour or more; SECONDS=, CALLS= for less
 torture: SECONDS ?= 600
@@ -78,6 +79,8 @@ windows valgrind musl portable gnu2x m32: %: setup-%
 
 #: make fuzz       coverage-guided fuzzing of what is read from others, for 10
 #:                 minutes; SECONDS=n: for so long
+#: make model      what processes wait for each other with, as models, by spin; with
+#:                 mistakes made on purpose, which must be found
 #: make analyze    static analysis: gcc, clang-tidy, cppcheck
 #: make coverage   what the C tests do not reach, against tests/uncovered.md;
 #: make coverage-r the same of the R tests, a report only
@@ -87,6 +90,8 @@ windows valgrind musl portable gnu2x m32: %: setup-%
 #: make trixie     the same with that of Debian trixie
 fuzz: setup-fuzz
 	@$(MAKE) --no-print-directory -C tests/fuzz run
+model: setup-model
+	@tools/test model
 analyze: setup-analyze
 	@tools/test analyze
 coverage: setup-coverage

@@ -1,6 +1,6 @@
 /* Barriers: each party has a place, with its presence and the round at which it
  * has arrived. A party that dies before it arrives breaks the barrier for all.
- */
+ * tests/model/barrier.pml is a model of this. */
 #include "sync.h"
 
 enum { IS_BROKEN = 1, ROUND = 2 };

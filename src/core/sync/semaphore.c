@@ -1,5 +1,6 @@
 /* Semaphores: a slot per permit, with the presence of who has it, so that the
- * permits of the dead come back. */
+ * permits of the dead come back. tests/model/semaphore.pml is a model of this.
+ */
 #include "sync.h"
 
 static struct semaphore_words *words_of(const smem_sync *semaphore) {
