@@ -44,9 +44,10 @@
 #' responsible for it. When memory is short, what waits longest goes first.
 #'
 #' Whoever has it open keeps the memory, whatever happens to the name; sent on after
-#' that, it travels by value. With the lifetime `"process"` its name goes at the normal
-#' end of the process that shared it, with `"freed"` when somebody calls
-#' [freeSharedMemory()]. A forked child owns nothing of its parent's.
+#' that, it travels by value. (On Windows, where memory goes with the last process that
+#' uses it, a process that ends leaves nothing.) With the lifetime `"process"` its name
+#' goes at the normal end of the process that shared it, with `"freed"` when somebody
+#' calls [freeSharedMemory()]. A forked child owns nothing of its parent's.
 #'
 #' @section References that lead nowhere:
 #' Whoever receives a reference to what is gone gets an object of the same length, the
@@ -70,12 +71,11 @@
 #'   element or an attribute of it, is shared memory. `openShared()`: the object.
 #' @section Errors:
 #' `sharedmemory_error_no_space` before anything is written if there is no room;
-#' `_exists` if something has the name; `_unsupported` where the system has no memory
-#' without a name (all but Linux); `_not_found`, `_argument`, `_corrupt`,
+#' `_exists` if something has the name; `_not_found`, `_argument`, `_corrupt`,
 #' `_interrupted`; see [sharedmemory].
 #' @seealso [sharedMemoryId()], [listSharedObjects()], [viewSharedMemory()] for plain
 #' bytes
-#' @examplesIf .Platform$OS.type == "unix" && Sys.info()[["sysname"]] == "Linux"
+#' @examples
 #' x <- share(data.frame(n = 1:1e5, z = rnorm(1e5)), lifetime = "process")
 #' is.shared(x)
 #' length(serialize(x, NULL))

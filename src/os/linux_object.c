@@ -213,18 +213,28 @@ os_status smem__os_object_seal(const char *name, const uint64_t identity[2],
 
 /* ---- objects that are sealed before they have a name --------------------- */
 
-os_status smem__os_object_make(uint64_t size, os_interrupted interrupted,
+os_status smem__os_object_make(const char *name, uint64_t size,
                                os_object *object) {
   int fd = smem__os_sys.open(DIRECTORY, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-  if (fd < 0) return smem__posix_last();
-  return smem__posix_hand_over(smem__linux_reserve(fd, size, interrupted), fd,
-                               object);
+  (void)name; /* it gets both when it is published */
+  (void)size;
+  *object = fd;
+  return fd < 0 ? smem__posix_last() : OS_SUCCESS;
+}
+
+void smem__os_object_unmake(os_object object, const char *name) {
+  (void)name;
+  smem__os_object_close(object);
 }
 
 /* linkat() by the descriptor alone takes a privilege. */
-os_status smem__os_object_publish_sealed(os_object object, const char *name) {
+os_status smem__os_object_publish_sealed(os_object object, const char *name,
+                                         uint64_t size, const void *tail,
+                                         size_t length) {
   struct linux_path path = smem__linux_path_of(name);
   char self[40];
+  os_status status = smem__os_object_publish(object, size, tail, length);
+  if (status.code != OS_OK) return status;
   snprintf(self, sizeof self, "/proc/self/fd/%d", (int)object);
   if (smem__os_sys.fchmod((int)object, 0400) != 0 ||
       smem__os_sys.linkat(AT_FDCWD, self, AT_FDCWD, path.text,

@@ -67,14 +67,15 @@ os_status smem__os_object_stat(const char *name, os_info *info) {
   return status;
 }
 
-os_status smem__os_object_publish(os_object object, uint64_t size,
-                                  const void *tail, size_t length) {
+static os_status publish(os_object object, uint64_t size, const void *tail,
+                         size_t length, uint64_t seal) {
   struct os_window window;
   uint64_t word;
   os_status status =
       smem__window_open(object, size - length, length, true, &window);
   if (status.code != OS_OK) return status;
   memcpy(window.at, tail, length - OS_WORD);
+  memcpy(window.at + length - WORDS, &seal, sizeof seal);
   memcpy(&word, (const char *)tail + length - OS_WORD, OS_WORD);
   /* Who sees this word sees all the rest of the footer. */
   atomic_store_explicit(smem__window_word(&window, length), word,
@@ -82,6 +83,37 @@ os_status smem__os_object_publish(os_object object, uint64_t size,
   smem__window_close(&window);
   return status;
 }
+
+os_status smem__os_object_publish(os_object object, uint64_t size,
+                                  const void *tail, size_t length) {
+  return publish(object, size, tail, length, 0);
+}
+
+/* ---- objects that are sealed before they are seen ------------------------ */
+
+os_status smem__os_object_make(const char *name, uint64_t size,
+                               os_object *object) {
+  return smem__os_object_create(name, size, object);
+}
+
+void smem__os_object_unmake(os_object object, const char *name) {
+  smem__os_object_remove(name);
+  smem__os_object_close(object);
+}
+
+os_status smem__os_object_publish_sealed(os_object object, const char *name,
+                                         uint64_t size, const void *tail,
+                                         size_t length) {
+  (void)name; /* it has that already */
+  return publish(object, size, tail, length, 1);
+}
+
+os_status smem__os_object_open_sealed(const char *name, os_object *object,
+                                      os_info *info) {
+  return smem__mapped_open(name, true, object, info);
+}
+
+/* ---- the seal ------------------------------------------------------------ */
 
 os_status smem__os_object_seal(const char *name, const uint64_t identity[2],
                                bool sealed) {
@@ -131,28 +163,6 @@ os_status smem__os_object_remove_own(const char *name) {
 /* ---- what only Linux can do ---------------------------------------------- */
 
 static const os_status unsupported = {OS_UNSUPPORTED, 0};
-
-os_status smem__os_object_make(uint64_t size, os_interrupted interrupted,
-                               os_object *object) {
-  (void)size;
-  (void)interrupted;
-  (void)object;
-  return unsupported;
-}
-
-os_status smem__os_object_publish_sealed(os_object object, const char *name) {
-  (void)object;
-  (void)name;
-  return unsupported;
-}
-
-os_status smem__os_object_open_sealed(const char *name, os_object *object,
-                                      os_info *info) {
-  (void)name;
-  (void)object;
-  (void)info;
-  return unsupported;
-}
 
 os_status smem__os_mappings(const char *prefix, bool copies,
                             bool (*visit)(uint64_t pid,

@@ -102,15 +102,22 @@ enum { OS_TAIL_LIVE = 368 };
 os_status smem__os_object_publish(os_object object, uint64_t size,
                                   const void *tail, size_t length);
 
-/* An object without a name, open, with `size` bytes reserved: gone when it is
- * closed. `interrupted` as above. OS_UNSUPPORTED where the system has no such
- * thing. */
-os_status smem__os_object_make(uint64_t size, os_interrupted interrupted,
+/* The same for an object that is written before anybody sees it, and sealed
+ * then. Where the system has objects without a name it is one, which is gone
+ * when it is closed. Elsewhere it bears `name` at once, as what is created
+ * does. */
+os_status smem__os_object_make(const char *name, uint64_t size,
                                os_object *object);
 
-/* Seal such an object, so that it cannot be opened for writing any more, and
- * give it this name, at once: OS_EXISTS if the name is taken. */
-os_status smem__os_object_publish_sealed(os_object object, const char *name);
+/* Write the tail of such an object, as smem__os_object_publish() does, seal it
+ * and give it its name, all at once: OS_EXISTS if the name is taken, where it
+ * was not borne before. Then another one may be tried. */
+os_status smem__os_object_publish_sealed(os_object object, const char *name,
+                                         uint64_t size, const void *tail,
+                                         size_t length);
+
+/* Give up such an object, which was not published: nothing is left of it. */
+void smem__os_object_unmake(os_object object, const char *name);
 
 /* Open a sealed object for writing all the same, which takes the seal away for
  * an instant. OS_BUSY if others doing the same are always in the way. */

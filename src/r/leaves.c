@@ -90,9 +90,18 @@ static const void *pointer_or_null(SEXP x) {
 
 R_READERS(bytes)
 
+/* The ordinary vector that took its place may not have been written to. */
+static bool is_as_it_was(SEXP x) {
+  const struct leaf *leaf = r_leaf(x);
+  const smem_tree *tree = &leaf->object->tree;
+  smem_node node;
+  return leaf->object->handle && !smem_tree_node(tree, leaf->node, &node) &&
+         memcmp(leaf->bytes, tree->bytes + node.where, (size_t)size_of(x)) == 0;
+}
+
 bool r_numbers_is_pristine(SEXP x) {
   const struct leaf *leaf = r_leaf(x);
-  if (leaf->written) return false;
+  if (leaf->written) return is_as_it_was(x);
   if (!leaf->object->exposed || !r_leaf_is_found(leaf)) return true;
   uint64_t offset =
       (uint64_t)(leaf->bytes - (const char *)leaf->object->handle->address);

@@ -35,14 +35,13 @@ static void end_sharing(void *data) {
 
 static smem_code write_object(struct sharing *sharing, smem_error *error) {
   char what[SMEM_WHAT_SIZE], extent[SMEM_WHAT_SIZE];
-  smem_publication publication = {.name = sharing->name,
-                                  .lifetime = sharing->lifetime,
+  smem_publication publication = {.lifetime = sharing->lifetime,
                                   .trace = sharing->trace,
                                   .what = what,
                                   .extent = extent};
   r_describe(sharing->x, what, extent);
-  smem_code code =
-      smem_write_begin(r_plan_size(sharing->plan), &sharing->writer, error);
+  smem_code code = smem_write_begin(sharing->name, r_plan_size(sharing->plan),
+                                    &sharing->writer, error);
   if (code != SMEM_OK) return code;
   code = r_plan_write(sharing->plan, sharing->writer, &publication, error);
   if (code != SMEM_OK) return code;

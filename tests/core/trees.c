@@ -1,7 +1,5 @@
 /* Objects: written whole or not at all, read with every number checked, and how
  * long they stay. */
-#if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
-
 #include "../../src/core/object/object_internal.h"
 #include "../harness/faults.h"
 #include "test.h"
@@ -70,15 +68,14 @@ static smem_code make(const char *name, smem_lifetime lifetime,
   struct layout layout = lay_out();
   smem_writer *writer;
   for (int i = 0; i < DOUBLES; i++) values[i] = i / 7.0;
-  smem_code code = smem_write_begin(layout.size, &writer, &error);
+  smem_code code = smem_write_begin(name, layout.size, &writer, &error);
   if (code != SMEM_OK) return code;
   code = write_all(writer, &layout);
   if (code != SMEM_OK) {
     smem_write_abandon(writer);
     return code;
   }
-  smem_publication publication = {.name = name,
-                                  .lifetime = lifetime,
+  smem_publication publication = {.lifetime = lifetime,
                                   .trace = "a call",
                                   .what = "list",
                                   .extent = "2",
@@ -94,7 +91,6 @@ static smem_code make_of(const char *name, const smem_part *parts, size_t count,
   unsigned char bytes[SMEM_PART_SIZE];
   uint64_t part_at = SMEM_OBJECT_HEADER;
   smem_publication publication = {
-      .name = name,
       .lifetime = SMEM_OF_OBJECT,
       .nodes = count + 1,
       .node_at = part_at + count * sizeof bytes,
@@ -104,7 +100,7 @@ static smem_code make_of(const char *name, const smem_part *parts, size_t count,
   };
   smem_writer *writer;
   smem_code code = smem_write_begin(
-      publication.node_at + (count + 1) * sizeof node, &writer, &error);
+      name, publication.node_at + (count + 1) * sizeof node, &writer, &error);
   if (code != SMEM_OK) return code;
   for (size_t i = 0; i < count && code == SMEM_OK; i++) {
     smem_part_write(&parts[i], bytes);
@@ -121,6 +117,22 @@ static smem_code make_of(const char *name, const smem_part *parts, size_t count,
     return smem_publish(writer, &publication, reference, &error);
   smem_write_abandon(writer);
   return code;
+}
+
+/* An object, and one that has it as a part. */
+static smem_code make_two(smem_reference *model, smem_reference *outer) {
+  smem_part part = {.is_object = true};
+  smem_code code = make("model", SMEM_OF_OBJECT, model);
+  part.reference = *model;
+  if (code == SMEM_OK) code = make_of("outer", &part, 1, outer);
+  return code;
+}
+
+static void open_by_name(const char *id, smem_reference *reference) {
+  smem_handle *handle;
+  CHECK_OK(smem_open(id, SMEM_READ_ONLY, &handle, &error));
+  smem_refer(handle, reference);
+  smem_close(handle);
 }
 
 static smem_handle *open_object(const smem_reference *reference) {
@@ -161,7 +173,7 @@ TEST(objects_are_read_as_they_were_written) {
     smem_handle *handle = open_object(&reference);
     check_object(handle);
     smem_close(handle);
-    CHECK_EQUAL(0400, stat_of(segment_path(reference.id)).st_mode & 0777);
+    CHECK_CODE(SMEM_SEALED, try_open(reference.id, SMEM_READ_WRITE));
     CHECK_OK(free_id(reference.id));
   }
 }
@@ -171,9 +183,11 @@ TEST(a_name_is_not_taken_twice) {
   CHECK_OK(make("model", SMEM_UNTIL_FREED, &reference));
   CHECK_CODE(SMEM_EXISTS, make("model", SMEM_UNTIL_FREED, &reference));
   CHECK_OK(free_id("model"));
+#ifndef _WIN32
   plant_incomplete("model"); /* of a dead creator: it goes */
   CHECK_OK(make("model", SMEM_UNTIL_FREED, &reference));
   CHECK_OK(free_id("model"));
+#endif
   CHECK_CODE(SMEM_ARGUMENT, make("/raw", SMEM_UNTIL_FREED, &reference));
   uint64_t number = allocate_number(1);
   CHECK_OK(free_id(number_id(number)));
@@ -184,26 +198,19 @@ TEST(a_name_is_not_taken_twice) {
 TEST(nothing_is_seen_before_all_is_there) {
   struct layout layout = lay_out();
   smem_writer *writer;
-  CHECK_OK(smem_write_begin(layout.size, &writer, &error));
+  CHECK_OK(smem_write_begin(NULL, layout.size, &writer, &error));
   CHECK_OK(write_all(writer, &layout));
-  CHECK_EQUAL(0, count_listed());
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("1"));
+  int state = listed_state("1"); /* where it has its name from the start */
+  CHECK(state == -1 || state == SMEM_INCOMPLETE);
   /* Not a byte more than was planned. */
   CHECK_CODE(SMEM_SYSTEM, smem_write_next(writer, "x", 1, &error));
   smem_write_abandon(writer);
   CHECK_EQUAL(0, count_listed());
-  clean_namespace();
 }
 
 /* ---- killed, and failing ------------------------------------------------- */
-
-/* An object, and one that has it as a part. */
-static smem_code make_two(smem_reference *model, smem_reference *outer) {
-  smem_part part = {.is_object = true};
-  smem_code code = make("model", SMEM_OF_OBJECT, model);
-  part.reference = *model;
-  if (code == SMEM_OK) code = make_of("outer", &part, 1, outer);
-  return code;
-}
+#ifndef _WIN32
 
 ROLE(killed_sharer) {
   smem_reference reference, outer;
@@ -211,13 +218,6 @@ ROLE(killed_sharer) {
   CHECK_OK(make_two(&reference, &outer));
   fault_disarm();
   exit(0);
-}
-
-static void open_by_name(const char *id, smem_reference *reference) {
-  smem_handle *handle;
-  CHECK_OK(smem_open(id, SMEM_READ_ONLY, &handle, &error));
-  smem_refer(handle, reference);
-  smem_close(handle);
 }
 
 ROLE(heir) {
@@ -248,6 +248,7 @@ ROLE(heir) {
     smem_close(handle);
     smem_object_let_go(&reference);
   }
+  CHECK_OK(smem_reclaim(false, false, ignore_fate, NULL, &error));
   CHECK_EQUAL(0, count_listed());
 }
 
@@ -293,6 +294,7 @@ TEST_FOR(a_failure_at_any_call_changes_nothing, 60) {
   }
 }
 
+#endif
 /* ---- life ---------------------------------------------------------------- */
 
 static const uint64_t hour = UINT64_C(3600) * 1000 * 1000 * 1000;
@@ -337,6 +339,8 @@ TEST(or_until_the_time_is_over) {
   CHECK(!is_there(&reference));
 }
 
+/* On Windows memory goes with the last process that has it. */
+#ifndef _WIN32
 ROLE(sender_that_ends) {
   smem_reference reference;
   CHECK_OK(make("kept", SMEM_OF_OBJECT, &reference));
@@ -393,6 +397,7 @@ TEST(a_child_owns_nothing_of_its_parents) {
   CHECK_CODE(SMEM_NOT_FOUND, find_id("model"));
 }
 
+#endif
 /* ---- parts --------------------------------------------------------------- */
 
 static smem_part part_of(const smem_reference *reference) {
@@ -404,9 +409,7 @@ TEST(parts_are_read_as_they_were_written) {
   smem_part found;
   smem_tree tree;
   smem_node node;
-  CHECK_OK(make("inner", SMEM_OF_OBJECT, &inner));
-  smem_part part = part_of(&inner);
-  CHECK_OK(make_of(NULL, &part, 1, &outer));
+  CHECK_OK(make_two(&inner, &outer));
   smem_handle *handle = open_object(&outer);
   CHECK(!smem_tree_open(&tree, handle->address, handle->capacity,
                         handle->generation));
@@ -416,7 +419,7 @@ TEST(parts_are_read_as_they_were_written) {
   CHECK_EQUAL(SMEM_LIST, smem_part_kind(node.more));
   CHECK_EQUAL(0, smem_part_node(node.more));
   CHECK(!smem_tree_part(&tree, 0, &found));
-  CHECK(found.is_object && strcmp(found.reference.id, "inner") == 0);
+  CHECK(found.is_object && strcmp(found.reference.id, "model") == 0);
   CHECK_EQUAL(inner.generation, found.reference.generation);
   CHECK(smem_tree_part(&tree, 1, &found) != NULL);
   smem_close(handle);
@@ -469,6 +472,7 @@ TEST(only_what_stays_as_long_may_be_a_part) {
   CHECK_OK(free_id("plain"));
 }
 
+#ifndef _WIN32
 ROLE(holder_that_ends) {
   smem_reference inner, outer;
   CHECK_OK(make_two(&inner, &outer));
@@ -506,6 +510,8 @@ TEST(parts_are_handed_over_with_what_has_them) {
   }
 }
 
+#endif
+
 TEST(what_waits_gives_way_if_that_is_enough) {
   smem_reference older, newer;
   CHECK_OK(make("older", SMEM_OF_OBJECT, &older));
@@ -522,7 +528,3 @@ TEST(what_waits_gives_way_if_that_is_enough) {
   CHECK(!smem__object_drop_oldest(1));
   CHECK_EQUAL(0, count_listed());
 }
-
-#else
-typedef int not_linux; /* C wants a declaration in every file */
-#endif

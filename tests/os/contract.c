@@ -71,11 +71,15 @@ os_object make_incomplete(const char *name) {
 }
 
 /* No two tails are alike, as no two footers are. */
-void publish(os_object object) {
-  uint64_t tail[TAIL / sizeof(uint64_t)];
+void make_tail(uint64_t tail[TAIL / sizeof(uint64_t)]) {
   for (size_t i = 0; i < TAIL / sizeof *tail; i++)
     tail[i] = smem__os_entropy() | 1;
   tail[TAIL / sizeof *tail - 2] = 0; /* where a seal may stand */
+}
+
+void publish(os_object object) {
+  uint64_t tail[TAIL / sizeof(uint64_t)];
+  make_tail(tail);
   CHECK_DONE(smem__os_object_publish(object, object_size(), tail, TAIL));
 }
 

@@ -36,6 +36,8 @@ const char *own_name(const char *word);
 const char *control_name(void);
 uint64_t object_size(void); /* of what make() makes: two pages */
 
+void make_tail(uint64_t tail[TAIL / sizeof(uint64_t)]);
+
 /* These must go well. The object is full of zeros, but for its tail. */
 os_object make_incomplete(const char *name);
 void publish(os_object object);

@@ -340,6 +340,24 @@ void smem__object_start(void) {
 
 /* ---- mappings ------------------------------------------------------------ */
 
+/* For systems that do not tell. What has no name any more cannot be compared:
+ * it is as if it was written to. */
+static bool differs(const smem_handle *handle, uint64_t offset,
+                    uint64_t length) {
+  smem_reference reference;
+  smem_handle *other;
+  smem_error ignored;
+  smem_refer(handle, &reference);
+  if (smem_open_reference(&reference, SMEM_READ_ONLY, &other, &ignored) !=
+      SMEM_OK)
+    return true;
+  bool same =
+      memcmp((const char *)handle->address + offset,
+             (const char *)other->address + offset, (size_t)length) == 0;
+  smem_close(other);
+  return !same;
+}
+
 bool smem_object_is_written(const smem_handle *handle, uint64_t offset,
                             uint64_t length) {
   uint64_t page = smem__os_page_size(), before = offset % page;
@@ -348,5 +366,5 @@ bool smem_object_is_written(const smem_handle *handle, uint64_t offset,
   os_status status =
       smem__os_mapping_written((const char *)handle->address + offset - before,
                                before + length, &written);
-  return status.code != OS_OK || written;
+  return status.code == OS_OK ? written : differs(handle, offset, length);
 }

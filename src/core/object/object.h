@@ -189,16 +189,18 @@ uint64_t smem_place(uint64_t at, uint64_t bytes);
 
 enum { SMEM_OBJECT_HEADER = 128 /* bytes; the data begin behind it */ };
 
-/* One object that is being written: memory that is reserved, but has no name
- * yet. So whatever happens before smem_publish(), nothing of it is ever seen,
- * and nothing is left. Of one thread. */
+/* One object that is being written: memory that is reserved, and has no name
+ * yet, or is incomplete where the system needs one. So whatever happens before
+ * smem_publish(), nothing of it is ever seen, and nothing is left. Of one
+ * thread. */
 typedef struct smem_writer smem_writer;
 
-/* `size`: exactly as many bytes as will be written, the header with them. When
- * there is no room, objects that were sent and not opened yet give way, the
- * oldest first, if that is of use. */
-smem_code smem_write_begin(uint64_t size, smem_writer **writer,
-                           smem_error *error);
+/* `name`: a valid id, or NULL. `size`: exactly as many bytes as will be
+ * written, the header with them. SMEM_EXISTS. When there is no room, objects
+ * that were sent and not opened yet give way, the oldest first, if that is of
+ * use. */
+smem_code smem_write_begin(const char *name, uint64_t size,
+                           smem_writer **writer, smem_error *error);
 /* Where the next byte goes. */
 uint64_t smem_write_at(const smem_writer *writer);
 /* Interruptible. */
@@ -211,7 +213,6 @@ smem_code smem_write_blob(smem_writer *writer, const void *bytes,
                           uint64_t length, smem_error *error);
 
 typedef struct smem_publication {
-  const char *name; /* a valid id, or NULL */
   smem_lifetime lifetime;
   const char *trace; /* or NULL */
   /* What it is and how large, for the list, or NULL. They are cut. */
@@ -270,8 +271,8 @@ void smem_object_let_go(const smem_reference *reference);
  * many are still waiting. */
 size_t smem_object_sweep(void);
 
-/* Was the memory of a private mapping written to, in this range of bytes? True
- * also where the system does not tell. */
+/* Was the memory of a private mapping written to, in this range of bytes? Where
+ * the system does not tell, is it another one than in the segment? */
 bool smem_object_is_written(const smem_handle *handle, uint64_t offset,
                             uint64_t length);
 

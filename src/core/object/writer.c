@@ -9,7 +9,10 @@ enum {
 
 struct smem_writer {
   struct control *control;
-  os_object object;
+  struct opening opening;
+  struct name name;
+  char id[SMEM_ID_MAX + 1];
+  bool is_named;
   uint64_t size, total; /* bytes: as planned; of the segment's object */
   uint64_t at;          /* the next byte's place */
   uint64_t generation, blob_checksum;
@@ -24,8 +27,8 @@ uint64_t smem_place(uint64_t at, uint64_t bytes) {
   return (at + unit - 1) / unit * unit;
 }
 
-static struct call writing(smem_error *error) {
-  return (struct call){"share", "", 0, error, false};
+static struct call writing(const char *id, smem_error *error) {
+  return (struct call){"share", id, 0, error, false};
 }
 
 /* ---- begin, end -------------------------------------------------------------
@@ -35,11 +38,6 @@ static smem_code fail_make(const struct call *call, os_status status,
                            uint64_t size) {
   if (status.code == OS_INTERRUPTED)
     return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
-  if (status.code == OS_UNSUPPORTED)
-    return smem__fail(
-        call, SMEM_UNSUPPORTED, status.number,
-        "this system has no memory without a name, in which an object is "
-        "made");
   if (smem__is_bad_place(status)) return smem__fail_place(call, status);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return smem__fail_os(call, status, "its memory cannot be made");
@@ -51,20 +49,112 @@ static smem_code fail_make(const struct call *call, os_status status,
       (unsigned long long)size, room, limit[0] ? " by " : "", limit);
 }
 
-/* What was let go, and only waits for somebody who has not come yet, gives way.
- */
-static os_status make(uint64_t total, os_object *object) {
-  for (;;) {
-    os_status status =
-        smem__os_object_make(total, smem__process_interrupted, object);
-    if (status.code != OS_NO_SPACE || !smem__object_drop_oldest(total))
-      return status;
-  }
+static os_status make_once(smem_writer *writer) {
+  os_status status =
+      smem__opening_make(&writer->opening, writer->name.text, writer->total);
+  if (status.code != OS_OK) return status;
+  status = smem__os_object_reserve(writer->opening.object, writer->total,
+                                   smem__process_interrupted);
+  if (status.code != OS_OK)
+    smem__opening_unmake(&writer->opening, writer->name.text);
+  return status;
 }
 
-smem_code smem_write_begin(uint64_t size, smem_writer **result,
-                           smem_error *error) {
-  struct call call = writing(error);
+/* What was let go, and only waits for somebody who has not come yet, gives way.
+ * *taken: where it has its name from the start, something else has it. */
+static smem_code make(const struct call *call, smem_writer *writer,
+                      bool *taken) {
+  os_status status;
+  do status = make_once(writer);
+  while (status.code == OS_NO_SPACE && smem__object_drop_oldest(writer->total));
+  *taken = status.code == OS_EXISTS || status.code == OS_BUSY;
+  return status.code == OS_OK || *taken ? SMEM_OK
+                                        : fail_make(call, status, writer->size);
+}
+
+/* The id of an object that was not given one. */
+static smem_code take_number(struct call *call, smem_writer *writer) {
+  uint64_t number;
+  call->id = ""; /* of an error: it has none yet */
+  smem_code code =
+      smem__control_take_numbers(call, writer->control, 1, &number);
+  if (code != SMEM_OK) return code;
+  smem_id_of_number(number, writer->id);
+  call->id = writer->id;
+  return smem__name_of_segment(call, &writer->name);
+}
+
+static smem_code make_numbered(struct call *call, smem_writer *writer) {
+  bool taken = true;
+  smem_code code = SMEM_OK;
+  while (code == SMEM_OK && taken) {
+    code = take_number(call, writer);
+    call->id = ""; /* of an error, still */
+    if (code == SMEM_OK) code = make(call, writer, &taken);
+  }
+  return code;
+}
+
+static smem_code check_name(const struct call *call,
+                            const smem_writer *writer) {
+  uint64_t number;
+  if (smem_id_is_raw(call->id))
+    return smem__fail(
+        call, SMEM_ARGUMENT, 0,
+        "names that begin with \"/\" are those of other programs' objects");
+  if (smem_id_is_number(call->id, &number) &&
+      smem__control_has_passed(writer->control, number))
+    return smem__fail(
+        call, SMEM_ARGUMENT, 0,
+        "the numbers up to the last index are ids of unnamed segments; choose "
+        "a name with a letter in it");
+  return SMEM_OK;
+}
+
+static smem_code check_free(const struct call *call) {
+  bool there = false;
+  smem_code code = smem_exists(call->id, &there, call->error);
+  if (code != SMEM_OK) call->error->op = call->op;
+  return there ? smem__fail(call, SMEM_EXISTS, 0, "a segment has this name")
+               : code;
+}
+
+/* What has the name is a segment, or what is being created, or what a dead
+ * creator left. */
+static smem_code wait_for_name(const struct call *call,
+                               const smem_writer *writer,
+                               struct patience *patience) {
+  smem_code code = check_free(call);
+  if (code != SMEM_OK) return code;
+  smem__opening_clean(writer->name.text);
+  return smem__patience_wait(call, patience);
+}
+
+static smem_code make_named(const struct call *call, smem_writer *writer) {
+  struct patience patience = {0, 0};
+  bool taken = true;
+  smem_code code = check_name(call, writer);
+  if (code == SMEM_OK) code = smem__name_of_segment(call, &writer->name);
+  if (code == SMEM_OK) code = check_free(call); /* before all is written */
+  while (code == SMEM_OK && taken) {
+    code = make(call, writer, &taken);
+    if (code == SMEM_OK && taken) code = wait_for_name(call, writer, &patience);
+  }
+  return code;
+}
+
+static smem_code begin(struct call *call, smem_writer *writer) {
+  smem_code code = smem__control_join(call, &writer->control);
+  if (code != SMEM_OK) return code;
+  code =
+      writer->is_named ? make_named(call, writer) : make_numbered(call, writer);
+  if (code != SMEM_OK) smem__control_release(writer->control);
+  return code;
+}
+
+smem_code smem_write_begin(const char *name, uint64_t size,
+                           smem_writer **result, smem_error *error) {
+  struct call call = writing(name ? name : "", error);
   uint64_t page = smem__os_page_size();
   uint64_t whole = size + sizeof(struct tail) + FOOTER_SIZE;
   if (whole > SIZE_MAX / 2)
@@ -78,25 +168,29 @@ smem_code smem_write_begin(uint64_t size, smem_writer **result,
   writer->at = SMEM_OBJECT_HEADER;
   writer->generation = smem__process_random();
   writer->blob_checksum = HASH_NOTHING;
-  smem_code code = smem__control_join(&call, &writer->control);
-  if (code == SMEM_OK) {
-    os_status status = make(writer->total, &writer->object);
-    if (status.code == OS_OK) {
-      *result = writer;
-      return SMEM_OK;
-    }
-    code = fail_make(&call, status, size);
-    smem__control_release(writer->control);
-  }
-  smem__os_release(writer);
+  writer->is_named = name != NULL;
+  smem_copy_text(writer->id, sizeof writer->id, call.id);
+  call.id = writer->id;
+  smem_code code = begin(&call, writer);
+  if (code == SMEM_OK)
+    *result = writer;
+  else
+    smem__os_release(writer);
   return code;
 }
 
-void smem_write_abandon(smem_writer *writer) {
-  if (!writer) return;
-  smem__os_object_close(writer->object);
+/* `published`: its object stays. */
+static void end(smem_writer *writer, bool published) {
+  if (published)
+    smem__opening_close(&writer->opening);
+  else
+    smem__opening_unmake(&writer->opening, writer->name.text);
   smem__control_release(writer->control);
   smem__os_release(writer);
+}
+
+void smem_write_abandon(smem_writer *writer) {
+  if (writer) end(writer, false);
 }
 
 /* ---- bytes ------------------------------------------------------------------
@@ -109,8 +203,8 @@ static smem_code write_at(const struct call *call, smem_writer *writer,
                           uint64_t length) {
   for (uint64_t done = 0; done < length;) {
     size_t step = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
-    os_status status =
-        smem__os_object_write(writer->object, at + done, bytes + done, step);
+    os_status status = smem__os_object_write(writer->opening.object, at + done,
+                                             bytes + done, step);
     if (status.code != OS_OK)
       return smem__fail_os(call, status, "its bytes cannot be written");
     done += step;
@@ -129,7 +223,7 @@ static smem_code flush(const struct call *call, smem_writer *writer) {
 /* What is large, or does not fit into the buffer any more. */
 static smem_code write_through(smem_writer *writer, const void *bytes,
                                uint64_t length, smem_error *error) {
-  struct call call = writing(error);
+  struct call call = writing(writer->is_named ? writer->id : "", error);
   if (length > writer->size - writer->at)
     return smem__fail(
         &call, SMEM_SYSTEM, 0,
@@ -157,7 +251,7 @@ smem_code smem_write_next(smem_writer *writer, const void *bytes,
 
 smem_code smem_write_pad(smem_writer *writer, uint64_t at, smem_error *error) {
   static const unsigned char zeros[64];
-  struct call call = writing(error);
+  struct call call = writing(writer->is_named ? writer->id : "", error);
   if (at < writer->at || at > writer->size)
     return smem__fail(&call, SMEM_SYSTEM, 0,
                       "it has changed while it was written");
@@ -208,12 +302,13 @@ static smem_code write_header(const struct call *call, smem_writer *writer,
   return code;
 }
 
-static smem_code write_footer(const struct call *call, smem_writer *writer,
-                              const smem_publication *publication) {
+static void fill_footer(const smem_writer *writer,
+                        const smem_publication *publication,
+                        struct footer *footer) {
   const struct process *self = smem__process_self();
   struct environment told;
-  struct footer footer = {
-      .flags = FOOTER_OBJECT | (publication->name ? FOOTER_NAMED : 0),
+  *footer = (struct footer){
+      .flags = FOOTER_OBJECT | (writer->is_named ? FOOTER_NAMED : 0),
       .requested = writer->size,
       .total = writer->total,
       .generation = writer->generation,
@@ -225,119 +320,81 @@ static smem_code write_footer(const struct call *call, smem_writer *writer,
                 .pid_space = self->os.pid_space},
       .created = smem__os_wall_clock(),
       .lifetime = (uint32_t)publication->lifetime};
-  smem_copy_text(footer.id, sizeof footer.id, call->id);
+  smem_copy_text(footer->id, sizeof footer->id, writer->id);
   smem__process_told(&told);
-  smem_copy_text(footer.tag, sizeof footer.tag, told.tag);
+  smem_copy_text(footer->tag, sizeof footer->tag, told.tag);
   if (publication->trace)
-    smem_copy_text(footer.trace, sizeof footer.trace, publication->trace);
-  smem__footer_seal(&footer);
-  return write_at(call, writer, writer->total - FOOTER_SIZE,
-                  (unsigned char *)&footer, sizeof footer);
+    smem_copy_text(footer->trace, sizeof footer->trace, publication->trace);
+  smem__footer_seal(footer);
 }
 
-/* Under this id, if nothing else bears it: then *exists. */
-static smem_code publish_as(const struct call *call, smem_writer *writer,
-                            const smem_publication *publication, bool *exists) {
-  struct name name;
-  smem_code code = smem__name_of_segment(call, &name);
-  if (code == SMEM_OK) code = write_footer(call, writer, publication);
-  if (code != SMEM_OK) return code;
-  os_status status = smem__os_object_publish_sealed(writer->object, name.text);
+/* Under its id, if nothing else bears it: then *exists. */
+static smem_code publish_once(const struct call *call, smem_writer *writer,
+                              const smem_publication *publication,
+                              bool *exists) {
+  struct footer footer;
+  fill_footer(writer, publication, &footer);
+  os_status status =
+      smem__os_object_publish_sealed(writer->opening.object, writer->name.text,
+                                     writer->total, &footer, FOOTER_SIZE);
   *exists = status.code == OS_EXISTS;
-  if (status.code == OS_OK || *exists) return SMEM_OK;
-  return smem__fail_object(call, status, name.text);
+  if (*exists) return SMEM_OK;
+  if (status.code == OS_OK)
+    status = smem__os_object_keep(writer->name.text, writer->opening.object);
+  return status.code == OS_OK
+             ? SMEM_OK
+             : smem__fail_object(call, status, writer->name.text);
 }
 
-static smem_code publish_numbered(struct call *call, smem_writer *writer,
-                                  const smem_publication *publication,
-                                  char number[SMEM_NUMBER_SIZE]) {
-  bool exists = true;
-  smem_code code = SMEM_OK;
-  while (code == SMEM_OK && exists) {
-    uint64_t next;
-    call->id = "";
-    code = smem__control_take_numbers(call, writer->control, 1, &next);
-    if (code != SMEM_OK) break;
-    smem_id_of_number(next, number);
-    call->id = number;
-    code = publish_as(call, writer, publication, &exists);
-  }
-  return code;
-}
-
-/* What is in the way is a segment, or what is being created, or what a dead
- * creator left. */
-static smem_code publish_name(struct call *call, smem_writer *writer,
-                              const smem_publication *publication) {
+static smem_code publish(struct call *call, smem_writer *writer,
+                         const smem_publication *publication) {
   struct patience patience = {0, 0};
-  struct name name;
-  smem_code code = smem__name_of_segment(call, &name);
+  bool exists = true;
+  smem_code code = writer->is_named ? check_name(call, writer) : SMEM_OK;
   while (code == SMEM_OK) {
-    bool exists = false, there = false;
-    code = publish_as(call, writer, publication, &exists);
-    if (code != SMEM_OK || !exists) return code;
-    code = smem_exists(publication->name, &there, call->error);
-    if (code == SMEM_OK && there)
-      return smem__fail(call, SMEM_EXISTS, 0, "a segment has this name");
-    smem__opening_clean(name.text);
-    if (code == SMEM_OK) code = smem__patience_wait(call, &patience);
+    code = publish_once(call, writer, publication, &exists);
+    if (code != SMEM_OK || !exists) break;
+    code = writer->is_named ? wait_for_name(call, writer, &patience)
+                            : take_number(call, writer);
   }
   return code;
 }
 
-static smem_code publish_named(struct call *call, smem_writer *writer,
-                               const smem_publication *publication) {
-  uint64_t number;
-  call->id = publication->name;
-  if (smem_id_is_raw(call->id))
-    return smem__fail(
-        call, SMEM_ARGUMENT, 0,
-        "names that begin with \"/\" are those of other programs' objects");
-  if (smem_id_is_number(call->id, &number) &&
-      smem__control_has_passed(writer->control, number))
-    return smem__fail(
-        call, SMEM_ARGUMENT, 0,
-        "the numbers up to the last index are ids of unnamed segments; choose "
-        "a name with a letter in it");
-  return publish_name(call, writer, publication);
-}
-
-static void refer(const struct call *call, const smem_writer *writer,
-                  smem_reference *reference) {
+static void refer(const smem_writer *writer, smem_reference *reference) {
   struct space space = {""};
   smem_error ignored;
-  struct call quiet = *call;
-  quiet.error = &ignored;
+  struct call quiet = {"share", writer->id, 0, &ignored, true};
   smem__namespace_get(&quiet, &space);
   memset(reference, 0, sizeof *reference);
   reference->generation = writer->generation;
   smem__os_place(reference->place);
   smem_copy_text(reference->space, sizeof reference->space, space.text);
-  smem_copy_text(reference->id, sizeof reference->id, call->id);
+  smem_copy_text(reference->id, sizeof reference->id, writer->id);
+}
+
+static void publish_done(const smem_writer *writer,
+                         const smem_publication *publication, struct own **own,
+                         smem_reference *reference) {
+  refer(writer, reference);
+  if (publication->lifetime == SMEM_OF_OBJECT) {
+    smem__object_own(*own, reference, writer->total);
+    *own = NULL;
+  }
+  if (publication->lifetime == SMEM_OF_PROCESS) smem__process_owes_free();
+  smem__control_used();
 }
 
 smem_code smem_publish(smem_writer *writer, const smem_publication *publication,
                        smem_reference *reference, smem_error *error) {
-  struct call call = writing(error);
-  char number[SMEM_NUMBER_SIZE];
+  struct call call = writing(writer->is_named ? writer->id : "", error);
   struct own *own =
       smem__object_prepare(publication->parts, publication->part_count);
   smem_code code = own ? write_header(&call, writer, publication)
                        : smem__fail_no_memory(&call);
-  if (code == SMEM_OK)
-    code = publication->name
-               ? publish_named(&call, writer, publication)
-               : publish_numbered(&call, writer, publication, number);
-  if (code == SMEM_OK) {
-    refer(&call, writer, reference);
-    if (publication->lifetime == SMEM_OF_OBJECT) {
-      smem__object_own(own, reference, writer->total);
-      own = NULL;
-    }
-    if (publication->lifetime == SMEM_OF_PROCESS) smem__process_owes_free();
-    smem__control_used();
-  }
+  call.id = writer->id;
+  if (code == SMEM_OK) code = publish(&call, writer, publication);
+  if (code == SMEM_OK) publish_done(writer, publication, &own, reference);
   smem__object_unprepare(own);
-  smem_write_abandon(writer);
+  end(writer, code == SMEM_OK);
   return code;
 }

@@ -24,13 +24,23 @@ static void enter(struct opening *opening) {
   all = opening;
 }
 
-os_status smem__opening_create(struct opening *opening, const char *name,
-                               uint64_t size) {
+static os_status begin(struct opening *opening, const char *name, uint64_t size,
+                       os_status (*open)(const char *, uint64_t, os_object *)) {
   smem__os_mutex_lock(&mutex);
-  os_status status = smem__os_object_create(name, size, &opening->object);
+  os_status status = open(name, size, &opening->object);
   if (status.code == OS_OK) enter(opening);
   smem__os_mutex_unlock(&mutex);
   return status;
+}
+
+os_status smem__opening_create(struct opening *opening, const char *name,
+                               uint64_t size) {
+  return begin(opening, name, size, smem__os_object_create);
+}
+
+os_status smem__opening_make(struct opening *opening, const char *name,
+                             uint64_t size) {
+  return begin(opening, name, size, smem__os_object_make);
 }
 
 os_status smem__opening_claim(struct opening *opening, const char *name,
@@ -42,12 +52,23 @@ os_status smem__opening_claim(struct opening *opening, const char *name,
   return status;
 }
 
-void smem__opening_close(struct opening *opening) {
-  smem__os_mutex_lock(&mutex);
+static void leave(const struct opening *opening) {
   struct opening **at = &all;
   while (*at != opening) at = &(*at)->next;
   *at = opening->next;
+}
+
+void smem__opening_close(struct opening *opening) {
+  smem__os_mutex_lock(&mutex);
+  leave(opening);
   smem__os_object_close(opening->object);
+  smem__os_mutex_unlock(&mutex);
+}
+
+void smem__opening_unmake(struct opening *opening, const char *name) {
+  smem__os_mutex_lock(&mutex);
+  leave(opening);
+  smem__os_object_unmake(opening->object, name);
   smem__os_mutex_unlock(&mutex);
 }
 

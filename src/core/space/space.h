@@ -69,13 +69,17 @@ struct opening {
   struct opening *next;
 };
 
-/* smem__os_object_create() and smem__os_object_claim(). What was opened is
- * closed by one of the two below. */
+/* smem__os_object_create(), _make() and _claim(). What was opened is closed by
+ * one of the three below. */
 os_status smem__opening_create(struct opening *opening, const char *name,
                                uint64_t size);
+os_status smem__opening_make(struct opening *opening, const char *name,
+                             uint64_t size);
 os_status smem__opening_claim(struct opening *opening, const char *name,
                               os_info *info);
 void smem__opening_close(struct opening *opening);
+/* smem__os_object_unmake() */
+void smem__opening_unmake(struct opening *opening, const char *name);
 /* Remove what is held, and close it. */
 os_status smem__opening_remove(struct opening *opening, const char *name);
 /* Remove what a dead creator left under this name, if it is that. */
