@@ -65,6 +65,15 @@ static const R_CallMethodDef entries[] = {ENTRY(load, 1),
                                           ENTRY(event_set, 2),
                                           ENTRY(event_is_set, 1),
                                           ENTRY(barrier_wait, 2),
+                                          ENTRY(here, 0),
+                                          ENTRY(receiver, 1),
+                                          ENTRY(values, 2),
+                                          ENTRY(reference, 1),
+                                          ENTRY(open_reference, 1),
+                                          ENTRY(let_go, 1),
+                                          ENTRY(digest, 1),
+                                          ENTRY(slice, 3),
+                                          ENTRY(unserialize_parts, 1),
                                           {NULL, NULL, 0}};
 
 static void in_this_library(void) {}

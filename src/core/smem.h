@@ -212,6 +212,9 @@ typedef struct smem_reference {
 /* Of what a handle has open; the client's parts are 0. */
 void smem_refer(const smem_handle *handle, smem_reference *reference);
 
+/* The place of references that are made here. */
+smem_code smem_here(uint64_t place[2], smem_error *error);
+
 /* Open what it refers to: SMEM_NOT_FOUND, SMEM_REPLACED by a successor of its
  * name, SMEM_ELSEWHERE if it is not here and the reference was made where other
  * shared memory is seen (of another program's object: wherever it is). Does not

@@ -271,6 +271,18 @@ SEXP r_event_set(SEXP x, SEXP set); /* or reset */
 SEXP r_event_is_set(SEXP x);
 SEXP r_barrier_wait(SEXP x, SEXP timeout);
 
+/* ---- cluster.c ----------------------------------------------------------- */
+
+SEXP r_here(void);
+SEXP r_receiver(SEXP elsewhere);
+SEXP r_values(SEXP x, SEXP xdr);
+SEXP r_reference(SEXP x);
+SEXP r_open_reference(SEXP bytes);
+SEXP r_let_go(SEXP x);
+SEXP r_digest(SEXP bytes);
+SEXP r_slice(SEXP bytes, SEXP from, SEXP length);
+SEXP r_unserialize_parts(SEXP list);
+
 /* ---- calls.c: the .Call entry points ------------------------------------- */
 
 /* With options(sharedmemory.trace = TRUE): the R call that allocates, as text

@@ -239,23 +239,6 @@ static void plan_node(struct plan *plan, uint64_t number) {
 
 /* ---- the blob ------------------------------------------------------------ */
 
-static SEXP serialize(void *data) {
-  SEXP list = data;
-  SEXP false_value = PROTECT(Rf_ScalarLogical(0));
-  SEXP version = PROTECT(Rf_ScalarInteger(3));
-  SEXP arguments =
-      PROTECT(Rf_list5(list, R_NilValue, false_value, false_value, version));
-  SEXP call = PROTECT(Rf_lcons(Rf_install("serialize"), arguments));
-  SEXP stream = Rf_eval(call, R_BaseEnv);
-  UNPROTECT(4);
-  return stream;
-}
-
-static void end_by_value(void *nothing) {
-  (void)nothing;
-  r_by_value--;
-}
-
 /* One stream for all of them, so that environments that they share stay shared.
  * Our own leaves are in it by value: nobody keeps what they would refer to. */
 static void plan_stream(struct plan *plan) {
@@ -264,9 +247,7 @@ static void plan_stream(struct plan *plan) {
   R_xlen_t i = (R_xlen_t)plan->blob_count;
   for (SEXP at = CDR(plan->blobs); at != R_NilValue; at = CDR(at))
     SET_VECTOR_ELT(list, --i, CAR(at));
-  r_by_value++;
-  plan->stream =
-      keep(plan, R_ExecWithCleanup(serialize, list, end_by_value, NULL));
+  plan->stream = keep(plan, r_serialize_values(list, false));
   plan->blob_at = place(plan, (uint64_t)XLENGTH(plan->stream));
 }
 

@@ -41,6 +41,8 @@ static void finalize(SEXP pointer) {
   if (!object->is_private) smem_object_let_go(&object->reference);
 }
 
+void r_object_let_go(struct object *object) { finalize(object->pointer); }
+
 static SEXP new_pointer(const smem_reference *reference) {
   SEXP parts = PROTECT(Rf_allocVector(VECSXP, PARTS));
   SEXP record = Rf_allocVector(RAWSXP, sizeof(struct object));
@@ -315,6 +317,26 @@ static uint64_t handoff(void) {
     seconds = Rf_asReal(option);
   if (!(seconds >= 0)) seconds = 60;
   return seconds > 1e9 ? (uint64_t)1e18 : (uint64_t)(seconds * 1e9);
+}
+
+static SEXP serialize(void *call) { return Rf_eval(call, R_BaseEnv); }
+
+static void end_by_value(void *nothing) {
+  (void)nothing;
+  r_by_value--;
+}
+
+SEXP r_serialize_values(SEXP x, bool xdr) {
+  SEXP quoted = PROTECT(Rf_lang2(Rf_install("quote"), x));
+  SEXP no = PROTECT(Rf_ScalarLogical(0));
+  SEXP portable = PROTECT(Rf_ScalarLogical(xdr));
+  SEXP version = PROTECT(Rf_ScalarInteger(3));
+  SEXP arguments = PROTECT(Rf_list5(quoted, R_NilValue, no, portable, version));
+  SEXP call = PROTECT(Rf_lcons(Rf_install("serialize"), arguments));
+  r_by_value++;
+  SEXP bytes = R_ExecWithCleanup(serialize, call, end_by_value, NULL);
+  UNPROTECT(6);
+  return bytes;
 }
 
 SEXP r_leaf_state(SEXP x) {

@@ -60,6 +60,10 @@ void r_object_receive(struct object *object);
  * fails. */
 SEXP r_object_alias(const struct object *object);
 
+/* Close it and let it go, as the garbage collector would. A vector of it that
+ * is still used opens it again, if it can be found. */
+void r_object_let_go(struct object *object);
+
 /* Throw that the object cannot be read. */
 void r_object_wrong(const struct object *object, const char *wrong)
 #if defined(__GNUC__)

@@ -73,7 +73,7 @@ object_kinds <- function() {
     s4data = methods::new("SharedTestNumber", seq_len(n) / 2, unit = "m"),
     language = list(quote(a + b), expression(x, y), formula = y ~ x + z, as.name("q")),
     pairlist = list(pairlist(a = 1, 2, b = "c"), seq_len(n) / 2),
-    sequence = list(1:1000000, 10:-5, 3e9:(3e9 + 10)),
+    sequence = list(1:1000000, 10:-5, 3e9:(3e9 + 10), as.double(1:20)),
     same = rep(list(seq_len(n) / 9), 5),
     attributes = structure(1:3, big = seq_len(n) / 2, strings = strings,
                            nested = list(strings, list(1))),

@@ -22,6 +22,11 @@ static smem_code find_place(const struct call *call, uint64_t place[2]) {
   return smem__fail_os(call, status, "the system does not tell where we are");
 }
 
+smem_code smem_here(uint64_t place[2], smem_error *error) {
+  struct call call = {"find", "", 0, error, false};
+  return find_place(&call, place);
+}
+
 /* *access: what it was mapped with. */
 static smem_code map_segment(const struct call *call,
                              const struct segment *segment, smem_access *access,

@@ -1,0 +1,484 @@
+#' Objects for all workers of a cluster, once per machine
+#'
+#' `clusterShare()` is called as [parallel::clusterExport()] is: afterwards each worker
+#' has the objects as global variables. But they are shared ones (see [share()]), and
+#' the workers of one machine have one copy together: the data crosses the network once
+#' per machine, to one of its workers, and all others get a reference.
+#'
+#' @section Machines:
+#' Workers belong together if they see the same shared memory, as the same user: not the
+#' host's name counts but the place that references carry. So two containers on one
+#' machine with a `/dev/shm` each are two machines, and two that share it are one.
+#' Workers on the machine of the master get its copy, and nothing is sent but the
+#' reference; what is shared there already, `x <- share(x)`, is not even copied.
+#'
+#' A worker in which this package is missing, or of another version, gets ordinary
+#' objects. So does, alone, what [share()] gives back as it is, such as functions.
+#'
+#' The copy belongs to the worker that made it. When that ends, also by a crash, the
+#' others keep theirs, and when the last worker of the machine has let go, by `rm()` or
+#' by its end, the memory is gone. For a worker that came later call `clusterShare()`
+#' again for the whole cluster: it gets what is missing. What is there already does not
+#' cross the network a second time, unless it was made by a worker that has ended since.
+#'
+#' @section Results:
+#' A worker that `clusterShare()` was called for knows whether the master is on its
+#' machine. If it is, what the worker has shared and returns comes back as a reference,
+#' otherwise by value; the same code does for both. (`clusterShare(cl, character())`
+#' only tells the workers so.) It also holds for what such a worker sends anywhere else.
+#'
+#' @section Interrupts and failures:
+#' Objects become visible in all workers at the end, or in none. Ctrl-C counts after the
+#' part that is just being sent, a few MiB, and leaves no copy behind; pressed twice it
+#' does not wait for that, and the cluster cannot be used any more. Long transfers
+#' show a line of progress on a terminal. A worker that has ended is left out, with a
+#' warning; if it ended during the transfer another one of its machine gets the data.
+#'
+#' @section mirai and future:
+#' `mirai::make_cluster()` and `parallelly::makeClusterPSOCK()` make clusters as
+#' `parallel` does.
+#'
+#' A future does not see global variables of its worker, for it is evaluated elsewhere
+#' and `future` removes them. With `keep = TRUE` the workers keep the objects, until the
+#' next `clusterShare()` of that name, and `clusterShared("x")` in the future is `x`. Do
+#' not name the variable itself there, or `future` sends that of the master.
+#'
+#' @param cl A cluster, as [parallel::clusterCall()] takes it.
+#' @param varlist Character vector: the names of the variables.
+#' @param envir Environment in which, or in whose parents, they are.
+#' @param keep `TRUE`: workers keep them for `clusterShared()`, too; see below.
+#' @param name The name of a variable that was shared with `keep = TRUE`.
+#' @return `clusterShare()`: invisibly, a data frame with a row per worker: `worker`
+#'   (its number in the cluster), `place` (the same for workers of one machine; `NA`: it
+#'   has no shared memory with anybody), `how`: `"made"` if it got the data and made the
+#'   copy of its machine, `"opened"` if it got references, `"value"` if it got ordinary
+#'   objects, `"ended"`.
+#'
+#'   `clusterShared()`: the object.
+#' @section Errors:
+#' `sharedmemory_error_no_space` and others if the copy of a machine cannot be made,
+#' `sharedmemory_error_argument`; see [sharedmemory]. `clusterShared()`:
+#' `sharedmemory_error_not_found`.
+#' @seealso [share()], [parallel::clusterExport()]
+#' @examplesIf .Platform$OS.type == "unix" && Sys.info()[["sysname"]] == "Linux"
+#' library(parallel)
+#' cl <- makeCluster(2)
+#' x <- rnorm(1e5)
+#' clusterShare(cl, "x")
+#' clusterEvalQ(cl, c(sharedmemory::is.shared(x), length(x)))
+#' clusterApply(cl, 1:2, function(i) mean(x[seq(i, 1e5, 2)]))
+#'
+#' # workers know it under its name, also in a future
+#' clusterShare(cl, "x", keep = TRUE)
+#' clusterEvalQ(cl, mean(sharedmemory::clusterShared("x")))
+#' stopCluster(cl)
+#' @export
+clusterShare <- function(cl, varlist, envir = .GlobalEnv, keep = FALSE) {
+  if (!requireNamespace("parallel", quietly = TRUE))
+    throw_condition("unsupported", "clusterShare() needs the package parallel",
+                    "", "share", 0L, 0L)
+  names <- variable_names(varlist)
+  check_cluster(cl, envir, keep)
+  values <- lapply(names, get, envir = envir)
+  state <- new_transfer(cl, names, values, isTRUE(keep))
+  on.exit(give_up(state))
+  find_places(state)
+  share_here(state)
+  for (far in far_places(state)) plan_place(state, far)
+  send_missing(state)
+  open_everywhere(state)
+  commit(state)
+  on.exit()
+  end_transfer(state)
+}
+
+#' @rdname clusterShare
+#' @export
+clusterShared <- function(name) {
+  kept <- if (is.character(name) && length(name) == 1) worker$kept[[name]]
+  if (is.null(kept))
+    throw_condition("not_found", paste0(
+      "this worker keeps no object of the name ", dQuote(name, FALSE),
+      "; see `keep` of clusterShare()"
+    ), "", "find", 0L, 0L)
+  kept[[1]]
+}
+
+# ---- the master --------------------------------------------------------------
+
+variable_names <- function(varlist) {
+  if (!is.character(varlist) || anyNA(varlist) || !all(nzchar(varlist)))
+    throw_argument("`varlist` must be a character vector of names of variables")
+  unique(varlist)
+}
+
+check_cluster <- function(cl, envir, keep) {
+  if (!inherits(cl, "cluster"))
+    throw_argument("`cl` must be a cluster, see parallel::makeCluster()")
+  if (!is.environment(envir)) throw_argument("`envir` must be an environment")
+  if (!isTRUE(keep) && !identical(keep, FALSE))
+    throw_argument("`keep` must be TRUE or FALSE")
+}
+
+throw_argument <- function(message) {
+  throw_condition("argument", message, "", "share", 0L, 0L)
+}
+
+# What the master knows: of each worker whether it is `alive`, its `place` (NA:
+# ordinary objects only) and which variables it still needs; of each place the
+# references to the variables that are there.
+new_transfer <- function(cl, names, values, keep) {
+  n <- length(cl)
+  list2env(list(
+    cl = cl, names = names, values = values, keep = keep, index = seq_along(names),
+    alive = rep(TRUE, n), place = rep(NA_character_, n), how = rep("ended", n),
+    needs = matrix(TRUE, n, length(names)), same_bytes = TRUE,
+    bytes = list(), keys = character(length(names)), references = list(),
+    travels_alone = logical(length(names)), made_here = list(), broken = FALSE,
+    sent = 0, to_send = 0, shown = FALSE, since = proc.time()[[3]]
+  ), parent = emptyenv())
+}
+
+alive_in <- function(state, place) which(state$alive & state$place %in% place)
+
+find_places <- function(state) {
+  here <- place_key()
+  answers <- ask(state, seq_along(state$cl), "worker_place", function(i) list(here))
+  for (i in which(state$alive)) {
+    answer <- answers[[i]]
+    usable <- is.null(answer$error) && identical(answer$value$version, version_here())
+    if (usable) state$place[i] <- answer$value$place
+    if (is.null(answer$error) && answer$value$endian != .Platform$endian)
+      state$same_bytes <- FALSE
+  }
+  state$how[state$alive] <- "value"
+  state$needs[is.na(state$place), ] <- FALSE
+}
+
+# Workers on this machine open what the master has.
+share_here <- function(state) {
+  here <- place_key()
+  if (length(alive_in(state, here)) == 0) return()
+  for (k in state$index) {
+    before <- .Call(C_reference, state$values[[k]])
+    shared <- share(state$values[[k]])
+    reference <- .Call(C_reference, shared)
+    if (is.null(reference)) state$travels_alone[k] <- TRUE
+    else if (!identical(before, reference)) state$made_here[[k]] <- shared
+    state$references[[here]][k] <- list(reference)
+  }
+}
+
+far_places <- function(state) {
+  setdiff(state$place[state$alive], c(place_key(), NA))
+}
+
+bytes_of <- function(state, k) {
+  key <- as.character(k)
+  if (is.null(state$bytes[[key]]))
+    state$bytes[[key]] <- .Call(C_values, state$values[[k]], !state$same_bytes)
+  state$bytes[[key]]
+}
+
+# What a worker of the place has from an earlier call need not travel.
+plan_place <- function(state, place) {
+  for (k in state$index)
+    if (state$keys[k] == "") state$keys[k] <- .Call(C_digest, bytes_of(state, k))
+  who <- alive_in(state, place)
+  answers <- ask(state, who, "worker_has", function(i) list(state$keys))
+  for (i in who) for (k in state$index) {
+    reference <- answers[[match(i, who)]]$value[[k]]
+    if (is.null(reference)) next
+    state$needs[i, k] <- FALSE
+    state$how[i] <- "opened"
+    if (is.null(reference_to(state, place, k)))
+      state$references[[place]][k] <- list(reference)
+  }
+}
+
+reference_to <- function(state, place, k) {
+  references <- state$references[[place]]
+  if (length(references) >= k) references[[k]]
+}
+
+needing <- function(state, k) which(state$alive & state$needs[, k])
+
+# One worker of each place that lacks the data; if it has ended meanwhile, the next.
+send_missing <- function(state) {
+  repeat {
+    open_everywhere(state)
+    leaders <- lapply(state$index, function(k) {
+      who <- needing(state, k)
+      if (state$travels_alone[k]) who else who[!duplicated(state$place[who])]
+    })
+    if (length(unlist(leaders)) == 0) return()
+    sizes <- vapply(state$index, function(k) {
+      if (length(leaders[[k]])) as.numeric(length(bytes_of(state, k))) else 0
+    }, 0)
+    state$sent <- 0
+    state$to_send <- sum(sizes * lengths(leaders))
+    for (k in state$index) send_parts(state, k, leaders[[k]])
+    make_copies(state, leaders)
+  }
+}
+
+part_size <- 8 * 1024^2
+
+send_parts <- function(state, k, leaders) {
+  if (length(leaders) == 0) return()
+  bytes <- bytes_of(state, k)
+  for (i in seq_len(ceiling(length(bytes) / part_size))) {
+    from <- (i - 1) * part_size
+    part <- .Call(C_slice, bytes, from, min(part_size, length(bytes) - from))
+    ask(state, leaders, "worker_part", function(w) list(k, i, part))
+    state$sent <- state$sent + length(part) * length(leaders)
+    show_progress(state)
+  }
+}
+
+make_copies <- function(state, leaders) {
+  who <- sort(unique(unlist(leaders)))
+  mine <- function(i) which(vapply(leaders, function(x) i %in% x, NA))
+  answers <- ask(state, who, "worker_make", function(i) list(mine(i)))
+  for (i in who[state$alive[who]]) {
+    answer <- answers[[match(i, who)]]
+    if (!is.null(answer$error)) throw_remote(state, i, answer)
+    for (k in mine(i)) {
+      reference <- answer$value[[match(k, mine(i))]]
+      state$needs[i, k] <- FALSE
+      if (is.null(reference)) state$travels_alone[k] <- TRUE
+      else {
+        state$references[[state$place[i]]][k] <- list(reference)
+        state$how[i] <- "made"
+      }
+    }
+  }
+}
+
+# Who cannot open what others of its place can is a place by itself.
+open_everywhere <- function(state) {
+  wanted <- lapply(seq_along(state$cl), function(i) {
+    Filter(function(k) {
+      state$needs[i, k] && !is.null(reference_to(state, state$place[i], k))
+    }, state$index)
+  })
+  who <- which(state$alive & lengths(wanted) > 0)
+  answers <- ask(state, who, "worker_open", function(i) {
+    list(wanted[[i]], state$references[[state$place[i]]][wanted[[i]]])
+  })
+  for (i in who[state$alive[who]]) {
+    opened <- isTRUE(all(answers[[match(i, who)]]$value))
+    if (opened) state$needs[i, wanted[[i]]] <- FALSE
+    if (opened && state$how[i] == "value") state$how[i] <- "opened"
+    if (!opened) state$place[i] <- paste(state$place[i], i)
+  }
+}
+
+commit <- function(state) {
+  ask(state, which(!is.na(state$place)), "worker_commit", function(i) {
+    list(state$names, state$keys, state$references[[state$place[i]]], state$keep)
+  })
+  plain <- which(is.na(state$place) & state$alive)
+  if (length(plain) == 0 || length(state$names) == 0) return()
+  bytes <- lapply(state$index, function(k) bytes_of(state, k))
+  ask(state, plain, NULL, function(i) list(state$names, bytes))
+}
+
+end_transfer <- function(state) {
+  clear_progress(state)
+  for (shared in state$made_here) .Call(C_let_go, shared)
+  ended <- which(!state$alive)
+  state$how[ended] <- "ended"
+  if (length(ended))
+    warning(sprintf(
+      ngettext(length(ended), "worker %s of the cluster has ended",
+               "workers %s of the cluster have ended"),
+      paste(ended, collapse = ", ")
+    ), call. = FALSE)
+  places <- match(state$place, unique(state$place[!is.na(state$place)]))
+  invisible(data.frame(worker = seq_along(state$cl), place = places, how = state$how))
+}
+
+# In step the workers can be told; after a second Ctrl-C they may not be.
+give_up <- function(state) {
+  clear_progress(state)
+  for (shared in state$made_here) .Call(C_let_go, shared)
+  who <- which(state$alive & !is.na(state$place))
+  if (!state$broken) ask(state, who, "worker_forget", function(i) list())
+}
+
+throw_remote <- function(state, i, answer) {
+  ours <- "sharedmemory_error" %in% answer$class
+  kind <- if (ours) sub("sharedmemory_error_", "", answer$class[1]) else "system"
+  throw_condition(kind, sprintf("worker %d of the cluster: %s", i, answer$error),
+                  "", "share", 0L, 0L)
+}
+
+# ---- one line of progress ----------------------------------------------------
+
+show_progress <- function(state) {
+  now <- proc.time()[[3]]
+  if (!isatty(stderr()) || now - state$since < 0.5) return()
+  state$since <- now
+  state$shown <- TRUE
+  cat(sprintf("\rclusterShare(): %.0f of %.0f MB sent ", state$sent / 1e6,
+              state$to_send / 1e6), file = stderr())
+}
+
+clear_progress <- function(state) {
+  if (state$shown) cat("\r", strrep(" ", 60), "\r", sep = "", file = stderr())
+  state$shown <- FALSE
+}
+
+# ---- rounds of questions and answers -----------------------------------------
+
+# Each of these workers has its arguments to a function of this package. An answer has
+# `value`, or `error` and `class`; of a worker that has ended it is NULL.
+ask <- function(state, who, call, arguments) {
+  answers <- vector("list", length(who))
+  here <- state$alive[who]
+  if (!any(here)) return(answers)
+  given <- lapply(who[here], arguments)
+  answers[here] <- to_the_end(state, round_trip(state, who[here], call, given))
+  answers
+}
+
+# Half an exchange would leave the cluster out of step for good, so that an interrupt
+# waits for the end of it. (suspendInterrupts() does not reach what waits for a
+# socket.) A second one does not wait, for a worker may never answer.
+to_the_end <- function(state, code) {
+  waits <- FALSE
+  answer <- withCallingHandlers(code, interrupt = function(e) {
+    state$broken <- waits
+    waits <<- TRUE
+    if (!state$broken) invokeRestart("resume")
+  })
+  if (waits) {
+    signalCondition(structure(class = c("interrupt", "condition"), list()))
+    invokeRestart("abort")
+  }
+  answer
+}
+
+round_trip <- function(state, who, call, given) {
+  fun <- if (is.null(call)) remote_plain else remote_call
+  turn <- function(i, given) parallel::clusterApply(state$cl[i], given, fun, call)
+  tryCatch(turn(who, given), error = function(e) {
+    # Somebody has ended, and the others may have an answer that nobody has read.
+    lapply(seq_along(who), function(j) {
+      i <- who[j]
+      answer <- if (is_in_step(state$cl[i]))
+        tryCatch(turn(i, given[j])[[1]], error = function(e) NULL)
+      if (is.null(answer)) state$alive[i] <- FALSE
+      answer
+    })
+  })
+}
+
+# The worker's next answer is that to the next question. Of one more answer that waits
+# the first question is asked again, by those who call.
+is_in_step <- function(node) {
+  token <- paste("step", .Call(C_random))
+  answer <- tryCatch(parallel::clusterCall(node, remote_echo, token)[[1]],
+                     error = function(e) e)
+  if (inherits(answer, "error")) return(FALSE)
+  connection <- if (is.list(node[[1]])) node[[1]]$con
+  if (!identical(answer, token) && inherits(connection, "connection"))
+    answer <- tryCatch(unserialize(connection)$value, error = function(e) NULL)
+  identical(answer, token)
+}
+
+# What runs in a worker that may not have this package.
+remote_echo <- function(x) x
+
+remote_call <- function(arguments, call) {
+  tryCatch(
+    list(value = do.call(get(call, envir = asNamespace("sharedmemory")), arguments)),
+    error = function(e) list(error = conditionMessage(e), class = class(e))
+  )
+}
+
+remote_plain <- function(arguments, call) {
+  values <- lapply(arguments[[2]], unserialize)
+  names(values) <- arguments[[1]]
+  list2env(values, globalenv())
+  list(value = NULL)
+}
+
+environment(remote_echo) <- environment(remote_call) <-
+  environment(remote_plain) <- baseenv()
+
+# ---- the worker --------------------------------------------------------------
+
+# `parts`: what has come in, by variable; `ready`: the objects, before they are seen;
+# `known`: references to what is there, by the digest of its bytes; `kept`: see `keep`.
+worker <- list2env(list(parts = list(), ready = list(), known = list(), kept = list()),
+                   parent = emptyenv())
+
+version_here <- function() as.character(utils::packageVersion("sharedmemory"))
+
+# Files are private to their user.
+place_key <- function() {
+  paste(.Call(C_here), Sys.info()[["effective_user"]], .Platform$endian)
+}
+
+worker_forget <- function() {
+  used <- length(worker$ready) + length(worker$parts) > 0
+  worker$parts <- worker$ready <- list()
+  if (used) gc()
+  NULL
+}
+
+worker_place <- function(master) {
+  worker_forget()
+  .Call(C_receiver, place_key() != master)
+  list(place = place_key(), version = version_here(), endian = .Platform$endian)
+}
+
+worker_has <- function(keys) {
+  lapply(seq_along(keys), function(k) {
+    reference <- worker$known[[keys[k]]]
+    if (is.null(reference) || !worker_open(k, list(reference))) return(NULL)
+    reference
+  })
+}
+
+worker_part <- function(k, i, bytes) {
+  key <- as.character(k)
+  if (i == 1) worker$parts[[key]] <- list()
+  worker$parts[[key]][[i]] <- bytes
+  NULL
+}
+
+worker_make <- function(variables) {
+  lapply(variables, function(k) {
+    key <- as.character(k)
+    x <- .Call(C_unserialize_parts, worker$parts[[key]])
+    worker$parts[[key]] <- NULL
+    x <- tryCatch(share(x), sharedmemory_error_permission = function(e) x,
+                  sharedmemory_error_unsupported = function(e) x)
+    worker$ready[[key]] <- list(x)
+    .Call(C_reference, x)
+  })
+}
+
+worker_open <- function(variables, references) {
+  vapply(seq_along(variables), function(j) {
+    x <- tryCatch(list(.Call(C_open_reference, references[[j]])),
+                  sharedmemory_error = function(e) NULL)
+    worker$ready[[as.character(variables[j])]] <- x
+    !is.null(x)
+  }, NA)
+}
+
+worker_commit <- function(names, keys, references, keep) {
+  values <- lapply(worker$ready[as.character(seq_along(names))], `[[`, 1)
+  names(values) <- names
+  list2env(values, globalenv())
+  for (k in seq_along(references))
+    if (nzchar(keys[k]) && !is.null(references[[k]]))
+      worker$known[[keys[k]]] <- references[[k]]
+  worker$kept[names] <- if (keep) lapply(values, list)
+  worker$parts <- worker$ready <- list()
+  NULL
+}

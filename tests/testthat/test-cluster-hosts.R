@@ -1,0 +1,193 @@
+# clusterShare() where there are several machines: see helper-hosts.R.
+
+# SHAREDMEMORY_TEST_MB: how much is sent, of which there is one copy per host.
+megabytes <- function() as.numeric(Sys.getenv("SHAREDMEMORY_TEST_MB", "24"))
+
+test_that("each host gets the data once and has it once", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(3, paste0(2 * megabytes(), "m"))
+  seen <- on_master(hosts, function(hosts, tools, mb) {
+    cl <- tools$cluster(hosts, 3)
+    x <- stats::rnorm(mb * 1e6 / 8)
+    few <- list(a = 1:10, f = function(a) a + 1)
+    clusterShare(cl, character()) # the package is loaded
+    traffic <- tools$traffic(cl)
+    memory <- tools$memory(cl)
+    how <- clusterShare(cl, c("x", "few"), environment())
+    traffic <- tools$traffic(cl) - traffic
+    sums <- parallel::clusterCall(cl, function() {
+      c(sum(x), sharedmemory::is.shared(x), few$f(1), few$a[3])
+    })
+    memory <- tapply(tools$memory(cl) - memory, rep(1:3, 3), sum)
+    result <- list(how = how, traffic = traffic[1:3], memory = as.vector(memory),
+                   right = all(vapply(sums, identical, NA, c(sum(x), 1, 2, 3))),
+                   before = tools$segments(cl))
+    parallel::clusterEvalQ(cl, {
+      rm(x, few)
+      gc()
+    })
+    result$after <- tools$segments(cl)
+    parallel::stopCluster(cl)
+    result
+  }, megabytes())
+  bytes <- megabytes() * 1e6
+  expect_true(seen$right)
+  expect_identical(seen$how$place, rep(1:3, 3))
+  expect_identical(seen$how$how, rep(c("made", "opened"), c(3, 6)))
+  expect_true(all(seen$traffic > bytes & seen$traffic < 1.02 * bytes + 1e5))
+  # Of one copy, with what R itself takes for a pass over it.
+  expect_true(all(seen$memory > 0.9 * bytes & seen$memory < 1.2 * bytes + 2e7))
+  expect_identical(seen$before, rep(2L, 9))
+  expect_identical(seen$after, rep(0L, 9))
+  expect_hosts_clean(hosts, 0:3)
+})
+
+test_that("what is there stays when its maker dies, and a new worker gets it", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(2)
+  seen <- on_master(hosts, function(hosts, tools) {
+    cl <- tools$cluster(hosts, 2)
+    x <- stats::rnorm(1e6)
+    clusterShare(cl, "x", environment())
+    traffic <- tools$traffic(cl)
+    again <- clusterShare(cl, "x", environment())
+    late <- tools$cluster(hosts, 1, 3)
+    all <- structure(c(cl, late), class = class(cl))
+    joined <- clusterShare(all, "x", environment())
+    quiet <- tools$traffic(cl) - traffic
+    parallel::clusterCall(cl[1], function() {
+      system(sprintf("(sleep 0.2; kill -9 %d) &", Sys.getpid()))
+    })
+    Sys.sleep(1)
+    living <- all[-1]
+    sums <- unlist(parallel::clusterCall(living, function() sum(x)))
+    warned <- tryCatch(clusterShare(all, "x", environment()), warning = conditionMessage)
+    parallel::clusterEvalQ(living, {
+      rm(x)
+      gc()
+    })
+    result <- list(again = again$how, joined = joined$how, quiet = quiet, warned = warned,
+                   right = all(sums == sum(x)), after = tools$segments(living))
+    parallel::stopCluster(living)
+    result
+  })
+  expect_identical(seen$again, rep("opened", 4))
+  expect_identical(seen$joined, rep("opened", 5))
+  expect_lt(max(seen$quiet), 2e5)
+  expect_true(seen$right)
+  expect_match(seen$warned, "worker 1 of the cluster has ended")
+  expect_identical(seen$after, rep(0L, 4))
+  expect_hosts_clean(hosts, 0:2)
+})
+
+test_that("a worker that dies in mid-transfer is replaced by another of its host", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(2)
+  seen <- on_master(hosts, function(hosts, tools) {
+    cl <- tools$cluster(hosts, 2)
+    x <- stats::rnorm(6e6)
+    pids <- unlist(parallel::clusterCall(cl, Sys.getpid))
+    tools$signal_during(cl, 3, "KILL", pids[1], 1e7)
+    how <- suppressWarnings(clusterShare(cl, "x", environment()))
+    sums <- unlist(parallel::clusterCall(cl[-1], function() sum(x)))
+    result <- list(how = how$how, right = all(sums == sum(x)), segments = tools$segments(cl[-1]))
+    parallel::stopCluster(cl[-1])
+    result
+  })
+  expect_identical(seen$how, c("ended", "made", "made", "opened"))
+  expect_true(seen$right)
+  expect_identical(seen$segments, rep(1L, 3))
+  expect_hosts_clean(hosts, 0:2)
+})
+
+test_that("Ctrl-C leaves no copies, and the cluster goes on", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(2)
+  seen <- on_master(hosts, function(hosts, tools) {
+    cl <- tools$cluster(hosts, 2)
+    x <- stats::rnorm(6e6)
+    tools$signal_during(cl, 1, "INT", Sys.getpid(), 1e7)
+    answer <- tryCatch(
+      {
+        clusterShare(cl, "x", environment())
+        "finished"
+      },
+      interrupt = function(e) "interrupted"
+    )
+    result <- list(
+      answer = answer, segments = tools$segments(cl),
+      exists = unlist(parallel::clusterCall(cl, exists, "x", envir = globalenv()))
+    )
+    clusterShare(cl, "x", environment())
+    result$sums <- unlist(parallel::clusterCall(cl, function() sum(x))) == sum(x)
+    parallel::stopCluster(cl)
+    result
+  })
+  expect_identical(seen$answer, "interrupted")
+  expect_identical(seen$segments, rep(0L, 4))
+  expect_identical(seen$exists, rep(FALSE, 4))
+  expect_identical(seen$sums, rep(TRUE, 4))
+  expect_hosts_clean(hosts, 0:2)
+})
+
+test_that("nothing is left when the master dies in mid-transfer", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(2)
+  expect_error(on_master(hosts, function(hosts, tools) {
+    cl <- tools$cluster(hosts, 2)
+    few <- stats::rnorm(1e6)
+    clusterShare(cl, "few", environment())
+    x <- stats::rnorm(6e6)
+    tools$signal_during(cl, 3, "KILL", Sys.getpid(), 1e7)
+    clusterShare(cl, "x", environment())
+  }), "has not come to its end")
+  expect_hosts_clean(hosts, 0:2)
+  ended <- function() length(pids_in(hosts$name)) == length(hosts$pid)
+  expect_true(eventually(ended), label = "the workers have ended")
+})
+
+test_that("results come as references on the same host and by value from others", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(1)
+  seen <- on_master(hosts, function(hosts, tools) {
+    cl <- tools$cluster(hosts, 1, 1:2)
+    clusterShare(cl, character())
+    answers <- parallel::clusterCall(cl, function() {
+      id <- sharedmemory::allocateSharedMemory(8000)
+      sharedmemory::writeSharedMemory(id, as.double(1:1000))
+      sharedmemory::sealSharedMemory(id)
+      view <- sharedmemory::viewSharedMemory(id)
+      list(sharedmemory::share(as.double(1:1000)), view)
+    })
+    result <- list(
+      shared = vapply(answers, function(x) vapply(x, is.shared, NA), c(NA, NA)),
+      sums = vapply(answers, function(x) vapply(x, sum, 0), c(0, 0))
+    )
+    parallel::stopCluster(cl)
+    result
+  })
+  expect_identical(seen$shared, cbind(c(TRUE, TRUE), c(FALSE, FALSE)))
+  expect_identical(seen$sums, matrix(500500, 2, 2))
+})
+
+test_that("a host without room is an error that names the worker, and changes nothing", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(2, "4m")
+  seen <- on_master(hosts, function(hosts, tools) {
+    cl <- tools$cluster(hosts, 1)
+    few <- 1:1000
+    x <- stats::rnorm(1e6)
+    error <- tryCatch(clusterShare(cl, c("few", "x"), environment()), error = identity)
+    result <- list(
+      class = class(error), message = conditionMessage(error),
+      segments = tools$segments(cl),
+      exists = unlist(parallel::clusterCall(cl, exists, "few", envir = globalenv()))
+    )
+    parallel::stopCluster(cl)
+    result
+  })
+  expect_identical(seen$class[1], "sharedmemory_error_no_space")
+  expect_match(seen$message, "^worker 1 of the cluster: ")
+  expect_identical(seen$segments, c(0L, 0L))
+  expect_identical(seen$exists, c(FALSE, FALSE))
+})
