@@ -362,17 +362,26 @@ to_the_end <- function(state, code) {
 
 round_trip <- function(state, who, call, given) {
   fun <- if (is.null(call)) remote_plain else remote_call
-  turn <- function(i, given) parallel::clusterApply(state$cl[i], given, fun, call)
+  turn <- function(i, given) {
+    parallel::clusterApply(some_of(state$cl, i), given, fun, call)
+  }
   tryCatch(turn(who, given), error = function(e) {
     # Somebody has ended, and the others may have an answer that nobody has read.
     lapply(seq_along(who), function(j) {
       i <- who[j]
-      answer <- if (is_in_step(state$cl[i]))
+      answer <- if (is_in_step(some_of(state$cl, i)))
         tryCatch(turn(i, given[j])[[1]], error = function(e) NULL)
       if (is.null(answer)) state$alive[i] <- FALSE
       answer
     })
   })
+}
+
+# mirai's method for `[` gives what is not a cluster.
+some_of <- function(cl, which) {
+  part <- .subset(cl, which)
+  attributes(part) <- attributes(cl)[setdiff(names(attributes(cl)), "names")]
+  part
 }
 
 # The worker's next answer is that to the next question. Of one more answer that waits

@@ -111,6 +111,8 @@ Rboolean r_leaf_inspect(SEXP x, int before, int deep, int vectors,
 /* For the Serialized_state method. NULL if it must travel by value: the name is
  * gone, or values are asked for. The caller has seen that it is as it was. */
 SEXP r_leaf_state(SEXP x);
+/* serialize(x, NULL, xdr = xdr), with what is shared in x by value. */
+SEXP r_serialize_values(SEXP x, bool xdr);
 /* The Unserialize method: `class` is one of ours that R found by its name. */
 SEXP r_leaf_of_state(SEXP class, SEXP state);
 

@@ -7,7 +7,8 @@ skip_if_no_hosts <- function() {
   skip_if_not_linux()
   skip_if_not_root()
   skip_if_not_installed("parallel")
-  for (tool in c("ip", "nsenter", "unshare")) skip_if_not(has_tool(tool), paste("no", tool))
+  for (tool in c("ip", "nsenter", "unshare"))
+    skip_if_not(has_tool(tool), paste("no", tool))
   allowed <- once("hosts", {
     name <- sprintf("smprobe%d", Sys.getpid())
     made <- run_quietly("ip", c("netns", "add", name)) == 0
@@ -103,8 +104,8 @@ on_master <- function(hosts, fun, ...) on_host(hosts, 0, fun, tools_of_master, .
 
 # What is left in the /dev/shm of a host.
 objects_on <- function(hosts, i) {
-  found <- system2("nsenter", c("-t", hosts$pid[i + 1], "-m", "--", "ls", "-A", "/dev/shm"),
-                   stdout = TRUE)
+  enter <- c("-t", hosts$pid[i + 1], "-m", "--")
+  found <- system2("nsenter", c(enter, "ls", "-A", "/dev/shm"), stdout = TRUE)
   grep("^smem", found, value = TRUE)
 }
 
@@ -116,7 +117,8 @@ expect_hosts_clean <- function(hosts, which) {
 # For the functions that run on the master.
 tools_of_master <- list(
   cluster = function(hosts, each, which = seq_along(hosts$address)[-1]) {
-    cl <- parallel::makePSOCKcluster(rep(hosts$address[which], each), rshcmd = hosts$rsh,
+    where <- rep(hosts$address[which], each)
+    cl <- parallel::makePSOCKcluster(where, rshcmd = hosts$rsh,
                                      master = hosts$address[1])
     parallel::clusterCall(cl, function(paths) .libPaths(paths), .libPaths())
     cl
@@ -145,7 +147,8 @@ tools_of_master <- list(
   signal_during = function(cl, i, signal, pid, bytes) {
     script <- sprintf(
       "rx() { sed -n 's/.*eth0: *\\([0-9]*\\).*/\\1/p' /proc/net/dev; }
-       end=$(($(rx) + %.0f)); while [ $(rx) -lt $end ]; do sleep 0.01; done; kill -%s %d",
+       end=$(($(rx) + %.0f)); while [ $(rx) -lt $end ]; do sleep 0.01; done
+       kill -%s %d",
       bytes, signal, pid
     )
     parallel::clusterCall(cl[i], function(script) {

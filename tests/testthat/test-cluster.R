@@ -1,0 +1,162 @@
+# clusterShare() on one machine; for several see test-cluster-hosts.R.
+
+# Sent to the workers, so without the environment of the test.
+look_at_globals <- as.function(alist({
+  list(sum = sum(x), shared = sharedmemory::is.shared(x),
+       id = sharedmemory::sharedMemoryId(x), row = frame[2, ], f = f(1), none = none)
+}), globalenv())
+
+drop_globals <- function(cluster, ...) {
+  parallel::clusterCall(cluster, function(names) {
+    rm(list = names, envir = globalenv())
+    gc()
+    NULL
+  }, c(...))
+}
+
+expect_looked_at <- function(answer, x, frame) {
+  expect_equal(answer$sum, sum(x))
+  expect_true(answer$shared)
+  expect_identical(answer$row, frame[2, ])
+  expect_identical(answer$f, 2)
+  expect_null(answer$none)
+}
+
+test_that("workers on this machine get references, and let go", {
+  local_objects()
+  cluster <- local_cluster(2)
+  x <- stats::runif(1e5)
+  frame <- data.frame(a = 1:1000 + 0L, s = paste0("k", 1:1000))
+  f <- as.function(alist(a = , a + 1), globalenv())
+  none <- NULL
+  how <- clusterShare(cluster, c("x", "frame", "f", "none", "x"), environment())
+  expect_identical(how$worker, 1:2)
+  expect_identical(how$place, c(1L, 1L))
+  answers <- parallel::clusterCall(cluster, look_at_globals)
+  for (answer in answers) expect_looked_at(answer, x, frame)
+  # The master's name of it is gone by now, and the memory with the workers'.
+  expect_identical(segments_in(), character())
+  expect_false(is.shared(x))
+  drop_globals(cluster, "x", "frame", "f", "none")
+})
+
+test_that("what is shared already is not copied", {
+  local_objects()
+  cluster <- local_cluster(2)
+  x <- share(stats::runif(1e5))
+  expect_identical(clusterShare(cluster, "x", environment())$how, rep("opened", 2))
+  ids <- parallel::clusterCall(cluster, function() sharedmemory::sharedMemoryId(x))
+  expect_identical(ids, rep(list(sharedMemoryId(x)), 2))
+  expect_length(segments_in(), 1)
+  drop_globals(cluster, "x")
+})
+
+test_that("what a worker has changed is the master's again", {
+  local_objects()
+  cluster <- local_cluster(1)
+  x <- share(stats::runif(1e5))
+  clusterShare(cluster, "x", environment())
+  parallel::clusterEvalQ(cluster, {
+    x[1] <- -1
+    NULL
+  })
+  clusterShare(cluster, "x", environment())
+  expect_identical(parallel::clusterEvalQ(cluster, x[1])[[1]], x[1])
+  drop_globals(cluster, "x")
+})
+
+test_that("no variables, and none of that name", {
+  local_objects()
+  cluster <- local_cluster(1)
+  expect_identical(clusterShare(cluster, character())$how, "value")
+  expect_error(clusterShare(cluster, "no_such_variable"), "no_such_variable")
+  expect_identical(parallel::clusterCall(cluster, function() 1), list(1))
+})
+
+test_that("arguments", {
+  local_objects()
+  cluster <- local_cluster(1)
+  for (bad in list(1, NA_character_, "", NULL, list("x")))
+    expect_refused(clusterShare(cluster, bad))
+  expect_refused(clusterShare(1, "x"))
+  expect_refused(clusterShare(cluster, "x", "environment"))
+  expect_refused(clusterShare(cluster, "x", keep = NA))
+  expect_refused(clusterShared("x"), "not_found")
+  expect_refused(clusterShared(1), "not_found")
+})
+
+test_that("a worker without this package gets ordinary objects", {
+  local_objects()
+  withr::with_envvar(
+    c(R_LIBS = "", R_LIBS_USER = "none"), cluster <- parallel::makePSOCKcluster(1)
+  )
+  withr::defer(parallel::stopCluster(cluster))
+  there <- parallel::clusterCall(cluster, requireNamespace, "sharedmemory",
+                                 quietly = TRUE)
+  skip_if(there[[1]], "the package is in R's own library")
+  x <- share(stats::runif(1e5))
+  name <- "x"
+  how <- clusterShare(cluster, c("x", "name"), environment())
+  expect_identical(how, data.frame(worker = 1L, place = NA_integer_, how = "value"))
+  answer <- parallel::clusterEvalQ(cluster, list(sum(x), name))[[1]]
+  expect_equal(answer, list(sum(x), "x"))
+})
+
+test_that("a worker that has ended is left out", {
+  local_objects()
+  cluster <- parallel::makePSOCKcluster(2)
+  withr::defer(parallel::stopCluster(cluster[2]))
+  parallel::clusterCall(cluster, function(paths) .libPaths(paths), .libPaths())
+  tools::pskill(parallel::clusterCall(cluster[1], Sys.getpid)[[1]], tools::SIGKILL)
+  x <- 1:10 / 7
+  expect_warning(how <- clusterShare(cluster, "x", environment()),
+                 "worker 1 of the cluster has ended")
+  expect_identical(how$how, c("ended", "opened"))
+  expect_identical(parallel::clusterEvalQ(cluster[2], x), list(x))
+  drop_globals(cluster[2], "x")
+})
+
+test_that("futures find by its name what their worker keeps", {
+  skip_if_not_installed("future")
+  local_objects()
+  cluster <- local_cluster(1)
+  x <- share(stats::runif(1e5))
+  id <- sharedMemoryId(x)
+  clusterShare(cluster, "x", environment(), keep = TRUE)
+  old <- future::plan(future::cluster, workers = cluster)
+  withr::defer(future::plan(old))
+  for (i in 1:2) {
+    seen <- future::value(future::future({
+      y <- sharedmemory::clusterShared("x")
+      list(sharedmemory::sharedMemoryId(y), sum(y))
+    }))
+    expect_equal(seen, list(id, sum(x)))
+  }
+  clusterShare(cluster, "x", environment())
+  kept <- parallel::clusterCall(cluster, function() {
+    tryCatch(sharedmemory::clusterShared("x"), error = class)
+  })
+  expect_identical(kept[[1]][1], "sharedmemory_error_not_found")
+  future::plan(old)
+  drop_globals(cluster, "x")
+})
+
+test_that("clusters of other packages", {
+  local_objects()
+  x <- share(stats::runif(1e5))
+  expect_shared_on <- function(cluster) {
+    parallel::clusterCall(cluster, function(paths) .libPaths(paths), .libPaths())
+    expect_identical(clusterShare(cluster, "x", environment())$how, rep("opened", 2))
+    ids <- parallel::clusterCall(cluster, function() sharedmemory::sharedMemoryId(x))
+    expect_identical(ids, rep(list(sharedMemoryId(x)), 2))
+    drop_globals(cluster, "x")
+  }
+  for (name in c("parallelly", "mirai")) {
+    if (!requireNamespace(name, quietly = TRUE)) next
+    make <- if (name == "mirai") "make_cluster" else "makeClusterPSOCK"
+    cluster <- getExportedValue(name, make)(2)
+    expect_shared_on(cluster)
+    parallel::stopCluster(cluster)
+  }
+  skip_if_not(exists("cluster"), "neither parallelly nor mirai")
+})
