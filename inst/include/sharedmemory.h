@@ -149,6 +149,31 @@ typedef struct sharedmemory_info {
  */
 typedef struct sharedmemory_handle sharedmemory_handle;
 
+/* The lock that every segment has: for one who writes, or for many who read.
+ * Its holder is a thread of a process. When that process dies, however it ends,
+ * the lock comes free, which who waits notices within 50 ms. A process that is
+ * only stopped holds on; a forked child holds nothing of its parent's. R code
+ * has the same locks: see ?lockSharedMemory. */
+typedef struct sharedmemory_lock sharedmemory_lock;
+
+/* A timeout, in nanoseconds like any other. */
+#define SHAREDMEMORY_FOREVER UINT64_MAX
+
+/* What lock() tells of holders that died. Initialise with
+ * SHAREDMEMORY_TOLD_INIT. */
+typedef struct sharedmemory_told {
+  size_t size; /* of this struct, as the client knows it */
+  int died;    /* not 0: it was this call that noticed one. Each death is told
+                  of once, also when the call fails, for want of time, say */
+  int dirty;   /* not 0: one died while it wrote, perhaps, and since then nobody
+                  has called lock_repaired() */
+  uint64_t pid;  /* of that one, in its pid namespace; 0: not known */
+  uint64_t time; /* nanoseconds since 1970, when it was noticed; 0 likewise */
+} sharedmemory_told;
+
+#define SHAREDMEMORY_TOLD_INIT                                                 \
+  { sizeof(sharedmemory_told), 0, 0, 0, 0 }
+
 /* Element types of a view. */
 enum {
   SHAREDMEMORY_RAW = 0,
@@ -272,6 +297,30 @@ typedef struct sharedmemory_api {
    * sharedmemory_error_<kind>; a constant. A code that is not an error gives
    * "system". */
   const char *(*kind)(int code);
+
+  /* Open the lock of a segment, once or several times, until lock_close().
+   * Errors: NOT_FOUND, ARGUMENT (another program's object has none). */
+  int (*lock_open)(const char *id, sharedmemory_lock **lock,
+                   sharedmemory_error *error);
+
+  /* Lock it for this thread; `shared` not 0: with others who do so, too.
+   * `timeout` (nanoseconds): 0 tries, SHAREDMEMORY_FOREVER waits for as long as
+   * it takes. `told` may be NULL. Calls the system only to wait. Errors:
+   * TIMEOUT; DEADLOCK if this thread holds it already, in either way;
+   * INTERRUPTED. */
+  int (*lock)(sharedmemory_lock *lock, int shared, uint64_t timeout,
+              sharedmemory_told *told, sharedmemory_error *error);
+
+  /* By the thread that has locked it. Error: NOT_HELD. */
+  int (*unlock)(sharedmemory_lock *lock, sharedmemory_error *error);
+
+  /* By who holds it, not `shared`: what the lock guards is in order again.
+   * Cannot fail. */
+  void (*lock_repaired)(sharedmemory_lock *lock);
+
+  /* NULL does nothing. A lock that this process holds stays open until it is
+   * unlocked, and stays locked when its segment is freed. Cannot fail. */
+  void (*lock_close)(sharedmemory_lock *lock);
 } sharedmemory_api;
 
 /* ---- the table ----------------------------------------------------------- */

@@ -231,6 +231,57 @@ static int api_seal(const char *id, sharedmemory_error *error) {
   return report(smem_seal(&id, 1, &failure), &failure, error);
 }
 
+/* ---- locks --------------------------------------------------------------- */
+
+static smem_latch *core_latch(sharedmemory_lock *lock) {
+  return (smem_latch *)lock;
+}
+
+static int api_lock_open(const char *id, sharedmemory_lock **lock,
+                         sharedmemory_error *error) {
+  smem_error failure;
+  smem_latch *latch;
+  if (!is_good("lock", id, error)) return SMEM_ARGUMENT;
+  if (!lock) return refuse(SMEM_ARGUMENT, "lock", id, no_pointer, error);
+  smem_code code = smem_latch_open(id, &latch, &failure);
+  if (code == SMEM_OK) *lock = (sharedmemory_lock *)latch;
+  return report(code, &failure, error);
+}
+
+static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
+                    sharedmemory_told *told, sharedmemory_error *error) {
+  const char *op = "lock";
+  smem_error failure;
+  smem_told known;
+  begin();
+  if (!lock) return refuse(SMEM_ARGUMENT, op, "", no_pointer, error);
+  if (told && told->size < sizeof told->size)
+    return refuse(SMEM_ARGUMENT, op, "", no_size, error);
+  smem_code code =
+      smem_lock(core_latch(lock), shared ? SMEM_SHARED : SMEM_EXCLUSIVE,
+                timeout, &known, &failure);
+  if (told) {
+    sharedmemory_told ours = {0, known.died, known.dirty, known.pid,
+                              known.time};
+    copy_struct(told, &ours, told->size, sizeof ours);
+  }
+  return report(code, &failure, error);
+}
+
+static int api_unlock(sharedmemory_lock *lock, sharedmemory_error *error) {
+  smem_error failure;
+  if (!lock) return refuse(SMEM_ARGUMENT, "unlock", "", no_pointer, error);
+  return report(smem_unlock(core_latch(lock), &failure), &failure, error);
+}
+
+static void api_lock_repaired(sharedmemory_lock *lock) {
+  smem_lock_repaired(core_latch(lock));
+}
+
+static void api_lock_close(sharedmemory_lock *lock) {
+  smem_latch_close(core_latch(lock));
+}
+
 /* ---- views --------------------------------------------------------------- */
 
 struct making {
@@ -316,7 +367,12 @@ static const sharedmemory_api api = {.size = sizeof api,
                                      .fill = api_fill,
                                      .seal = api_seal,
                                      .view = api_view,
-                                     .kind = api_kind};
+                                     .kind = api_kind,
+                                     .lock_open = api_lock_open,
+                                     .lock = api_lock,
+                                     .unlock = api_unlock,
+                                     .lock_repaired = api_lock_repaired,
+                                     .lock_close = api_lock_close};
 
 static const sharedmemory_api *get_api(void) { return &api; }
 

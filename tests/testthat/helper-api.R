@@ -22,6 +22,13 @@ api_functions <- list(
   view = function(handle, type = 0, offset = 0, length = 1, live = 0) {
     .Call("api_view", handle, type, offset, length, live)
   },
+  lock_open = function(id) .Call("api_lock_open", id),
+  lock = function(lock, shared = 0, timeout = 0) {
+    .Call("api_lock", lock, shared, timeout)
+  },
+  unlock = function(lock) .Call("api_unlock", lock),
+  lock_repaired = function(lock) .Call("api_lock_repaired", lock),
+  lock_close = function(lock) .Call("api_lock_close", lock),
   kind = function(code) .Call("api_kind", code)
 )
 api <- lapply(api_functions, function(fun) {

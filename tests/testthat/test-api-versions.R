@@ -27,6 +27,15 @@ test_that("shorter structs of older clients are not written beyond their size", 
     expect_code(.Call("api_info_of_size", id, size), "argument", id, "size")
     expect_code(.Call("api_request_of_size", size, 100), "argument", message = "size")
   }
+  lock <- expect_ok(api$lock_open(id))
+  for (size in c(8, 12, 16, 24, sizes[4], sizes[4] + 8, 4096)) {
+    bytes <- expect_ok(.Call("api_told_of_size", lock, size))
+    end <- min(size, sizes[4])
+    expect_true(is_filled(bytes[-seq_len(end)]), info = size)
+    expect_false(any(bytes[seq_len(end)][-(1:8)] != as.raw(0)))
+  }
+  expect_code(.Call("api_told_of_size", lock, 7), "argument", message = "size")
+  api$lock_close(lock)
   # Of a request that ends behind the bytes the rest is as by default.
   name <- expect_ok(.Call("api_request_of_size", 16, 100))
   expect_identical(name, "2")

@@ -215,7 +215,7 @@ test_that("what cannot be an id is refused by every function", {
     if (!is.null(id)) {
       expect_code(api$allocate(1, id), "argument", message = "the id")
     }
-    for (fun in c("map", "free", "exists", "size_of", "info")) {
+    for (fun in c("map", "free", "exists", "size_of", "info", "lock_open")) {
       expect_code(api[[fun]](id), "argument", message = "the id")
     }
     expect_code(api$fill(id, raw(1)), "argument", message = "the id")
@@ -252,7 +252,7 @@ test_that("pointers may be NULL where the header says so, and are refused elsewh
   use_api()
   id <- expect_ok(api$allocate(100))
   handle <- expect_ok(api$map(id))
-  expect_identical(.Call("api_without_pointers", id, handle), rep(1L, 10))
+  expect_identical(.Call("api_without_pointers", id, handle), rep(1L, 14))
   expect_identical(.Call("api_without_errors", id), c(0L, 0L, 0L, 1L))
   api$unmap(handle)
   expect_ok(api$free(id))
@@ -305,7 +305,7 @@ test_that("another user's segment is refused", {
   use_api()
   id <- expect_ok(api$allocate(1))
   give_to_other_user(id)
-  for (fun in c("map", "free", "exists", "size_of", "info")) {
+  for (fun in c("map", "free", "exists", "size_of", "info", "lock_open")) {
     expect_code(api[[fun]](id), "permission", id)
   }
   expect_code(api$fill(id, raw(1)), "permission", id)

@@ -171,6 +171,60 @@ SEXP api_view(SEXP handle, SEXP type, SEXP offset, SEXP length, SEXP live) {
   return answer(code, view, &error);
 }
 
+/* ---- locks --------------------------------------------------------------- */
+
+static sharedmemory_lock *lock_of(SEXP x) {
+  return Rf_isNull(x) ? NULL : R_ExternalPtrAddr(x);
+}
+
+static SEXP told_of(const sharedmemory_told *told) {
+  const char *names[] = {"died", "dirty", "pid", "time", ""};
+  double numbers[] = {told->died, told->dirty, (double)told->pid,
+                      (double)told->time / 1e9};
+  SEXP list = PROTECT(Rf_mkNamed(VECSXP, names));
+  for (int i = 0; i < 4; i++)
+    SET_VECTOR_ELT(list, i, Rf_ScalarReal(numbers[i]));
+  UNPROTECT(1);
+  return list;
+}
+
+SEXP api_lock_open(SEXP id) {
+  ERROR;
+  sharedmemory_lock *lock = NULL;
+  int code = shm->lock_open(text_of(id), &lock, &error);
+  return answer(code, R_MakeExternalPtr(lock, R_NilValue, R_NilValue), &error);
+}
+
+/* In seconds; below 0: for ever. */
+static uint64_t timeout_of(SEXP seconds) {
+  double value = Rf_asReal(seconds);
+  return value < 0 ? SHAREDMEMORY_FOREVER : (uint64_t)(value * 1e9);
+}
+
+SEXP api_lock(SEXP lock, SEXP shared, SEXP timeout) {
+  ERROR;
+  sharedmemory_told told = SHAREDMEMORY_TOLD_INIT;
+  int code = shm->lock(lock_of(lock), Rf_asInteger(shared), timeout_of(timeout),
+                       &told, &error);
+  return answer(code, told_of(&told), &error);
+}
+
+SEXP api_unlock(SEXP lock) {
+  ERROR;
+  int code = shm->unlock(lock_of(lock), &error);
+  return answer(code, R_NilValue, &error);
+}
+
+SEXP api_lock_repaired(SEXP lock) {
+  shm->lock_repaired(lock_of(lock));
+  return R_NilValue;
+}
+
+SEXP api_lock_close(SEXP lock) {
+  shm->lock_close(lock_of(lock));
+  return R_NilValue;
+}
+
 SEXP api_kind(SEXP code) { return Rf_mkString(shm->kind(Rf_asInteger(code))); }
 
 /* ---- where no pointer is given ------------------------------------------- */
@@ -190,7 +244,11 @@ SEXP api_without_pointers(SEXP id, SEXP handle) {
                  shm->fill(text, 0, NULL, 1, NULL),
                  shm->seal(NULL, NULL),
                  shm->view(NULL, 0, 0, 0, 1, &view, NULL),
-                 shm->view(handle_of(handle), 0, 0, 0, 1, NULL, NULL)};
+                 shm->view(handle_of(handle), 0, 0, 0, 1, NULL, NULL),
+                 shm->lock_open(text, NULL, NULL),
+                 shm->lock_open(NULL, NULL, NULL),
+                 shm->lock(NULL, 0, 0, NULL, NULL),
+                 shm->unlock(NULL, NULL)};
   SEXP result = Rf_allocVector(INTSXP, sizeof codes / sizeof *codes);
   memcpy(INTEGER(result), codes, sizeof codes);
   return result;
@@ -204,6 +262,7 @@ SEXP api_without_errors(SEXP id) {
   SEXP result = Rf_allocVector(INTSXP, sizeof codes / sizeof *codes);
   memcpy(INTEGER(result), codes, sizeof codes);
   shm->unmap(NULL);
+  shm->lock_close(NULL);
   return result;
 }
 
@@ -238,6 +297,18 @@ SEXP api_info_of_size(SEXP id, SEXP size) {
   return result;
 }
 
+/* Likewise, of what lock() tells. */
+SEXP api_told_of_size(SEXP lock, SEXP size) {
+  SEXP bytes = PROTECT(filled(size));
+  ERROR;
+  int code =
+      shm->lock(lock_of(lock), 0, 0, (sharedmemory_told *)RAW(bytes), &error);
+  if (code == SHAREDMEMORY_OK) shm->unlock(lock_of(lock), NULL);
+  SEXP result = answer(code, bytes, &error);
+  UNPROTECT(1);
+  return result;
+}
+
 /* Behind the size there is nonsense, of which nothing may be read. */
 SEXP api_request_of_size(SEXP size, SEXP bytes) {
   SEXP from = PROTECT(filled(size));
@@ -252,10 +323,11 @@ SEXP api_request_of_size(SEXP size, SEXP bytes) {
 }
 
 SEXP api_sizes_of_structs(void) {
-  SEXP sizes = Rf_allocVector(REALSXP, 3);
+  SEXP sizes = Rf_allocVector(REALSXP, 4);
   REAL(sizes)[0] = sizeof(sharedmemory_error);
   REAL(sizes)[1] = sizeof(sharedmemory_info);
   REAL(sizes)[2] = sizeof(sharedmemory_request);
+  REAL(sizes)[3] = sizeof(sharedmemory_told);
   return sizes;
 }
 
@@ -264,6 +336,7 @@ SEXP api_sizes_of_structs(void) {
 struct task {
   const char *id;
   sharedmemory_handle *handle;
+  sharedmemory_lock *lock;
   sharedmemory_error error;
   int code;
 };
@@ -281,6 +354,20 @@ static void *view_there(void *data) {
   return NULL;
 }
 
+/* The holder is a thread. */
+static void *lock_there(void *data) {
+  struct task *task = data;
+  task->code = shm->lock(task->lock, 0, 0, NULL, &task->error);
+  if (task->code == SHAREDMEMORY_OK) shm->unlock(task->lock, NULL);
+  return NULL;
+}
+
+static void *unlock_there(void *data) {
+  struct task *task = data;
+  task->code = shm->unlock(task->lock, &task->error);
+  return NULL;
+}
+
 static SEXP run(void *(*work)(void *), struct task *task) {
   pthread_t thread;
   if (pthread_create(&thread, NULL, work, task) != 0) Rf_error("no thread");
@@ -289,13 +376,24 @@ static SEXP run(void *(*work)(void *), struct task *task) {
 }
 
 SEXP api_free_on_thread(SEXP id) {
-  struct task task = {text_of(id), NULL, SHAREDMEMORY_ERROR_INIT, -1};
+  struct task task = {text_of(id), NULL, NULL, SHAREDMEMORY_ERROR_INIT, -1};
   return run(free_there, &task);
 }
 
 SEXP api_view_on_thread(SEXP handle) {
-  struct task task = {NULL, handle_of(handle), SHAREDMEMORY_ERROR_INIT, -1};
+  struct task task = {NULL, handle_of(handle), NULL, SHAREDMEMORY_ERROR_INIT,
+                      -1};
   return run(view_there, &task);
+}
+
+SEXP api_lock_on_thread(SEXP lock) {
+  struct task task = {NULL, NULL, lock_of(lock), SHAREDMEMORY_ERROR_INIT, -1};
+  return run(lock_there, &task);
+}
+
+SEXP api_unlock_on_thread(SEXP lock) {
+  struct task task = {NULL, NULL, lock_of(lock), SHAREDMEMORY_ERROR_INIT, -1};
+  return run(unlock_there, &task);
 }
 
 void R_init_api(DllInfo *dll) {

@@ -21,6 +21,9 @@ total <- function(id) checked(.Call(C_total, id))
 # Puts one number there, for everybody who sees it.
 put <- function(id, at, value) invisible(checked(.Call(C_put, id, at, value)))
 
+# Adds to one number there, also if others do at the same time.
+add <- function(id, at, value) invisible(checked(.Call(C_add, id, at, value)))
+
 # The memory itself, as a vector that changes with it.
 window <- function(id) checked(.Call(C_window, id))
 

@@ -95,24 +95,61 @@ static SEXP total(SEXP id) {
  * 0: mapped for writing. The capacity is rounded up to whole pages, so it may
  * be more than was asked for; all of it may be used, and nothing behind it:
  * checking that is ours to do. Nothing keeps others from writing at the same
- * time: that is between you and them. */
-static SEXP put(SEXP id, SEXP at, SEXP value) {
-  sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
+ * time, unless you and they take the lock of the segment. */
+static int change(const char *id, double position, double number, int add,
+                  sharedmemory_error *error) {
   sharedmemory_handle *handle;
-  double position = Rf_asReal(at), number = Rf_asReal(value);
-  if (shm->map(text_of(id), 0, &handle, &error) != SHAREDMEMORY_OK)
-    return condition(&error);
+  int code = shm->map(id, 0, &handle, error);
+  if (code != SHAREDMEMORY_OK) return code;
   double *x = shm->address(handle);
   uint64_t n = shm->capacity(handle) / sizeof *x;
   int inside = position >= 1 && position <= (double)n;
-  if (inside) x[(uint64_t)position - 1] = number;
+  if (inside) {
+    double *place = x + (uint64_t)position - 1;
+    *place = add ? *place + number : number;
+  }
   shm->unmap(handle);
-  if (inside) return id;
-  error.code = SHAREDMEMORY_BOUNDS;
-  snprintf(error.message, sizeof error.message,
+  if (inside) return SHAREDMEMORY_OK;
+  snprintf(error->message, sizeof error->message,
            "there is room for %.0f numbers, and none at %.0f", (double)n,
            position);
-  return condition(&error);
+  return error->code = SHAREDMEMORY_BOUNDS;
+}
+
+static SEXP put(SEXP id, SEXP at, SEXP value) {
+  sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
+  double position = Rf_asReal(at), number = Rf_asReal(value);
+  if (change(text_of(id), position, number, 0, &error) != SHAREDMEMORY_OK)
+    return condition(&error);
+  return id;
+}
+
+/* ---- lock -------------------------------------------------------------------
+ *
+ * With the lock of the segment no two add at once. If a process dies while it
+ * holds the lock, the next one gets it and is told that what it guards may be
+ * half done. One number cannot be: so there is nothing to repair. */
+static int add_locked(sharedmemory_lock *lock, const char *id, double position,
+                      double number, sharedmemory_error *error) {
+  sharedmemory_told told = SHAREDMEMORY_TOLD_INIT;
+  int code = shm->lock(lock, 0, SHAREDMEMORY_FOREVER, &told, error);
+  if (code != SHAREDMEMORY_OK) return code;
+  if (told.dirty) shm->lock_repaired(lock);
+  code = change(id, position, number, 1, error);
+  shm->unlock(lock, NULL);
+  return code;
+}
+
+static SEXP add(SEXP id, SEXP at, SEXP value) {
+  sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
+  sharedmemory_lock *lock;
+  const char *text = text_of(id);
+  double position = Rf_asReal(at), number = Rf_asReal(value);
+  if (shm->lock_open(text, &lock, &error) != SHAREDMEMORY_OK)
+    return condition(&error);
+  int code = add_locked(lock, text, position, number, &error);
+  shm->lock_close(lock);
+  return code == SHAREDMEMORY_OK ? id : condition(&error);
 }
 
 /* ---- view -------------------------------------------------------------------
@@ -186,8 +223,9 @@ static SEXP release(SEXP id) {
   { #name, (DL_FUNC)(void (*)(void))name, arguments }
 
 static const R_CallMethodDef entries[] = {
-    ENTRY(store, 2), ENTRY(total, 1),    ENTRY(put, 3),     ENTRY(window, 1),
-    ENTRY(count, 1), ENTRY(describe, 1), ENTRY(release, 1), {NULL, NULL, 0}};
+    ENTRY(store, 2),    ENTRY(total, 1),   ENTRY(put, 3),
+    ENTRY(add, 3),      ENTRY(window, 1),  ENTRY(count, 1),
+    ENTRY(describe, 1), ENTRY(release, 1), {NULL, NULL, 0}};
 
 void R_init_clientc(DllInfo *dll) {
   R_registerRoutines(dll, NULL, entries, NULL, NULL);

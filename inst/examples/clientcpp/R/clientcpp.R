@@ -7,6 +7,9 @@ store <- function(x) .Call(C_store, as.double(x))
 # The sum of what is stored there.
 total <- function(id) .Call(C_total, id)
 
+# Adds to all numbers that are stored there, also if others do at the same time.
+add <- function(id, number) invisible(.Call(C_add, id, as.double(number)))
+
 # The memory itself, as a vector that changes with it.
 window <- function(id) .Call(C_window, id)
 
