@@ -1,0 +1,165 @@
+/* smem stat: how much there is, who has it, what limits it. */
+#include "cli.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct shares {
+  struct share {
+    char space[SMEM_NAMESPACE_SIZE];
+    uint64_t user;
+    smem_state state;
+    uint64_t segments, resident;
+  } * share;
+  size_t count, room;
+  bool failed;
+};
+
+static void note_share(const smem_share *share, void *context) {
+  struct shares *shares = context;
+  if (shares->count == shares->room) {
+    size_t room = shares->room ? 2 * shares->room : 16;
+    void *more = realloc(shares->share, room * sizeof *shares->share);
+    if (!more) {
+      shares->failed = true;
+      return;
+    }
+    shares->share = more;
+    shares->room = room;
+  }
+  struct share *copy = &shares->share[shares->count++];
+  smem_copy_text(copy->space, sizeof copy->space, share->space);
+  copy->user = share->user;
+  copy->state = share->state;
+  copy->segments = share->segments;
+  copy->resident = share->resident;
+}
+
+/* What takes most comes first. */
+static int compare_shares(const void *a, const void *b) {
+  const struct share *left = a, *right = b;
+  if (left->resident != right->resident)
+    return left->resident < right->resident ? 1 : -1;
+  int order = strcmp(left->space, right->space);
+  return order ? order
+               : strcmp(smem_state_name(left->state),
+                        smem_state_name(right->state));
+}
+
+static void print_json(const char *space, const smem_limits *limits,
+                       const struct shares *shares) {
+  struct json json;
+  json_begin(&json);
+  json_text(&json, "namespace", space);
+  json_number(&json, "capacity", limits->capacity);
+  json_number(&json, "used", limits->used);
+  json_number(&json, "free", limits->free);
+  json_text(&json, "free_by", *limits->free_by ? limits->free_by : NULL);
+  json_bool(&json, "cleaned_at_logout", true, limits->cleaned_at_logout);
+  json_open(&json, "shares", '[');
+  for (size_t i = 0; i < shares->count; i++) {
+    const struct share *share = &shares->share[i];
+    char user[80];
+    smem_user_name(share->user, user, sizeof user);
+    json_open(&json, NULL, '{');
+    json_text(&json, "namespace", share->space);
+    json_text(&json, "user", user);
+    json_text(&json, "state", smem_state_name(share->state));
+    json_number(&json, "segments", share->segments);
+    json_number(&json, "bytes", share->resident);
+    json_close(&json, '}');
+  }
+  json_close(&json, ']');
+  json_end(&json);
+}
+
+static bool print_shares(const struct options *options,
+                         const struct shares *shares) {
+  struct grid grid = {
+      .names = {"namespace", "user", "state", "segments", "resident"},
+      .left = {true, true, true, false, false},
+      .columns = 5};
+  for (size_t i = 0; i < shares->count; i++) {
+    const struct share *share = &shares->share[i];
+    char text[TEXT_SIZE], user[80], number[32];
+    grid_row(&grid, share->state);
+    make_printable(share->space, text);
+    grid_cell(&grid, text);
+    smem_user_name(share->user, user, sizeof user);
+    clip(user, 24, text);
+    grid_cell(&grid, text);
+    grid_cell(&grid, smem_state_name(share->state));
+    snprintf(number, sizeof number, "%llu",
+             (unsigned long long)share->segments);
+    grid_cell(&grid, number);
+    format_bytes(options, share->resident, number);
+    grid_cell(&grid, number);
+  }
+  return grid_print(&grid);
+}
+
+/* What bites now or soon, and what helps. */
+static void print_limits(const smem_limits *limits) {
+  bool known = limits->capacity != UINT64_MAX;
+  uint64_t rest = known ? limits->capacity - limits->used : 0;
+  if (known && limits->capacity < (uint64_t)256 << 20)
+    puts("\n! The shared memory file system is small. In a container: start it "
+         "with\n  `docker run --shm-size=4g`; else as root: `mount -o "
+         "remount,size=4g /dev/shm`.");
+  if (known && limits->used > limits->capacity / 10 * 9)
+    puts("\n! The shared memory file system is nearly full. `smem ls -a` tells "
+         "who has it,\n  `smem reclaim` removes what is nobody's; or as root: "
+         "`mount -o\n  remount,size=4g /dev/shm`.");
+  if (known && limits->free != UINT64_MAX && limits->free < rest / 2)
+    printf("\n! Less can be allocated than the file system promises, by %s.\n"
+           "  Free memory of other processes, or raise the limit: of a "
+           "container with\n  `docker run --memory=4g`.\n",
+           limits->free_by);
+  if (limits->cleaned_at_logout)
+    puts("\n! systemd removes this user's shared memory with the last session. "
+         "As root:\n  `RemoveIPC=no` in /etc/systemd/logind.conf, or `loginctl "
+         "enable-linger`.");
+}
+
+static int print_text(const struct options *options, const char *space,
+                      const smem_limits *limits, const struct shares *shares) {
+  char used[32], capacity[32], free_bytes[32], name[TEXT_SIZE];
+  format_bytes(options, limits->used, used);
+  format_bytes(options, limits->capacity, capacity);
+  format_bytes(options, limits->free, free_bytes);
+  make_printable(space, name);
+  if (limits->capacity != UINT64_MAX)
+    printf("Shared memory: %s of %s used, %s can be allocated\n", used,
+           capacity, free_bytes);
+  printf("Namespace: %s\n", name);
+  if (shares->count == 0) puts("There are no segments on this machine.");
+  if (shares->count > 0) {
+    putchar('\n');
+    if (!print_shares(options, shares)) return no_memory();
+  }
+  print_limits(limits);
+  return DONE;
+}
+
+int run_stat(const struct options *options) {
+  struct shares shares = {0};
+  char space[SMEM_NAMESPACE_SIZE];
+  smem_limits limits;
+  smem_error error;
+  int status = DONE;
+  smem_code code = smem_namespace(space, &error);
+  if (code == SMEM_OK) code = smem_shares(note_share, &shares, &error);
+  smem_limits_get(&limits);
+  if (shares.count > 1)
+    qsort(shares.share, shares.count, sizeof *shares.share, compare_shares);
+  if (code != SMEM_OK)
+    status = refuse(&error);
+  else if (shares.failed)
+    status = no_memory();
+  else if (options->json)
+    print_json(space, &limits, &shares);
+  else
+    status = print_text(options, space, &limits, &shares);
+  free(shares.share);
+  return status;
+}
