@@ -1,7 +1,5 @@
 # Building, installing, and what stands in the header.
 
-face=tests/lib/face.c
-strict='-Wall -Wextra -Wpedantic -Werror'
 smem() { pkg-config "$@" smem; }
 
 try 'make' make -s -C lib
