@@ -54,9 +54,12 @@ function collect(path,   line, before, inside, variable) {
   close(path)
 }
 
-# "static struct a *name(int x) {", "static int name[3] = {", "static bool name;"
+# "static struct a *name(int x) {", "static int name[3] = {", "static bool name;",
+# "static void (*name)(void);"
 function declared(line) {
   sub(/^static /, "", line)
+  if (match(line, /^[^(]*\(\*/)) line = "x " substr(line, RLENGTH + 1)
+  sub(/\).*$/, "", line)
   sub(/[(=;[].*$/, "", line)
   sub(/ +$/, "", line)
   sub(/^.*[ *]/, "", line)
