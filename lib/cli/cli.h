@@ -105,6 +105,8 @@ int width_of(const char *text);
 void format_bytes(const struct options *options, uint64_t bytes, char to[32]);
 /* The time of today, the day of other days. "" for 0. */
 void format_when(uint64_t nanoseconds, char to[16]);
+/* The same with seconds, and both of other days. */
+void format_time(uint64_t nanoseconds, char to[32]);
 /* "1234 Rscript" */
 void format_owner(uint64_t pid, const char *command, char *to, size_t room);
 
@@ -120,6 +122,14 @@ void dump_bytes(const unsigned char *bytes, size_t length, uint64_t offset);
 /* The table of listSharedObjects(). False: there was not enough memory. */
 bool print_rows(const struct options *options, const struct row *row,
                 size_t count);
+
+/* ---- locks.c --------------------------------------------------------------
+ */
+
+const char *lock_name(smem_lock_state lock);
+/* "exclusively by process 1234 since 10:12:03, 2 wait"; "" if it is free. */
+enum { LOCK_SIZE = 200 };
+void describe_lock(const smem_entry *entry, char to[LOCK_SIZE]);
 
 /* ---- grid.c: columns of text ----------------------------------------------
  */
@@ -206,6 +216,8 @@ void json_time(struct json *json, const char *name, uint64_t nanoseconds);
 /* The whole document around it: {"version": 1, ... } */
 void json_begin(struct json *json);
 void json_end(struct json *json);
+/* What a list tells of the lock. */
+void json_lock(struct json *json, const struct row *row);
 /* The columns of listSharedObjects(), of one row. */
 void json_row(struct json *json, const struct rows *rows, const struct row *row,
               bool mapped_by);

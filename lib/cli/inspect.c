@@ -60,7 +60,7 @@ static void print_text(const struct options *options,
                        const struct inspection *inspection) {
   const struct row *row = inspection->rows.row;
   const smem_entry *entry = &row->entry;
-  char text[TEXT_SIZE], usable[32], resident[32], user[80];
+  char text[TEXT_SIZE], usable[32], resident[32], user[80], lock[LOCK_SIZE];
   line("id", entry->id);
   snprintf(text, sizeof text, "%s: %s", smem_state_name(entry->state),
            state_meaning(entry->state));
@@ -76,6 +76,8 @@ static void print_text(const struct options *options,
   line("size", text);
   print_owner(row);
   line("sealed", is_complete(entry) && entry->sealed ? "yes" : "");
+  describe_lock(entry, lock);
+  line("locked", is_complete(entry) ? lock : "");
   line("tag", entry->tag);
   line("call", entry->trace);
   format_users(&inspection->rows, row, text, sizeof text);

@@ -94,6 +94,16 @@ void json_begin(struct json *json) {
 
 void json_end(struct json *json) { fputs("\n}\n", json->to); }
 
+void json_lock(struct json *json, const struct row *row) {
+  const smem_entry *entry = &row->entry;
+  bool complete = is_complete(entry);
+  json_text(json, "lock", complete ? lock_name(entry->lock) : NULL);
+  json_number(json, "holder", entry->holder ? entry->holder : UINT64_MAX);
+  json_time(json, "since", entry->since);
+  json_number(json, "readers", complete ? entry->readers : UINT64_MAX);
+  json_number(json, "waiting", complete ? entry->waiting : UINT64_MAX);
+}
+
 void json_row(struct json *json, const struct rows *rows, const struct row *row,
               bool mapped_by) {
   const smem_entry *entry = &row->entry;
@@ -114,6 +124,7 @@ void json_row(struct json *json, const struct rows *rows, const struct row *row,
   json_text(json, "dim", *entry->extent ? entry->extent : NULL);
   json_number(json, "sent", object ? entry->sent : UINT64_MAX);
   json_number(json, "opened", object ? entry->opened : UINT64_MAX);
+  json_lock(json, row);
   json_text(json, "call", *entry->trace ? entry->trace : NULL);
   if (!mapped_by) return;
   if (!rows->knows_users) {

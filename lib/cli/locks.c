@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static const char *lock_name(smem_lock_state lock) {
+const char *lock_name(smem_lock_state lock) {
   switch (lock) {
   case SMEM_LOCK_EXCLUSIVE:
     return "exclusive";
@@ -14,6 +14,28 @@ static const char *lock_name(smem_lock_state lock) {
   default:
     return "free";
   }
+}
+
+void describe_lock(const smem_entry *entry, char to[LOCK_SIZE]) {
+  char who[40] = "", text[80] = "", since[40] = "", wait[40] = "";
+  if (entry->holder)
+    snprintf(who, sizeof who, " process %llu",
+             (unsigned long long)entry->holder);
+  if (entry->lock == SMEM_LOCK_EXCLUSIVE)
+    snprintf(text, sizeof text, "exclusively%s%s", *who ? " by" : "", who);
+  if (entry->lock == SMEM_LOCK_SHARED)
+    snprintf(text, sizeof text, "shared by %u", entry->readers);
+  if (entry->lock == SMEM_LOCK_OF_DEAD)
+    snprintf(text, sizeof text, "no more: its holder died%s%s", *who ? "," : "",
+             who);
+  if (entry->since) {
+    memcpy(since, " since ", 8);
+    format_time(entry->since, since + 7);
+  }
+  if (entry->waiting)
+    snprintf(wait, sizeof wait, "%s%u wait%s", *text ? ", " : "",
+             entry->waiting, entry->waiting == 1 ? "s" : "");
+  snprintf(to, LOCK_SIZE, "%s%s%s", text, since, wait);
 }
 
 static bool is_busy(const smem_entry *entry) {
@@ -31,12 +53,7 @@ static void print_json(const struct rows *rows) {
     json_open(&json, NULL, '{');
     json_text(&json, "namespace", row->space);
     json_text(&json, "Id", row->entry.id);
-    json_text(&json, "lock", lock_name(row->entry.lock));
-    json_number(&json, "holder",
-                row->entry.holder ? row->entry.holder : UINT64_MAX);
-    json_time(&json, "since", row->entry.since);
-    json_number(&json, "readers", row->entry.readers);
-    json_number(&json, "waiting", row->entry.waiting);
+    json_lock(&json, row);
     json_close(&json, '}');
   }
   json_close(&json, ']');

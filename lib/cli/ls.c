@@ -80,6 +80,21 @@ static void print_objects(const struct rows *rows) {
   }
 }
 
+static void print_locks(const struct rows *rows) {
+  bool some = false;
+  for (size_t i = 0; i < rows->count; i++) {
+    const smem_entry *entry = &rows->row[i].entry;
+    char id[TEXT_SIZE], lock[LOCK_SIZE];
+    if (!is_complete(entry)) continue;
+    if (entry->lock == SMEM_LOCK_FREE && entry->waiting == 0) continue;
+    if (!some) puts("locked");
+    some = true;
+    clip(entry->id, 16, id);
+    describe_lock(entry, lock);
+    printf("  %s: %s\n", id, lock);
+  }
+}
+
 static void print_calls(const struct rows *rows) {
   bool some = false;
   for (size_t i = 0; i < rows->count; i++) {
@@ -137,6 +152,7 @@ static int print_text(const struct options *options, const struct rows *rows) {
   }
   if (!print_tables(options, rows)) return no_memory();
   print_objects(rows);
+  print_locks(rows);
   print_calls(rows);
   if (options->mapped_by) print_users(rows);
   print_states(options, rows);

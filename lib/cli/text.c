@@ -157,7 +157,8 @@ void format_bytes(const struct options *options, uint64_t bytes, char to[32]) {
            bytes ? value : 0.0, units[power]);
 }
 
-void format_when(uint64_t nanoseconds, char to[16]) {
+static void write_time(uint64_t nanoseconds, const char *of_today,
+                       const char *of_others, char *to, size_t room) {
   time_t then = (time_t)(nanoseconds / 1000000000), now = time(NULL);
   struct tm day, today;
   to[0] = 0;
@@ -165,7 +166,15 @@ void format_when(uint64_t nanoseconds, char to[16]) {
       !localtime_r(&now, &today))
     return;
   bool same = day.tm_year == today.tm_year && day.tm_yday == today.tm_yday;
-  strftime(to, 16, same ? "%H:%M" : "%m-%d", &day);
+  strftime(to, room, same ? of_today : of_others, &day);
+}
+
+void format_when(uint64_t nanoseconds, char to[16]) {
+  write_time(nanoseconds, "%H:%M", "%m-%d", to, 16);
+}
+
+void format_time(uint64_t nanoseconds, char to[32]) {
+  write_time(nanoseconds, "%T", "%F %T", to, 32);
 }
 
 void format_owner(uint64_t pid, const char *command, char *to, size_t room) {

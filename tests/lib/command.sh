@@ -86,6 +86,7 @@ try 'stat' gives 0 "^$SHAREDMEMORY_NAMESPACE .* live +4 +" stat
 try 'inspect' gives 0 '^00000000  00 68 65 6c 6c 6f .* .hello' inspect guarded
 try 'inspect: the owner' gives 0 "^owner +$made_by maker" inspect guarded
 try 'inspect: the tag' gives 0 "^tag +a tag" inspect guarded
+try 'inspect: the lock' gives 0 "^locked +exclusively by process $made_by since " inspect guarded
 try 'inspect: what is wrong' gives 0 '^wrong ' inspect damaged
 try 'dump' gives 0 '^00000001  68 65 6c 6c 6f +hello$' dump guarded 1 5
 try 'dump to the end' gives 0 '^00000060  00 00 00 00 {37}' dump guarded 0x60

@@ -17,7 +17,7 @@ def ask(*arguments, status=0):
 
 columns = ["namespace", "Id", "size", "resident", "state", "pid", "command",
            "created", "lifetime", "sealed", "kind", "class", "dim", "sent",
-           "opened", "call"]
+           "opened", "lock", "holder", "since", "readers", "waiting", "call"]
 rows = ask("ls", "--json")["segments"]
 assert all(list(row) == columns for row in rows)
 row = {row["Id"]: row for row in rows}

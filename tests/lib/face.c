@@ -103,7 +103,10 @@ static void handles(void) {
   smem_reference reference, read;
   CHECK_OK(smem_open(name, SMEM_PRIVATE, &handle, &error));
   CHECK(smem_handle_is_findable(handle));
+  uint64_t place[2] = {0, 0};
   smem_refer(handle, &reference);
+  CHECK_OK(smem_here(place, &error));
+  CHECK(place[0] == reference.place[0] && place[1] == reference.place[1]);
   size_t length = smem_reference_write(&reference, bytes);
   CHECK(smem_reference_read(bytes, length - 1, &read) != NULL);
   CHECK(smem_reference_read(bytes, length, &read) == NULL);
@@ -130,6 +133,7 @@ static void locks(void) {
   CHECK_OK(smem_latch_open(name, &latch, &error));
   CHECK_OK(smem_lock(latch, SMEM_EXCLUSIVE, 0, NULL, &error));
   CHECK(smem_latch_held(name) == latch);
+  CHECK(strcmp(smem_latch_id(latch), name) == 0);
   CHECK(smem_lock(latch, SMEM_SHARED, 0, NULL, &error) == SMEM_DEADLOCK);
   smem_lock_stamp(latch);
   smem_lock_repaired(latch);

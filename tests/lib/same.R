@@ -23,10 +23,11 @@ in_r <- in_r[known, ]
 in_c <- in_c[match(in_r$Id, in_c$Id), ]
 
 stopifnot(identical(names(in_c), names(in_r)))
-for (column in setdiff(names(in_r), c("created", "mappedBy")))
+for (column in setdiff(names(in_r), c("created", "since", "mappedBy")))
   stopifnot("a column differs" = all.equal(as.character(in_c[[column]]),
                                            as.character(in_r[[column]])))
-stopifnot(all.equal(in_c$created, as.numeric(in_r$created), tolerance = 1e-12))
+for (column in c("created", "since"))
+  stopifnot(all.equal(in_c[[column]], as.numeric(in_r[[column]]), tolerance = 1e-12))
 pids <- function(x) vapply(x, paste, "", collapse = " ")
 stopifnot(identical(pids(in_c$mappedBy), pids(in_r$mappedBy)))
 
