@@ -95,11 +95,12 @@ typedef struct smem_error {
 extern "C" {
 #endif
 
-/* The <kind> of the R class; "system" for an unknown code. */
+/* The word for a code, as "not_found"; "system" for an unknown one. A constant.
+ */
 const char *smem_error_kind(smem_code code);
 
-/* The whole message: operation, id, what happened, what the system said, what
- * to do. Returns the length that it would have with room enough. */
+/* Write the whole message: operation, id, what happened, what the system said,
+ * what to do. Returns the length that it would have with room enough. */
 int smem_error_message(const smem_error *error, char *buffer, unsigned length);
 
 #ifdef __cplusplus

@@ -1,8 +1,28 @@
-/* The core, as the glue and the C tests see it.
+/* libsmem: segments of shared memory by id and by name. The whole face of the
+ * core, for C99 and C++11: for the glue to R, the command, other programs.
  *
- * Thread-safe and fork-safe unless a function says otherwise. Nothing here
- * prints, exits, or jumps out of a call. Sizes are bytes. An id is UTF-8: the
- * decimal number of an unnamed segment, or a name. */
+ * What holds of all functions unless one says otherwise:
+ *
+ * Units: sizes and offsets are bytes, times nanoseconds. An id is UTF-8 and
+ * terminated: the decimal number of an unnamed segment, or a name.
+ *
+ * Errors: what can fail returns SMEM_OK or a code, and fills *error, which must
+ * not be NULL, only if it fails. A call that fails has changed nothing. Beside
+ * the codes that a function names there may be SMEM_ARGUMENT, SMEM_CORRUPT,
+ * SMEM_PERMISSION, SMEM_CONTROL, SMEM_NO_MEMORY, SMEM_TOO_MANY_FILES,
+ * SMEM_INTERRUPTED, SMEM_SYSTEM. Nothing here prints, exits, or jumps out of a
+ * call.
+ *
+ * Ownership: what a call takes stays the caller's and is not kept; what an open
+ * or a map gives is the caller's until the close or the unmap. Constant texts
+ * are never freed.
+ *
+ * Threads: all functions may be called from all threads at once. Fork: a child
+ * may call all of them. It owns no segment and holds no lock of its parent's;
+ * mappings and handles that it inherits are its own.
+ *
+ * Structs grow at their end only, and only with the number of the shared
+ * library. Set to zero what you do not set. */
 #ifndef SHAREDMEMORY_CORE_SMEM_H
 #define SHAREDMEMORY_CORE_SMEM_H
 
@@ -19,15 +39,16 @@ extern "C" {
 /* Largest size, id number and counter: whole numbers that an R double holds. */
 #define SMEM_MAX_NUMBER ((uint64_t)1 << 53)
 
-/* Once per process, before anything else; repeating it only sets `interrupted`
- * again. Reads nothing and creates nothing in the system. `interrupted` (may be
- * NULL) is asked during long work, from whichever thread does it, with no mutex
- * held, but perhaps with a segment held that is being created. */
+/* Start the library: once per process, before anything else; repeating it only
+ * sets `interrupted` again. Not from two threads at once. Reads nothing and
+ * creates nothing in the system. `interrupted` (may be NULL) is asked during
+ * long work, from whichever thread does it, with no mutex held, but perhaps
+ * with a segment held that is being created. */
 void smem_start(bool (*interrupted)(void));
 
-/* What the environment says of SHAREDMEMORY_NAMESPACE, _TIMEOUT and _TAG; each
- * may be NULL. The core never reads it, for another thread may be changing it:
- * the client does where that cannot be, and tells before its calls. The
+/* Tell what the environment says of SHAREDMEMORY_NAMESPACE, _TIMEOUT and _TAG;
+ * each may be NULL. The core never reads it, for another thread may be changing
+ * it: the client does where that cannot be, and tells before its calls. The
  * namespace counts until it is used, the others from now on, on all threads. */
 void smem_environment(const char *space, const char *timeout, const char *tag);
 
@@ -36,23 +57,25 @@ uint64_t smem_random(void);
 
 /* ---- ids ----------------------------------------------------------------- */
 
-/* An id that begins with "/" is raw: the system's name for an object of another
- * program. It can be found, measured, read, written, mapped and freed. Nothing
- * tells when it was replaced but its identity, which macOS and Windows keep to
- * themselves, and nothing that its creator will not truncate it: touching what
- * is gone then ends this process. */
+/* Is it the id of another program's object? It begins with "/" and is raw: the
+ * system's name for an object of another program. It can be found, measured,
+ * read, written, mapped and freed. Nothing tells when it was replaced but its
+ * identity, which macOS and Windows keep to themselves, and nothing that its
+ * creator will not truncate it: touching what is gone then ends this process.
+ */
 bool smem_id_is_raw(const char *id);
 
 /* Does `id` obey the grammar of ids? Otherwise *why is a constant that says
  * what is wrong with it, to go on from "the id". */
 bool smem_id_is_valid(const char *id, size_t length, const char **why);
 
+/* Is the whole text UTF-8? */
 bool smem_is_utf8(const char *text);
 
-/* Copy, terminated, cut before a character that has no room. */
+/* Copy a text, terminated, cut before a character that has no room. */
 void smem_copy_text(char *to, size_t room, const char *from);
 
-/* The number's id. `buffer` has room for SMEM_NUMBER_SIZE characters. */
+/* The id of a number. `buffer` has room for SMEM_NUMBER_SIZE characters. */
 enum { SMEM_NUMBER_SIZE = 24 };
 void smem_id_of_number(uint64_t number, char *buffer);
 
@@ -77,9 +100,10 @@ typedef struct smem_request {
   bool is_sync; /* a semaphore, an event or a barrier */
 } smem_request;
 
-/* Allocate all or, on an error, none. A name that exists is opened: SMEM_EXISTS
- * with `exclusive`, SMEM_TOO_SMALL if it cannot hold the size. The memory is
- * zeroed and reserved. error->element says which of several requests failed. */
+/* Allocate segments: all of them or, on an error, none. A name that exists is
+ * opened: SMEM_EXISTS with `exclusive`, SMEM_TOO_SMALL if it cannot hold the
+ * size. The memory is zeroed and reserved. error->element says which of several
+ * requests failed. */
 smem_code smem_allocate(smem_request *requests, size_t count,
                         smem_lifetime lifetime, bool exclusive,
                         smem_error *error);
@@ -88,22 +112,23 @@ smem_code smem_allocate(smem_request *requests, size_t count,
  * nothing that has its name by now. */
 void smem_undo_allocate(smem_request *requests, size_t count);
 
-/* *exists = is there a complete segment? */
+/* Is there a complete segment? *exists says so. */
 smem_code smem_exists(const char *id, bool *exists, smem_error *error);
 
-/* The usable capacity, at least what was requested. */
+/* The usable capacity of a segment, at least what was requested.
+ * SMEM_NOT_FOUND. */
 smem_code smem_size(const char *id, uint64_t *size, smem_error *error);
 
-/* The same, and the bytes that were asked for at allocation; of a raw one, all.
- */
+/* The usable capacity, and the bytes that were asked for at allocation; of a
+ * raw one, all. SMEM_NOT_FOUND. */
 smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
                       smem_error *error);
 
-/* From now on nobody can map or write these segments for writing: SMEM_SEALED.
- * For good, and all of them or, on an error, none; what is sealed already is
- * not an error. Refuses raw ids. Whoever has a writable mapping keeps it. On
- * Linux the kernel refuses others too, but for root; elsewhere only this
- * library obeys the seal. */
+/* Seal segments: from now on nobody can map or write them, which is
+ * SMEM_SEALED. For good, and all of them or, on an error, none; what is sealed
+ * already is not an error. Refuses raw ids. Whoever has a writable mapping
+ * keeps it. On Linux the kernel refuses others too, but for root; elsewhere
+ * only this library obeys the seal. */
 smem_code smem_seal(const char *const *ids, size_t count, smem_error *error);
 
 /* ---- mappings ------------------------------------------------------------ */
@@ -118,8 +143,8 @@ typedef enum smem_access {
 /* A segment that is mapped in this process. One per id, with one count. */
 typedef struct smem_mapping smem_mapping;
 
-/* Where it is mapped with this access, SMEM_READ_WRITE or SMEM_READ_ONLY; NULL:
- * nobody has asked for that. */
+/* Where a segment is mapped with this access, SMEM_READ_WRITE or
+ * SMEM_READ_ONLY; NULL: nobody has asked for that. */
 void *smem_mapping_address(const smem_mapping *mapping, smem_access access);
 uint64_t smem_mapping_capacity(const smem_mapping *mapping); /* usable bytes */
 
@@ -134,11 +159,11 @@ void smem_mapping_set_note(smem_mapping *mapping, smem_access access,
  * that a free takes away from those who have it mapped. */
 typedef void smem_gone(void *note);
 
-/* Map, or count one more: all of them or, on an error, none. Who maps joins the
- * namespace if that is possible: otherwise the last one to allocate might take
- * the counter along, and the number of what is mapped here might be handed out
- * again. mappings[i] is good until the unmap that takes the count to zero, or
- * the free. SMEM_REPLACED if another segment took the mapped name. */
+/* Map segments, or count one more: all of them or, on an error, none. Who maps
+ * joins the namespace if that is possible: otherwise the last one to allocate
+ * might take the counter along, and the number of what is mapped here might be
+ * handed out again. mappings[i] is good until the unmap that takes the count to
+ * zero, or the free. SMEM_REPLACED if another segment took the mapped name. */
 smem_code smem_map(const char *const *ids, size_t count, smem_access access,
                    smem_mapping **mappings, smem_error *error);
 
@@ -147,22 +172,23 @@ smem_code smem_map(const char *const *ids, size_t count, smem_access access,
 void smem_undo_map(const char *const *ids, size_t count, smem_access access,
                    smem_gone *gone);
 
-/* Count one less; the last one unmaps both accesses. What is not mapped is not
- * an error. Never fails. */
+/* Unmap, which counts one less; the last one unmaps both accesses. What is not
+ * mapped is not an error. Never fails. */
 void smem_unmap(const char *const *ids, size_t count, smem_gone *gone);
 
-/* Unmap everything, whatever the count. */
+/* Unmap all segments of this process, whatever the count. */
 void smem_unmap_all(smem_gone *gone);
 
 /* Unmap what stayed because nobody could be told. Costs nothing when there is
  * nothing. */
 void smem_collect(smem_gone *gone);
 
-/* Remove what bears these names now, and unmap it whatever the count. What does
- * not exist is not an error, nor is an id that is there twice. All can be
- * removed, as far as that can be seen without trying, or none is, and nothing
- * has changed, also not the mappings. If the system refuses one of them then
- * all the same, error->element tells which: those before it are gone. */
+/* Remove the segments that bear these names now, and unmap them whatever the
+ * count. What does not exist is not an error, nor is an id that is there twice.
+ * All can be removed, as far as that can be seen without trying, or none is,
+ * and nothing has changed, also not the mappings. If the system refuses one of
+ * them then all the same, error->element tells which: those before it are gone.
+ */
 smem_code smem_free(const char *const *ids, size_t count, smem_gone *gone,
                     smem_error *error);
 
@@ -183,15 +209,20 @@ typedef struct smem_handle {
   bool sealed; /* it was when it was opened, and so is it now */
 } smem_handle;
 
+/* Open a segment. SMEM_NOT_FOUND, SMEM_SEALED for SMEM_READ_WRITE,
+ * SMEM_TOO_MANY_MAPS. */
 smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
                     smem_error *error);
-void smem_close(smem_handle *handle); /* may be NULL */
+/* Unmap its memory, which nobody may use any more. NULL does nothing. */
+void smem_close(smem_handle *handle);
 
-/* Would a reference to it lead anywhere: does the segment still have its name?
+/* Would a reference to what a handle has open lead anywhere: does the segment
+ * still have its name?
  */
 bool smem_handle_is_findable(const smem_handle *handle);
 
-/* Was its memory written to? True also where the system does not tell. */
+/* Was the memory of a handle written to? True also where the system does not
+ * tell. */
 bool smem_handle_is_written(const smem_handle *handle);
 
 /* ---- references -------------------------------------------------------------
@@ -209,39 +240,40 @@ typedef struct smem_reference {
   char id[SMEM_ID_MAX + 1];
 } smem_reference;
 
-/* Of what a handle has open; the client's parts are 0. */
+/* Make a reference to what a handle has open; the client's parts are 0. */
 void smem_refer(const smem_handle *handle, smem_reference *reference);
 
 /* The place of references that are made here. */
 smem_code smem_here(uint64_t place[2], smem_error *error);
 
-/* Open what it refers to: SMEM_NOT_FOUND, SMEM_REPLACED by a successor of its
- * name, SMEM_ELSEWHERE if it is not here and the reference was made where other
- * shared memory is seen (of another program's object: wherever it is). Does not
- * look at the client's parts: check them against the capacity. */
+/* Open what a reference leads to: SMEM_NOT_FOUND, SMEM_REPLACED by a successor
+ * of its name, SMEM_ELSEWHERE if it is not here and the reference was made
+ * where other shared memory is seen (of another program's object: wherever it
+ * is). Does not look at the client's parts: check them against the capacity. */
 smem_code smem_open_reference(const smem_reference *reference,
                               smem_access access, smem_handle **handle,
                               smem_error *error);
 
-/* Does the id alone, in the namespace of this process, lead to this segment or
- * to nothing, so that whoever frees it cannot hit another one? `handle` is what
- * the reference has opened, or NULL. */
+/* Does the id of a reference alone lead to its segment, in the namespace of
+ * this process, or to nothing, so that whoever frees it cannot hit another one?
+ * `handle` is what the reference has opened, or NULL. */
 bool smem_id_means(const smem_reference *reference, const smem_handle *handle);
 
-/* As bytes, the same on every machine. Returns how many: 56 and what
- * namespace and id have. */
+/* Write a reference as bytes, the same on every machine. Returns how many: 56
+ * and what namespace and id have. */
 enum { SMEM_REFERENCE_SIZE = 56 + 16 + SMEM_ID_MAX };
 size_t smem_reference_write(const smem_reference *reference,
                             unsigned char bytes[SMEM_REFERENCE_SIZE]);
 
-/* NULL, or a constant that says what is wrong with the bytes, whatever they
- * are. */
+/* Read a reference from bytes, whatever they are. NULL, or a constant that says
+ * what is wrong with them. */
 const char *smem_reference_read(const unsigned char *bytes, size_t length,
                                 smem_reference *reference);
 
 /* ---- bytes --------------------------------------------------------------- */
 
-/* Copy from or to a segment, without mapping it. SMEM_BOUNDS if it has not so
+/* Copy from or to a segment, without mapping it. SMEM_NOT_FOUND; SMEM_SEALED to
+ * write; SMEM_BOUNDS if it has not so
  * many bytes there, and then nothing is copied. Interruptible: some of them are
  * copied then. */
 smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
@@ -265,7 +297,7 @@ smem_code smem_write(const char *id, uint64_t offset, const void *from,
 
 #define SMEM_FOREVER UINT64_MAX
 
-/* The lock that every segment has, open in this process: once, however often
+/* Open the lock that every segment has: in this process once, however often
  * that is asked for. Refuses raw ids: SMEM_ARGUMENT. */
 typedef struct smem_latch smem_latch;
 smem_code smem_latch_open(const char *id, smem_latch **latch,
@@ -277,16 +309,16 @@ smem_code smem_latch_open_reference(const smem_reference *reference,
  * May be NULL. */
 void smem_latch_close(smem_latch *latch);
 
-/* Of the segment, as it was opened. */
+/* The id of the segment of an open lock, as it was opened. */
 const char *smem_latch_id(const smem_latch *latch);
 
-/* That of a segment that is mapped here: stays open as long as the mapping, and
- * is not to be closed. NULL if it is not mapped. */
+/* The lock of a segment that is mapped here: it stays open as long as the
+ * mapping, and is not to be closed. NULL if it is not mapped. */
 smem_code smem_latch_mapped(const char *id, smem_latch **latch,
                             smem_error *error);
 
-/* That which this thread holds under this id of the namespace; NULL: none. What
- * the id leads to by now does not count. */
+/* The lock which this thread holds under this id of the namespace; NULL: none.
+ * What the id leads to by now does not count. */
 smem_latch *smem_latch_held(const char *id);
 
 typedef enum smem_mode {
@@ -305,11 +337,11 @@ typedef struct smem_told {
   uint64_t time; /* nanoseconds since 1970, when that was noticed; 0 likewise */
 } smem_told;
 
-/* Lock. The holder is this thread. SMEM_TIMEOUT; SMEM_DEADLOCK if it holds the
- * lock already, in whichever mode. `told` may be NULL. */
+/* Lock a segment. The holder is this thread. SMEM_TIMEOUT; SMEM_DEADLOCK if it
+ * holds the lock already, in whichever mode. `told` may be NULL. */
 smem_code smem_lock(smem_latch *latch, smem_mode mode, uint64_t timeout,
                     smem_told *told, smem_error *error);
-/* SMEM_NOT_HELD. */
+/* Unlock. SMEM_NOT_HELD. */
 smem_code smem_unlock(smem_latch *latch, smem_error *error);
 /* By who holds it exclusively: what it guards is in order again. */
 void smem_lock_repaired(smem_latch *latch);
@@ -330,10 +362,10 @@ typedef struct smem_sync smem_sync;
 
 enum { SMEM_SYNC_MOST = 1 << 20 }; /* permits or parties */
 
-/* Open what bears the name or, if there is none and `count` is not 0, create it
- * with so many permits or parties (1 for an event); its lifetime is
- * SMEM_UNTIL_FREED. SMEM_ARGUMENT if it is something else, or has another
- * count. */
+/* Open a semaphore, an event or a barrier by its name or, if there is none and
+ * `count` is not 0, create it with so many permits or parties (1 for an event);
+ * its lifetime is SMEM_UNTIL_FREED. SMEM_ARGUMENT if it is something else, or
+ * has another count. */
 smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
                          smem_sync **sync, smem_error *error);
 smem_code smem_sync_open_reference(smem_sync_kind kind,
@@ -342,32 +374,35 @@ smem_code smem_sync_open_reference(smem_sync_kind kind,
 void smem_sync_refer(const smem_sync *sync, smem_reference *reference);
 /* Permits that this process holds stay held. May be NULL. */
 void smem_sync_close(smem_sync *sync);
-/* Permits, or parties. */
+/* How many permits, or parties. */
 uint32_t smem_sync_count(const smem_sync *sync);
 
-/* One permit, for this process. told->died: it was a dead one's. */
+/* Take one permit of a semaphore, for this process. SMEM_TIMEOUT. told->died:
+ * it was a dead one's. */
 smem_code smem_acquire(smem_sync *semaphore, uint64_t timeout, smem_told *told,
                        smem_error *error);
-/* Any permit of this process, whichever thread took it. SMEM_NOT_HELD. */
+/* Give back any permit of this process, whichever thread took it.
+ * SMEM_NOT_HELD. */
 smem_code smem_release(smem_sync *semaphore, smem_error *error);
 /* How many are free, and how many this process holds. */
 void smem_permits(const smem_sync *semaphore, uint32_t *available,
                   uint32_t *held);
 
-/* Until it is set; also if it was reset again since this call began. */
+/* Wait until an event is set; also if it was reset again since this call began.
+ * SMEM_TIMEOUT. */
 smem_code smem_event_wait(smem_sync *event, uint64_t timeout,
                           smem_error *error);
 void smem_event_set(smem_sync *event);
 void smem_event_reset(smem_sync *event);
 bool smem_event_is_set(const smem_sync *event);
 
-/* Wait until all parties do. The first call through this opening takes a place,
- * which it keeps: SMEM_ARGUMENT if there is none. SMEM_BROKEN for all when a
- * party died, or gave up: by a timeout or an interrupt. */
+/* Wait at a barrier until all parties do. The first call through this opening
+ * takes a place, which it keeps: SMEM_ARGUMENT if there is none. SMEM_BROKEN
+ * for all when a party died, or gave up: by a timeout or an interrupt. */
 smem_code smem_barrier_wait(smem_sync *barrier, uint64_t timeout,
                             smem_error *error);
 
-/* Numbers in shared memory that change as one step. *before is what was there.
+/* Change a number in shared memory as one step. *before is what was there.
  * False: the sum is out of range, and nothing has changed. */
 bool smem_add_int32(int32_t *at, int64_t by, int32_t *before);
 bool smem_add_uint32(uint32_t *at, int64_t by, uint32_t *before);
@@ -398,7 +433,7 @@ typedef enum smem_lock_state {
   SMEM_LOCK_OF_DEAD /* who waits gets it, and is told */
 } smem_lock_state;
 
-/* "live", "orphan" ... */
+/* The name of a state, as "live": a constant. */
 const char *smem_state_name(smem_state state);
 
 enum { SMEM_WHAT_SIZE = 64 };
@@ -427,7 +462,7 @@ typedef struct smem_entry {
   const char *wrong; /* what does not check, or why it cannot be looked at */
   uint64_t resident; /* bytes of memory it takes; UINT64_MAX: not told */
   uint64_t user;
-  uint64_t identity[2]; /* as in smem_users_of() */
+  uint64_t identity[2]; /* as in smem_mapped_by() */
   smem_lock_state lock; /* of complete ones; and so the rest: */
   uint64_t holder;      /* the pid of who has it exclusively; 0: not known */
   uint64_t since;       /* nanoseconds since 1970: since then at least */
@@ -442,10 +477,10 @@ typedef struct smem_entry {
 smem_code smem_list(bool (*visit)(const smem_entry *entry, void *context),
                     void *context, smem_error *error);
 
-/* Call `visit` for each mapping of this object, with NULL of any object of the
- * namespace, by a process that we may look into; perhaps of others whose names
- * begin alike. With `copies`, which takes longer, `copied` is how many bytes of
- * it this process has copied by writing to them; UINT64_MAX: not told.
+/* Visit each mapping of this object, with NULL of any object of the namespace,
+ * by a process that we may look into; perhaps of others whose names begin
+ * alike. With `copies`, which takes longer, `copied` is how many bytes of it
+ * this process has copied by writing to them; UINT64_MAX: not told.
  * SMEM_UNSUPPORTED where the system does not tell. */
 smem_code smem_mapped_by(const char *id, bool copies,
                          bool (*visit)(uint64_t pid, const uint64_t identity[2],
@@ -455,9 +490,9 @@ smem_code smem_mapped_by(const char *id, bool copies,
 /* The command, or the script, of a process; "" if that cannot be told. */
 void smem_command(uint64_t pid, char *buffer, size_t length);
 
-/* Everything about one segment, and its first bytes: at most *length, which is
- * set to how many there were. `path` is the system's name for it. Damaged ones
- * can be inspected; SMEM_NOT_FOUND, SMEM_PERMISSION. */
+/* Tell everything about one segment, and its first bytes: at most *length,
+ * which is set to how many there were. `path` is the system's name for it.
+ * Damaged ones can be inspected; SMEM_NOT_FOUND, SMEM_PERMISSION. */
 smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
                        size_t path_length,
                        void (*visit)(const smem_entry *entry, void *context),
@@ -487,7 +522,7 @@ smem_code smem_reclaim(bool dry_run, bool persistent,
                                      void *context),
                        void *context, smem_error *error);
 
-/* The same, not persistent, for about `nanoseconds`, beginning where the last
+/* Reclaim, not persistent, for about `nanoseconds`, beginning where the last
  * one of this namespace had to stop. Says nothing. */
 void smem_reclaim_some(uint64_t nanoseconds);
 
@@ -503,6 +538,7 @@ typedef struct smem_share {
   uint64_t resident; /* bytes */
 } smem_share;
 
+/* Visit these sums, in no order. */
 smem_code smem_shares(void (*visit)(const smem_share *share, void *context),
                       void *context, smem_error *error);
 
@@ -516,11 +552,13 @@ typedef struct smem_limits {
   uint64_t mappings;      /* of this process */
   bool cleaned_at_logout; /* the system removes this user's objects then */
 } smem_limits;
+/* What limits shared memory on this machine. */
 void smem_limits_get(smem_limits *limits);
-/* As "alice (uid 1000)". */
+/* The name of a user, as "alice (uid 1000)". */
 void smem_user_name(uint64_t user, char *buffer, size_t length);
 
-/* The namespace of this process. */
+/* The namespace of this process. SMEM_ARGUMENT if that of the environment is
+ * not one. */
 enum { SMEM_NAMESPACE_SIZE = 17 };
 smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error);
 
@@ -531,14 +569,15 @@ smem_code smem_last_index(uint64_t *index, smem_error *error);
  * if there is none. smem_allocate() does it by itself. */
 smem_code smem_join(smem_error *error);
 
-/* Give up what smem_join() took, but not as long as this process owns a segment
- * (by its presence others know that the owner lives) or has one mapped (see
- * smem_map()). After that, the namespace is read again at the next use. */
+/* Leave the namespace: give up what smem_join() took, but not as long as this
+ * process owns a segment (by its presence others know that the owner lives) or
+ * has one mapped (see smem_map()). After that, the namespace is read again at
+ * the next use. */
 smem_code smem_leave(smem_error *error);
 
-/* The end of the process, or of its use of the core: free the segments of its
- * lifetime, leave. Also called at exit() by itself. Does nothing in a forked
- * child that never joined. Mappings stay. */
+/* End the use of the library, as the end of the process does: free the segments
+ * of its lifetime, leave. Also called at exit() by itself. Does nothing in a
+ * forked child that never joined. Mappings stay. */
 void smem_stop(void);
 
 #ifdef __cplusplus

@@ -56,6 +56,20 @@ helps() { # each command says how it is used, in 80 columns
 }
 try 'the help of each command' helps
 
+in_manual() { # every command and every option
+  local word
+  for word in $("$smem" --help | sed -n 's/^  \([a-z]*\) .*/\1/p'); do
+    grep -q "^\\.B $word\$" lib/man/smem.1 || { echo "$word"; return 1; }
+    for word in $("$smem" "$word" --help | sed -nE 's/^  -., --([a-z-]+).*/\1/p'); do
+      [ "$word" = help ] || grep -qF -- "\\-\\-${word//-/\\-}" lib/man/smem.1 || {
+        echo "--$word"
+        return 1
+      }
+    done
+  done
+}
+try 'smem(1) has every command and option' in_manual
+
 # ---- something is there --------------------------------------------------------
 
 mkfifo "$scratch/input"

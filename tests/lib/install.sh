@@ -71,6 +71,34 @@ try 'the tests of the core build with the installed library' \
   make -s -C tests/lib BUILD="$scratch/core" "$scratch/core/core-tests"
 add_counts "$scratch/core/core-tests"
 
+# ---- the manual ----------------------------------------------------------------
+
+man=$prefix/share/man
+has_page() { # every function has one, with a headline
+  local name page
+  while read -r name; do
+    page=$man/man3/$name.3
+    if grep -q '^\.so ' "$page"; then page=$man/$(sed 's/^\.so //' "$page"); fi
+    grep -A 1 '^\.SH NAME' "$page" | grep -qE "\b$name\b.* .- [A-Z].*[a-z]" || {
+      echo "no page, or no headline: $name"
+      return 1
+    }
+  done <"$scratch/declared.txt"
+}
+try 'every function has a page' has_page
+codes() {
+  gcc -E -P "$prefix/include/smem.h" | tr ',' '\n' |
+    sed -nE '/typedef enum smem_code/,/SMEM_CODES/s/.*(SMEM_[A-Z_]+).*/\1/p' |
+    grep -v SMEM_CODES | sort
+}
+told_codes() { sed -n '/^\.SH ERRORS/,/^\.PP/s/^\.B \(SMEM_.*\)/\1/p' lib/man/smem.7 | sort; }
+all_codes() { [ -n "$(codes)" ] && diff <(codes) <(told_codes); }
+try 'smem(7) has every error' all_codes
+try_with mandoc 'the pages are well formed' \
+  sh -c "cd '$man' && mandoc -T lint -W error man1/* man3/* man7/*"
+
+# ---- installing elsewhere, compatibility ---------------------------------------
+
 staged() {
   local stage=$scratch/stage
   make -s -C lib install PREFIX=/usr DESTDIR="$stage" &&
