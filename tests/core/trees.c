@@ -382,6 +382,41 @@ TEST(at_its_end_a_process_hands_over_what_it_has_sent) {
   clean_namespace();
 }
 
+ROLE(owner_that_ends_later) {
+  smem_reference reference;
+  CHECK_OK(make("model", SMEM_OF_OBJECT, &reference));
+  CHECK(smem_object_sent(&reference, hour));
+  raise_flag(0);
+  await_flag(1, 1);
+  host_exit(0); /* an end like kill -9 */
+}
+
+TEST(what_is_let_go_just_before_its_owners_end_goes_after_that) {
+  for (int i = 0; i < 2; i++) {
+    smem_reference reference;
+    smem_handle *handle;
+    bool mine;
+    shared->flag[0] = shared->flag[1] = 0;
+    process_id owner = START(owner_that_ends_later, "");
+    await_flag(0, 1);
+    open_by_name("model", &reference);
+    CHECK_OK(smem_object_open(&reference, SMEM_BY_REFERENCE, &handle, &mine,
+                              &error));
+    CHECK(!mine);
+    smem_close(handle);
+    smem_object_let_go(&reference);
+    CHECK(is_there(&reference));
+    raise_flag(1);
+    CHECK_EQUAL(0, finish(owner));
+    if (i == 0)
+      while (is_there(&reference)) smem_object_sweep(), sleep_ms(20);
+    else
+      smem__object_stop(); /* the end of this process is the last look */
+    CHECK(!is_there(&reference));
+  }
+  clean_namespace();
+}
+
 static smem_reference inherited;
 ROLE(child_that_lets_go) {
   smem_object_let_go(&inherited);

@@ -22,6 +22,18 @@ static struct own *owned; /* what was let go last comes first */
 static uint64_t owner;    /* the pid of the process whose these are */
 static _Atomic uint64_t waiting;
 
+/* What was let go before its owner's end, and is nobody's after that: a forked
+ * worker of R still lives for a moment when its result is there. */
+enum { BEREFT = 64 };
+static const uint64_t bereft_for = UINT64_C(10) * 1000 * 1000 * 1000;
+static const uint64_t bereft_every = UINT64_C(100) * 1000 * 1000;
+static struct bereft {
+  smem_reference reference;
+  uint64_t until; /* of the steady clock; 0: there is none */
+} bereft[BEREFT];
+static size_t next_bereft;
+static _Atomic uint64_t look_at; /* not before; 0: there are none */
+
 void smem__object_before_fork(void) { smem__os_mutex_lock(&mutex); }
 void smem__object_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
@@ -32,6 +44,8 @@ static void forget_all(void) {
   }
   owned = NULL;
   waiting = 0;
+  memset(bereft, 0, sizeof bereft);
+  look_at = 0;
 }
 
 /* A child owns nothing of its parent's. */
@@ -102,7 +116,8 @@ static bool drop(const smem_reference *reference) {
 
 /* ---- becoming responsible ------------------------------------------------ */
 
-static bool inherit(const smem_reference *reference, bool as_part);
+enum whose { NOBODYS, OURS, ANOTHERS };
+static enum whose inherit(const smem_reference *reference, bool as_part);
 
 /* A record of the object. Its parts become ours as far as they are nobody's;
  * those that a part has are among them, before it. */
@@ -121,9 +136,9 @@ static struct own *prepare_adopted(const struct open_tail *opening,
 }
 
 /* Is its owner provably dead, and are we the first to notice? Then it is ours.
- */
-static bool adopt(const struct open_tail *opening,
-                  const smem_reference *reference, bool as_part) {
+ * NOBODYS: of whom we do not look after what becomes of it. */
+static enum whose adopt(const struct open_tail *opening,
+                        const smem_reference *reference, bool as_part) {
   const struct footer *footer = &opening->segment.footer;
   smem_error ignored;
   struct call call = {"free", reference->id, 0, &ignored, true};
@@ -132,28 +147,28 @@ static bool adopt(const struct open_tail *opening,
   if (footer->lifetime != SMEM_OF_OBJECT ||
       footer->owner.token == smem__process_self()->token ||
       atomic_load(&opening->tail->adopted) != 0)
-    return false;
+    return NOBODYS;
   struct control *control = smem__control_peek_in(&call, reference->space);
   smem_state state = smem__owner_state(control, &footer->owner);
   if (control) smem__control_release(control);
-  if (state != SMEM_ORPHAN ||
-      !atomic_compare_exchange_strong(&opening->tail->adopted, &nobody, 1))
-    return false;
+  if (state != SMEM_ORPHAN) return ANOTHERS;
+  if (!atomic_compare_exchange_strong(&opening->tail->adopted, &nobody, 1))
+    return NOBODYS;
   if ((own = prepare_adopted(opening, as_part)) != NULL)
     smem__object_own(own, reference, footer->total);
   else
     atomic_store(&opening->tail->adopted, 0);
-  return own != NULL;
+  return own ? OURS : ANOTHERS;
 }
 
 /* Its owner may have died since it was opened, perhaps without having handed
  * over what it had: a forked worker of R ends without any farewell. */
-static bool inherit(const smem_reference *reference, bool as_part) {
+static enum whose inherit(const smem_reference *reference, bool as_part) {
   struct open_tail opening;
-  if (!smem__tail_open(reference, &opening)) return false;
-  bool mine = adopt(&opening, reference, as_part);
+  if (!smem__tail_open(reference, &opening)) return NOBODYS;
+  enum whose whose = adopt(&opening, reference, as_part);
   smem__tail_close(&opening);
-  return mine;
+  return whose;
 }
 
 smem_code smem_object_open(const smem_reference *reference,
@@ -167,7 +182,7 @@ smem_code smem_object_open(const smem_reference *reference,
     return code;
   if (arrival == SMEM_BY_REFERENCE && opening.tail->parts == 0)
     atomic_fetch_add(&opening.tail->opened, 1);
-  *mine = adopt(&opening, reference, false);
+  *mine = adopt(&opening, reference, false) == OURS;
   smem__tail_close(&opening);
   return SMEM_OK;
 }
@@ -223,13 +238,26 @@ static void let_wait(struct own **at) {
   own->waits = true;
 }
 
-void smem_object_let_go(const smem_reference *reference) {
+static void remember(const smem_reference *reference, uint64_t until) {
+  smem__os_mutex_lock(&mutex);
+  owner = smem__process_self()->os.pid;
+  bereft[next_bereft++ % BEREFT] = (struct bereft){*reference, until};
+  if (look_at == 0) look_at = smem__os_steady_clock() + bereft_every;
+  smem__os_mutex_unlock(&mutex);
+}
+
+/* `until`: for how long to look after its owner. True: parts of it may go now.
+ */
+static bool let_go(const smem_reference *reference, uint64_t until) {
   smem__os_mutex_lock(&mutex);
   const struct own *own = *find(reference->generation);
-  bool mine = own, held = own && own->held > 0;
+  bool mine = own, held = own && own->held > 0, more = false;
   smem__os_mutex_unlock(&mutex);
-  if (!mine && !inherit(reference, false)) return;
-  bool gone = !held && end_object(reference, true), more = false;
+  enum whose whose = mine ? OURS : inherit(reference, false);
+  if (whose == ANOTHERS && until > smem__os_steady_clock())
+    remember(reference, until);
+  if (whose != OURS) return false;
+  bool gone = !held && end_object(reference, true);
   smem__os_mutex_lock(&mutex);
   struct own **at = find(reference->generation);
   if (*at && gone)
@@ -237,7 +265,31 @@ void smem_object_let_go(const smem_reference *reference) {
   else if (*at)
     let_wait(at);
   smem__os_mutex_unlock(&mutex);
-  if (more) smem_object_sweep();
+  return more;
+}
+
+/* Those whose owner has ended meanwhile. */
+static void look_after_bereft(void) {
+  struct bereft all[BEREFT];
+  smem__os_mutex_lock(&mutex);
+  memcpy(all, bereft, sizeof all);
+  memset(bereft, 0, sizeof bereft);
+  next_bereft = 0;
+  look_at = 0;
+  smem__os_mutex_unlock(&mutex);
+  for (int i = 0; i < BEREFT; i++)
+    if (all[i].until != 0) let_go(&all[i].reference, all[i].until);
+}
+
+static void look_if_it_is_time(void) {
+  uint64_t at = atomic_load(&look_at);
+  if (at != 0 && smem__os_steady_clock() >= at) look_after_bereft();
+}
+
+void smem_object_let_go(const smem_reference *reference) {
+  look_if_it_is_time();
+  if (let_go(reference, smem__os_steady_clock() + bereft_for))
+    smem_object_sweep();
 }
 
 /* Of those that wait, and are not held: the one behind `after` of them, or the
@@ -262,6 +314,7 @@ size_t smem_object_sweep(void) {
   smem_reference reference;
   size_t left;
   bool more = true;
+  look_if_it_is_time();
   for (left = 0; more && atomic_load(&waiting) > 0;) {
     more = false;
     left = 0;
@@ -320,6 +373,7 @@ void smem__object_stop(void) {
   smem_reference reference;
   smem__os_process_self(
       &now); /* not of a child that was cloned past our handlers */
+  if (owner == now.pid) look_after_bereft();
   while (next_to_end(now.pid, &reference)) {
     if (end_object(&reference, true))
       drop(&reference);
