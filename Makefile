@@ -34,7 +34,8 @@ help:
 #: make test       every R test and every C test
 #: make test-r     only the R tests; FILTER=name: only test-name*.R
 #: make test-core  only the C tests: of the core and of the layer below, without R
-#: make test-lib   the C library (see lib/Makefile), as it is when it is installed
+#: make test-lib   the C library (see lib/Makefile), as it is when it is installed;
+#:                 once more in a Debian that has no R, which needs root
 demo: setup-demo $(INSTALLED)
 	@Rscript demo/lifecycle.R
 test: setup-test setup-core $(INSTALLED)
@@ -43,13 +44,13 @@ test-r: setup-test $(INSTALLED)
 	@Rscript tools/test-r $(FILTER)
 test-core: setup-core
 	@tools/test os core
-test-lib: setup-lib
-	@tools/test lib
+test-lib: setup-lib setup-debian
+	@tools/test lib lib-without-r
 
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
-	@tools/test -j 2 sid r differential core lib user clang asan tsan portable musl m32 gnu2x \
-	  valgrind valgrind-r windows \
+	@tools/test -j 2 sid r differential core lib lib-without-r user clang asan tsan \
+	  portable musl m32 gnu2x valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
 	  strict windows-glue style spelling graph workflows model analyze site fuzz-short torture \
 	  check
