@@ -74,6 +74,42 @@ typedef enum smem_code {
       SMEM_CODES
 } smem_code;
 
+/* The one list of operations: enum, and the verb for "cannot ... shared
+ * memory". */
+#define SMEM_OPERATIONS(X)                                                     \
+  X(USE, "use")                                                                \
+  X(ALLOCATE, "allocate")                                                      \
+  X(MAP, "map")                                                                \
+  X(UNMAP, "unmap")                                                            \
+  X(FREE, "free")                                                              \
+  X(FIND, "find")                                                              \
+  X(MEASURE, "measure")                                                        \
+  X(LIST, "list")                                                              \
+  X(INSPECT, "inspect")                                                        \
+  X(RECLAIM, "reclaim")                                                        \
+  X(COUNT, "count")                                                            \
+  X(JOIN, "join")                                                              \
+  X(LEAVE, "leave")                                                            \
+  X(READ, "read")                                                              \
+  X(WRITE, "write")                                                            \
+  X(VIEW, "view")                                                              \
+  X(SEAL, "seal")                                                              \
+  X(SHARE, "share")                                                            \
+  X(OPEN, "open")                                                              \
+  X(LOCK, "lock")                                                              \
+  X(UNLOCK, "unlock")                                                          \
+  X(ACQUIRE, "acquire")                                                        \
+  X(RELEASE, "release")                                                        \
+  X(WAIT_FOR, "wait for")                                                      \
+  X(WAIT_AT, "wait at")
+
+typedef enum smem_op {
+#define X(name, verb) SMEM_OP_##name,
+  SMEM_OPERATIONS(X)
+#undef X
+      SMEM_OPS
+} smem_op;
+
 enum {
   SMEM_ID_MAX = 200 /* bytes of UTF-8 in an id, without the terminator */
 };
@@ -82,10 +118,8 @@ enum {
  * SMEM_OK, untouched otherwise. All strings are UTF-8 and terminated. */
 typedef struct smem_error {
   smem_code code;
-  int number;       /* errno or GetLastError(), 0 if the system gave none */
-  const char *op;   /* allocate, map, unmap, free, find, measure, list, inspect,
-                       reclaim, count, join, leave, read, write, view, seal: a
-                       constant */
+  int number; /* errno or GetLastError(), 0 if the system gave none */
+  smem_op op;
   uint64_t element; /* which element of a vectorised call, from 1, or 0 */
   char id[SMEM_ID_MAX + 1]; /* empty if no segment is concerned */
   char detail[400];         /* what happened, with the sizes */
@@ -98,6 +132,10 @@ extern "C" {
 /* The word for a code, as "not_found"; "system" for an unknown one. A constant.
  */
 const char *smem_error_kind(smem_code code);
+
+/* The verb of an operation, as "allocate"; "use" for an unknown one. A constant.
+ */
+const char *smem_op_name(smem_op op);
 
 /* Write the whole message: operation, id, what happened, what the system said,
  * what to do. Returns the length that it would have with room enough. */

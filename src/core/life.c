@@ -110,7 +110,7 @@ static bool visit_free(const char *name, const char *id, void *context) {
 
 void smem_stop(void) {
   smem_error error;
-  struct call call = {"free", "", 0, &error, true};
+  struct call call = {SMEM_OP_FREE, "", 0, &error, true};
   smem__object_stop();
   if (smem__process_settle()) smem__walk_own(&call, visit_free, &call);
   smem__sync_leave(true); /* what is held now is a dead process's */
@@ -118,7 +118,7 @@ void smem_stop(void) {
 }
 
 smem_code smem_join(smem_error *error) {
-  struct call call = {"join", "", 0, error, false};
+  struct call call = {SMEM_OP_JOIN, "", 0, error, false};
   struct control *control;
   smem_code code = smem__control_join(&call, &control);
   if (code == SMEM_OK) smem__control_release(control);
@@ -126,7 +126,7 @@ smem_code smem_join(smem_error *error) {
 }
 
 smem_code smem_leave(smem_error *error) {
-  struct call call = {"leave", "", 0, error, false};
+  struct call call = {SMEM_OP_LEAVE, "", 0, error, false};
   bool owner = false;
   uint64_t before = smem__control_uses();
   smem_code code = smem__walk_own(&call, visit_owned, &owner);

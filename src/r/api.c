@@ -61,8 +61,8 @@ static int report(smem_code code, const smem_error *error,
 static const char no_pointer[] = "a pointer is NULL";
 static const char no_size[] = "the member `size` of the struct is not set";
 
-static int refuse(smem_code code, const char *op, const char *id,
-                  const char *why, sharedmemory_error *to) {
+static int refuse(smem_code code, smem_op op, const char *id, const char *why,
+                  sharedmemory_error *to) {
   smem_error error = {.code = code, .op = op};
   smem_copy_text(error.id, sizeof error.id, id);
   smem_copy_text(error.detail, sizeof error.detail, why);
@@ -75,7 +75,7 @@ static void begin(void) {
 }
 
 /* Does `id` obey the grammar? Otherwise the error is filled. */
-static bool is_good(const char *op, const char *id, sharedmemory_error *error) {
+static bool is_good(smem_op op, const char *id, sharedmemory_error *error) {
   char why[100];
   begin();
   const char *wrong = "is NULL";
@@ -90,7 +90,7 @@ static bool is_good(const char *op, const char *id, sharedmemory_error *error) {
 static int api_allocate(const sharedmemory_request *from,
                         char id[SHAREDMEMORY_ID_SIZE],
                         sharedmemory_error *error) {
-  const char *op = "allocate";
+  smem_op op = SMEM_OP_ALLOCATE;
   sharedmemory_request asked = SHAREDMEMORY_REQUEST_INIT;
   smem_error failure;
   begin();
@@ -118,8 +118,8 @@ static int api_map(const char *id, int readonly, sharedmemory_handle **handle,
                    sharedmemory_error *error) {
   smem_error failure;
   smem_handle *opened;
-  if (!is_good("map", id, error)) return SMEM_ARGUMENT;
-  if (!handle) return refuse(SMEM_ARGUMENT, "map", id, no_pointer, error);
+  if (!is_good(SMEM_OP_MAP, id, error)) return SMEM_ARGUMENT;
+  if (!handle) return refuse(SMEM_ARGUMENT, SMEM_OP_MAP, id, no_pointer, error);
   smem_code code = smem_open(id, readonly ? SMEM_READ_ONLY : SMEM_READ_WRITE,
                              &opened, &failure);
   if (code == SMEM_OK) *handle = (sharedmemory_handle *)opened;
@@ -148,15 +148,16 @@ static uint64_t api_requested(const sharedmemory_handle *handle) {
 
 static int api_free(const char *id, sharedmemory_error *error) {
   smem_error failure;
-  if (!is_good("free", id, error)) return SMEM_ARGUMENT;
+  if (!is_good(SMEM_OP_FREE, id, error)) return SMEM_ARGUMENT;
   return report(smem_free(&id, 1, NULL, &failure), &failure, error);
 }
 
 static int api_exists(const char *id, int *exists, sharedmemory_error *error) {
   smem_error failure;
   bool found = false;
-  if (!is_good("find", id, error)) return SMEM_ARGUMENT;
-  if (!exists) return refuse(SMEM_ARGUMENT, "find", id, no_pointer, error);
+  if (!is_good(SMEM_OP_FIND, id, error)) return SMEM_ARGUMENT;
+  if (!exists)
+    return refuse(SMEM_ARGUMENT, SMEM_OP_FIND, id, no_pointer, error);
   smem_code code = smem_exists(id, &found, &failure);
   if (code == SMEM_OK) *exists = found;
   return report(code, &failure, error);
@@ -166,7 +167,7 @@ static int api_size_of(const char *id, uint64_t *capacity, uint64_t *requested,
                        sharedmemory_error *error) {
   smem_error failure;
   uint64_t usable = 0, asked = 0;
-  if (!is_good("measure", id, error)) return SMEM_ARGUMENT;
+  if (!is_good(SMEM_OP_MEASURE, id, error)) return SMEM_ARGUMENT;
   smem_code code = smem_extent(id, &usable, &asked, &failure);
   if (code == SMEM_OK && capacity) *capacity = usable;
   if (code == SMEM_OK && requested) *requested = asked;
@@ -195,10 +196,11 @@ static int api_info(const char *id, sharedmemory_info *info,
   sharedmemory_info ours = SHAREDMEMORY_INFO_INIT;
   char path[300];
   size_t none = 0;
-  if (!is_good("inspect", id, error)) return SMEM_ARGUMENT;
-  if (!info) return refuse(SMEM_ARGUMENT, "inspect", id, no_pointer, error);
+  if (!is_good(SMEM_OP_INSPECT, id, error)) return SMEM_ARGUMENT;
+  if (!info)
+    return refuse(SMEM_ARGUMENT, SMEM_OP_INSPECT, id, no_pointer, error);
   if (info->size < sizeof info->size)
-    return refuse(SMEM_ARGUMENT, "inspect", id, no_size, error);
+    return refuse(SMEM_ARGUMENT, SMEM_OP_INSPECT, id, no_size, error);
   smem_code code = smem_inspect(id, NULL, &none, path, sizeof path, fill_info,
                                 &ours, &failure);
   if (code == SMEM_OK) copy_struct(info, &ours, info->size, sizeof ours);
@@ -209,7 +211,8 @@ static int api_last_index(uint64_t *index, sharedmemory_error *error) {
   smem_error failure;
   uint64_t last = 0;
   begin();
-  if (!index) return refuse(SMEM_ARGUMENT, "count", "", no_pointer, error);
+  if (!index)
+    return refuse(SMEM_ARGUMENT, SMEM_OP_COUNT, "", no_pointer, error);
   smem_code code = smem_last_index(&last, &failure);
   if (code == SMEM_OK) *index = last;
   return report(code, &failure, error);
@@ -218,16 +221,16 @@ static int api_last_index(uint64_t *index, sharedmemory_error *error) {
 static int api_fill(const char *id, uint64_t offset, const void *data,
                     uint64_t length, sharedmemory_error *error) {
   smem_error failure;
-  if (!is_good("write", id, error)) return SMEM_ARGUMENT;
+  if (!is_good(SMEM_OP_WRITE, id, error)) return SMEM_ARGUMENT;
   if (!data && length > 0)
-    return refuse(SMEM_ARGUMENT, "write", id, no_pointer, error);
+    return refuse(SMEM_ARGUMENT, SMEM_OP_WRITE, id, no_pointer, error);
   return report(smem_write(id, offset, data, length, &failure), &failure,
                 error);
 }
 
 static int api_seal(const char *id, sharedmemory_error *error) {
   smem_error failure;
-  if (!is_good("seal", id, error)) return SMEM_ARGUMENT;
+  if (!is_good(SMEM_OP_SEAL, id, error)) return SMEM_ARGUMENT;
   return report(smem_seal(&id, 1, &failure), &failure, error);
 }
 
@@ -303,11 +306,11 @@ static int check_range(const smem_handle *handle, const smem_reference *range,
                        int type, sharedmemory_error *error) {
   char why[200];
   if (type < 0 || type >= R_TYPES)
-    return refuse(SMEM_ARGUMENT, "view", range->id, "there is no such type",
-                  error);
+    return refuse(SMEM_ARGUMENT, SMEM_OP_VIEW, range->id,
+                  "there is no such type", error);
   uint64_t size = r_types[type].size, capacity = handle->capacity;
   if (range->offset % size != 0)
-    return refuse(SMEM_ARGUMENT, "view", range->id,
+    return refuse(SMEM_ARGUMENT, SMEM_OP_VIEW, range->id,
                   "the offset must be a multiple of the size of an element",
                   error);
   if (r_is_inside(range, &r_types[type], capacity)) return SMEM_OK;
@@ -317,26 +320,26 @@ static int check_range(const smem_handle *handle, const smem_reference *range,
       "has %llu bytes",
       (unsigned long long)range->length, r_types[type].name,
       (unsigned long long)range->offset, (unsigned long long)capacity);
-  return refuse(SMEM_BOUNDS, "view", range->id, why, error);
+  return refuse(SMEM_BOUNDS, SMEM_OP_VIEW, range->id, why, error);
 }
 
 static int api_view(const sharedmemory_handle *handle, int type,
                     uint64_t offset, uint64_t length, int live, SEXP *view,
                     sharedmemory_error *error) {
   smem_reference reference;
-  smem_error failure = {.code = SMEM_NO_MEMORY, .op = "view"};
+  smem_error failure = {.code = SMEM_NO_MEMORY, .op = SMEM_OP_VIEW};
   if (!r_is_main_thread())
-    return refuse(SMEM_ARGUMENT, "view", "",
+    return refuse(SMEM_ARGUMENT, SMEM_OP_VIEW, "",
                   "only R's main thread can make R vectors", error);
   if (!handle || !view)
-    return refuse(SMEM_ARGUMENT, "view", "", no_pointer, error);
+    return refuse(SMEM_ARGUMENT, SMEM_OP_VIEW, "", no_pointer, error);
   smem_refer(core_handle(handle), &reference);
   reference.offset = offset;
   reference.length = length;
   int code = check_range(core_handle(handle), &reference, type, error);
   if (code != SMEM_OK) return code;
   if (live && r_types[type].type == LGLSXP)
-    return refuse(SMEM_ARGUMENT, "view", reference.id,
+    return refuse(SMEM_ARGUMENT, SMEM_OP_VIEW, reference.id,
                   "a live view cannot be of type logical", error);
   reference.form = r_view_form(type, live != 0);
   strcpy(failure.id, reference.id);

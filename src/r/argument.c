@@ -29,8 +29,7 @@ static const char *number_text(double value) {
 
 /* ---- ids ----------------------------------------------------------------- */
 
-static SEXP id_of_number(const char *op, const char *argument, SEXP x,
-                         R_xlen_t i) {
+static SEXP id_of_number(smem_op op, const char *argument, SEXP x, R_xlen_t i) {
   double value = TYPEOF(x) == INTSXP
                      ? (INTEGER(x)[i] == NA_INTEGER ? NA_REAL : INTEGER(x)[i])
                      : REAL(x)[i];
@@ -55,8 +54,8 @@ static bool is_ascii(const char *text) {
 static bool is_disguised(SEXP x) { return Rf_inherits(x, "integer64"); }
 
 /* The same string in UTF-8: itself if it is in it already. */
-static SEXP id_of_string(const char *op, const char *argument, SEXP x,
-                         R_xlen_t i, SEXP string, bool empty) {
+static SEXP id_of_string(smem_op op, const char *argument, SEXP x, R_xlen_t i,
+                         SEXP string, bool empty) {
   const char *why, *text;
   if (string == NA_STRING)
     r_fail_argument(op, "", "%s is NA", place(argument, x, i));
@@ -81,7 +80,7 @@ static SEXP id_of_string(const char *op, const char *argument, SEXP x,
   return text == CHAR(string) ? string : Rf_mkCharCE(text, CE_UTF8);
 }
 
-static SEXP id_at(const char *op, const char *argument, SEXP x, R_xlen_t i,
+static SEXP id_at(smem_op op, const char *argument, SEXP x, R_xlen_t i,
                   bool empty) {
   if (TYPEOF(x) == STRSXP) {
     SEXP string = PROTECT(STRING_ELT(x, i));
@@ -100,7 +99,7 @@ static SEXP id_at(const char *op, const char *argument, SEXP x, R_xlen_t i,
                       known ? STRING_ELT(levels, level - 1) : NA_STRING, empty);
 }
 
-static void fail_disguised(const char *op, const char *argument) {
+static void fail_disguised(smem_op op, const char *argument) {
   r_fail_argument(op, "",
                   "`%s` is of class integer64; convert it with "
                   "as.numeric()",
@@ -108,7 +107,7 @@ static void fail_disguised(const char *op, const char *argument) {
 }
 
 /* Why `x` cannot hold ids. */
-static void fail_ids(const char *op, const char *argument, SEXP x) {
+static void fail_ids(smem_op op, const char *argument, SEXP x) {
   for (R_xlen_t i = 0; TYPEOF(x) == LGLSXP && i < XLENGTH(x); i++)
     if (LOGICAL(x)[i] == NA_LOGICAL)
       r_fail_argument(op, "", "%s is NA", place(argument, x, i));
@@ -118,7 +117,7 @@ static void fail_ids(const char *op, const char *argument, SEXP x) {
                   argument, Rf_type2char(TYPEOF(x)));
 }
 
-SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
+SEXP r_ids(smem_op op, const char *argument, SEXP x, bool empty) {
   bool number = TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP;
   if (is_disguised(x)) fail_disguised(op, argument);
   R_xlen_t n = Rf_xlength(x);
@@ -141,7 +140,7 @@ SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty) {
 
 /* ---- the others ---------------------------------------------------------- */
 
-uint64_t r_size(const char *op, SEXP x, R_xlen_t i) {
+uint64_t r_size(smem_op op, SEXP x, R_xlen_t i) {
   double value;
   if (TYPEOF(x) == INTSXP)
     value = INTEGER(x)[i] == NA_INTEGER ? NA_REAL : INTEGER(x)[i];
@@ -156,7 +155,7 @@ uint64_t r_size(const char *op, SEXP x, R_xlen_t i) {
   return (uint64_t)value;
 }
 
-void r_sizes_check(const char *op, SEXP x) {
+void r_sizes_check(smem_op op, SEXP x) {
   if (is_disguised(x)) fail_disguised(op, "size");
   if ((TYPEOF(x) != INTSXP && TYPEOF(x) != REALSXP) || Rf_isFactor(x)) {
     bool na =
@@ -168,7 +167,7 @@ void r_sizes_check(const char *op, SEXP x) {
   for (R_xlen_t i = 0; i < XLENGTH(x); i++) r_size(op, x, i);
 }
 
-bool r_flag(const char *op, const char *argument, SEXP x) {
+bool r_flag(smem_op op, const char *argument, SEXP x) {
   if (TYPEOF(x) != LGLSXP || XLENGTH(x) != 1 || LOGICAL(x)[0] == NA_LOGICAL)
     r_fail_argument(op, "", "`%s` must be TRUE or FALSE", argument);
   return LOGICAL(x)[0] != 0;
@@ -187,7 +186,7 @@ static int choice(SEXP x, const char *const names[], int count) {
   return -1;
 }
 
-smem_lifetime r_lifetime(const char *op, SEXP x) {
+smem_lifetime r_lifetime(smem_op op, SEXP x) {
   static const char *const names[] = {"freed", "process"};
   int which = choice(x, names, 2);
   if (which < 0)
@@ -195,7 +194,7 @@ smem_lifetime r_lifetime(const char *op, SEXP x) {
   return which == 0 ? SMEM_UNTIL_FREED : SMEM_OF_PROCESS;
 }
 
-smem_lifetime r_object_lifetime(const char *op, SEXP x) {
+smem_lifetime r_object_lifetime(smem_op op, SEXP x) {
   static const char *const names[] = {"object", "process", "freed"};
   static const smem_lifetime lifetimes[] = {SMEM_OF_OBJECT, SMEM_OF_PROCESS,
                                             SMEM_UNTIL_FREED};
@@ -207,7 +206,7 @@ smem_lifetime r_object_lifetime(const char *op, SEXP x) {
   return lifetimes[which];
 }
 
-double r_limit(const char *op, const char *argument, SEXP x, double otherwise) {
+double r_limit(smem_op op, const char *argument, SEXP x, double otherwise) {
   if (x == R_NilValue) return otherwise;
   if (is_disguised(x)) fail_disguised(op, argument);
   bool number = (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) &&
@@ -222,7 +221,7 @@ double r_limit(const char *op, const char *argument, SEXP x, double otherwise) {
   return value;
 }
 
-SEXP r_id(const char *op, SEXP x) {
+SEXP r_id(smem_op op, SEXP x) {
   SEXP ids = PROTECT(r_ids(op, "id", x, false));
   if (XLENGTH(ids) != 1)
     r_fail_argument(op, "", "`id` must be one id, not %.0f",
@@ -232,8 +231,7 @@ SEXP r_id(const char *op, SEXP x) {
   return id;
 }
 
-int64_t r_whole(const char *op, const char *argument, SEXP x,
-                int64_t otherwise) {
+int64_t r_whole(smem_op op, const char *argument, SEXP x, int64_t otherwise) {
   if (x == R_NilValue) return otherwise;
   if (is_disguised(x)) fail_disguised(op, argument);
   bool number = (TYPEOF(x) == INTSXP || TYPEOF(x) == REALSXP) &&
@@ -247,7 +245,7 @@ int64_t r_whole(const char *op, const char *argument, SEXP x,
   return (int64_t)value;
 }
 
-int64_t r_count(const char *op, const char *argument, SEXP x) {
+int64_t r_count(smem_op op, const char *argument, SEXP x) {
   int64_t count = r_whole(op, argument, x, 0);
   if (count < 0)
     r_fail_argument(op, "", "`%s` is %.0f; it must not be negative", argument,

@@ -52,13 +52,13 @@ static void finalize(SEXP x) {
   free(array);
 }
 
-static void fail_memory(const char *op) {
+static void fail_memory(smem_op op) {
   r_fail(SMEM_NO_MEMORY, op, "", "there is no memory for the array");
 }
 
 /* Give `x`, whose address is NULL, a struct with this dim (an integer vector,
  * or NULL). */
-static struct r_array *attach(const char *op, SEXP x, SEXP dim) {
+static struct r_array *attach(smem_op op, SEXP x, SEXP dim) {
   R_xlen_t rank = Rf_xlength(dim);
   R_RegisterCFinalizer(x, finalize);
   struct r_array *array =
@@ -80,7 +80,7 @@ static SEXP new_pointer(void) {
 
 /* ---- dim ----------------------------------------------------------------- */
 
-static void check_extent(const char *op, SEXP dim, R_xlen_t i) {
+static void check_extent(smem_op op, SEXP dim, R_xlen_t i) {
   double extent = TYPEOF(dim) == REALSXP              ? REAL_ELT(dim, i)
                   : INTEGER_ELT(dim, i) == NA_INTEGER ? NA_REAL
                                                       : INTEGER_ELT(dim, i);
@@ -92,7 +92,7 @@ static void check_extent(const char *op, SEXP dim, R_xlen_t i) {
 }
 
 /* `dim` as an ordinary integer vector, or NULL. */
-static SEXP good_dim(const char *op, SEXP dim) {
+static SEXP good_dim(smem_op op, SEXP dim) {
   if (dim == R_NilValue) return dim;
   if ((TYPEOF(dim) != INTSXP && TYPEOF(dim) != REALSXP) || Rf_isFactor(dim) ||
       XLENGTH(dim) == 0)
@@ -169,7 +169,7 @@ static void fill(struct r_array *array, const smem_reference *reference) {
   array->element = &r_elements[reference->form];
 }
 
-struct r_array *r_array_known(const char *op, SEXP x) {
+struct r_array *r_array_known(smem_op op, SEXP x) {
   smem_reference reference;
   SEXP dim;
   if (!r_is_array(x))
@@ -203,7 +203,7 @@ static smem_code open_id(const char *id, smem_handle **handle,
                              : code;
 }
 
-static struct r_shared *new_shared(const char *op) {
+static struct r_shared *new_shared(smem_op op) {
   struct r_shared *shared = malloc(sizeof *shared);
   if (!shared) fail_memory(op);
   *shared = (struct r_shared){.users = 1};
@@ -221,7 +221,7 @@ static void close_array(struct r_array *array) {
   array->bytes = NULL;
 }
 
-static void open_now(const char *op, struct r_array *array) {
+static void open_now(smem_op op, struct r_array *array) {
   smem_error error;
   array->shared = new_shared(op);
   smem_code code =
@@ -239,13 +239,13 @@ static void open_now(const char *op, struct r_array *array) {
   r_check(code, &error);
 }
 
-struct r_array *r_array_open(const char *op, SEXP x) {
+struct r_array *r_array_open(smem_op op, SEXP x) {
   struct r_array *array = r_array_known(op, x);
   if (!array->bytes) open_now(op, array);
   return array;
 }
 
-struct r_array *r_array_writable(const char *op, SEXP x) {
+struct r_array *r_array_writable(smem_op op, SEXP x) {
   struct r_array *array = r_array_open(op, x);
   if (array->shared->handle->access != SMEM_READ_WRITE)
     r_fail(SMEM_SEALED, op, array->reference.id,
@@ -253,7 +253,7 @@ struct r_array *r_array_writable(const char *op, SEXP x) {
   return array;
 }
 
-smem_latch *r_array_latch(const char *op, SEXP x) {
+smem_latch *r_array_latch(smem_op op, SEXP x) {
   smem_error error;
   struct r_array *array = r_array_open(op, x);
   struct r_shared *shared = array->shared;
@@ -285,7 +285,7 @@ static SEXP fit(void *data) {
   reference.form = (uint8_t)making->element;
   reference.offset = (uint64_t)making->offset;
   reference.length = (uint64_t)r_fit(
-      "map", reference.id, &r_elements[making->element].type, making->dim,
+      SMEM_OP_MAP, reference.id, &r_elements[making->element].type, making->dim,
       count, making->offset, handle->capacity, handle->requested);
   set_state(making->x, &reference, making->dim);
   fill(array, &reference);
@@ -302,16 +302,17 @@ static void close_undone(void *data) {
 static void check_place(const char *id, const struct making *making) {
   const struct r_type *type = &r_elements[making->element].type;
   if (making->offset % (int64_t)type->size != 0)
-    r_fail_argument("map", id,
+    r_fail_argument(SMEM_OP_MAP, id,
                     "`offset` is %.0f; for an array of type %s it must "
                     "be a multiple of %d",
                     (double)making->offset, type->name, (int)type->size);
   if (making->dim != R_NilValue && product(making->dim) < 0)
-    r_fail_argument("map", id, "`dim` has more elements than R can count");
+    r_fail_argument(SMEM_OP_MAP, id,
+                    "`dim` has more elements than R can count");
 }
 
 SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset) {
-  const char *op = "map";
+  smem_op op = SMEM_OP_MAP;
   smem_error error;
   r_pointer_collect();
   id = PROTECT(r_id(op, id));
@@ -331,7 +332,7 @@ SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset) {
 }
 
 SEXP r_array_length(SEXP x) {
-  R_xlen_t length = r_array_known("read", x)->length;
+  R_xlen_t length = r_array_known(SMEM_OP_READ, x)->length;
   return length <= INT_MAX ? Rf_ScalarInteger((int)length)
                            : Rf_ScalarReal((double)length);
 }
@@ -344,11 +345,11 @@ static SEXP dim_of(const struct r_array *array) {
   return dim;
 }
 
-SEXP r_array_dim(SEXP x) { return dim_of(r_array_known("read", x)); }
+SEXP r_array_dim(SEXP x) { return dim_of(r_array_known(SMEM_OP_READ, x)); }
 
 /* Another array on the same mapping. */
 SEXP r_array_set_dim(SEXP x, SEXP dim) {
-  const char *op = "map";
+  smem_op op = SMEM_OP_MAP;
   struct r_array *array = r_array_known(op, x);
   dim = PROTECT(good_dim(op, dim));
   if (dim != R_NilValue && product(dim) != array->length)
@@ -369,8 +370,8 @@ SEXP r_array_set_dim(SEXP x, SEXP dim) {
 }
 
 SEXP r_array_id(SEXP x, SEXP full) {
-  bool with_space = r_flag("find", "full", full);
-  const struct r_array *array = r_array_known("find", x);
+  bool with_space = r_flag(SMEM_OP_FIND, "full", full);
+  const struct r_array *array = r_array_known(SMEM_OP_FIND, x);
   const smem_handle *handle = array->shared ? array->shared->handle : NULL;
   SEXP id = PROTECT(r_id_of(&array->reference, handle, with_space));
   SEXP result = Rf_ScalarString(id);
@@ -379,5 +380,5 @@ SEXP r_array_id(SEXP x, SEXP full) {
 }
 
 SEXP r_array_type(SEXP x) {
-  return Rf_mkString(r_array_known("read", x)->element->type.name);
+  return Rf_mkString(r_array_known(SMEM_OP_READ, x)->element->type.name);
 }

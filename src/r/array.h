@@ -28,7 +28,7 @@ extern const struct r_element r_elements[R_ELEMENTS];
 size_t r_element_width(const struct r_element *element);
 
 /* By its name in `x`; jumps if there is none. */
-int r_element_named(const char *op, SEXP x);
+int r_element_named(smem_op op, SEXP x);
 
 /* The values of an R vector as `XLENGTH(value)` elements side by side, each of
  * them checked. In memory of R, which this .Call frees, or of `value`, which
@@ -63,9 +63,9 @@ struct r_array {
 /* What is known of it without opening; open, so that `bytes` can be read;
  * writable as well. Jump if it is not what it should be. Good while `x` is
  * protected. */
-struct r_array *r_array_known(const char *op, SEXP x);
-struct r_array *r_array_open(const char *op, SEXP x);
-struct r_array *r_array_writable(const char *op, SEXP x);
+struct r_array *r_array_known(smem_op op, SEXP x);
+struct r_array *r_array_open(smem_op op, SEXP x);
+struct r_array *r_array_writable(smem_op op, SEXP x);
 
 /* ---- part.c: blocks of elements ------------------------------------- */
 
@@ -121,7 +121,7 @@ SEXP r_array_read(const struct r_array *array, struct r_part part);
 void r_give_dim(SEXP x, const R_xlen_t *extents, R_xlen_t rank);
 
 /* All of it, with its dim. Not protected. */
-SEXP r_array_values(const char *op, SEXP x);
+SEXP r_array_values(smem_op op, SEXP x);
 
 /* ---- index.c: what an index asks for ------------------------------------- */
 
@@ -135,16 +135,16 @@ bool r_is_everything(SEXP index);
 R_xlen_t r_position(SEXP index, R_xlen_t length);
 
 /* a[index]. `strict`: beyond the end is an error, not NA. */
-struct r_part r_part_of_vector(const char *op, const struct r_array *array,
+struct r_part r_part_of_vector(smem_op op, const struct r_array *array,
                                SEXP index, bool strict);
 
 /* a[i, j, ...]: a list with one index per dimension, NULL for a missing one. */
-struct r_part r_part_of_array(const char *op, const struct r_array *array,
+struct r_part r_part_of_array(smem_op op, const struct r_array *array,
                               SEXP indices);
 
 /* a[[index]] or, if it is not `single`, a[[i, j, ...]]: as part of one element.
  */
-struct r_part r_part_of_element(const char *op, const struct r_array *array,
+struct r_part r_part_of_element(smem_op op, const struct r_array *array,
                                 SEXP index, bool single);
 
 #endif

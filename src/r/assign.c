@@ -109,18 +109,18 @@ static void check_lengths(const char *id, const struct r_part *part, R_xlen_t n,
   static const char text[] =
       "number of items to replace is not a multiple of replacement length";
   if (part->has_na && n > 1)
-    r_fail_argument("write", id,
+    r_fail_argument(SMEM_OP_WRITE, id,
                     "NAs are not allowed in subscripted assignments");
   if (part->count == 0) return;
-  if (n == 0) r_fail_argument("write", id, "replacement has length zero");
+  if (n == 0) r_fail_argument(SMEM_OP_WRITE, id, "replacement has length zero");
   if (part->count % n == 0) return;
-  if (!is_vector) r_fail_argument("write", id, "%s", text);
+  if (!is_vector) r_fail_argument(SMEM_OP_WRITE, id, "%s", text);
   Rf_warning("%s", text);
 }
 
 /* An ordinary vector of the values. Not protected. */
 static SEXP ordinary(SEXP value) {
-  return r_is_array(value) ? r_array_values("read", value) : value;
+  return r_is_array(value) ? r_array_values(SMEM_OP_READ, value) : value;
 }
 
 static void write_part(const struct r_array *array, struct r_part part,
@@ -165,28 +165,30 @@ static void set_one(const struct r_array *array, R_xlen_t at, SEXP value) {
 }
 
 SEXP r_array_set(SEXP x, SEXP index, SEXP value) {
-  const struct r_array *array = r_array_writable("write", x);
+  const struct r_array *array = r_array_writable(SMEM_OP_WRITE, x);
   R_xlen_t at = r_position(index, array->length);
   if (at >= 0 && Rf_isVectorAtomic(value) && XLENGTH(value) == 1) {
     set_one(array, at, value);
     return x;
   }
   value = PROTECT(ordinary(value));
-  write_part(array, r_part_of_vector("write", array, index, true), value, true);
+  write_part(array, r_part_of_vector(SMEM_OP_WRITE, array, index, true), value,
+             true);
   UNPROTECT(1);
   return x;
 }
 
 SEXP r_array_set_part(SEXP x, SEXP indices, SEXP value) {
-  const struct r_array *array = r_array_writable("write", x);
+  const struct r_array *array = r_array_writable(SMEM_OP_WRITE, x);
   value = PROTECT(ordinary(value));
-  write_part(array, r_part_of_array("write", array, indices), value, false);
+  write_part(array, r_part_of_array(SMEM_OP_WRITE, array, indices), value,
+             false);
   UNPROTECT(1);
   return x;
 }
 
 SEXP r_array_set_element(SEXP x, SEXP index, SEXP single, SEXP value) {
-  const struct r_array *array = r_array_writable("write", x);
+  const struct r_array *array = r_array_writable(SMEM_OP_WRITE, x);
   bool one = Rf_asLogical(single);
   R_xlen_t at = one ? r_position(index, array->length) : -1;
   if (at >= 0 && Rf_isVectorAtomic(value) && XLENGTH(value) == 1) {
@@ -194,9 +196,9 @@ SEXP r_array_set_element(SEXP x, SEXP index, SEXP single, SEXP value) {
     return x;
   }
   value = PROTECT(ordinary(value));
-  struct r_part part = r_part_of_element("write", array, index, one);
+  struct r_part part = r_part_of_element(SMEM_OP_WRITE, array, index, one);
   if (Rf_xlength(value) > 1)
-    r_fail_argument("write", array->reference.id,
+    r_fail_argument(SMEM_OP_WRITE, array->reference.id,
                     "more elements supplied than there are to replace");
   write_part(array, part, value, true);
   UNPROTECT(1);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
-  const char *op = "read";
+  smem_op op = SMEM_OP_READ;
   smem_error error;
   uint64_t requested = 0, capacity = 0;
   r_pointer_collect();
@@ -35,7 +35,7 @@ static SEXP apart_from(const char *id, SEXP x) {
 }
 
 SEXP r_write(SEXP id, SEXP x, SEXP offset) {
-  const char *op = "write";
+  smem_op op = SMEM_OP_WRITE;
   smem_error error;
   r_pointer_collect();
   id = PROTECT(r_id(op, id));

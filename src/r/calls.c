@@ -27,7 +27,7 @@ static R_xlen_t common_length(SEXP size, SEXP name) {
   R_xlen_t sizes = XLENGTH(size), names = XLENGTH(name);
   if (sizes == names || names == 1) return sizes;
   if (sizes == 1) return names;
-  r_fail_argument("allocate", "",
+  r_fail_argument(SMEM_OP_ALLOCATE, "",
                   "`size` has %.0f elements and `name` has %.0f; lengths must "
                   "be equal, or one of them 1",
                   (double)sizes, (double)names);
@@ -82,7 +82,7 @@ const char *r_current_call(void) {
 /* Once per process, before its first segment: remove what crashes have left,
  * for a few milliseconds. Errors will come up again in the allocation itself.
  */
-void r_reclaim_once(void) {
+void r_reclaim_once(smem_op op) {
   static bool done;
   smem_error error;
   enum { NANOSECONDS = 3 * 1000 * 1000 };
@@ -93,14 +93,14 @@ void r_reclaim_once(void) {
   /* Nobody is to wait twice. */
   if (code == SMEM_INTERRUPTED || code == SMEM_BUSY) {
     done = false;
-    error.op = "allocate";
+    error.op = op;
     r_check(code, &error);
   }
   if (code == SMEM_OK) smem_reclaim_some(NANOSECONDS);
 }
 
 SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
-  const char *op = "allocate";
+  smem_op op = SMEM_OP_ALLOCATE;
   smem_error error;
   r_pointer_collect();
   smem_object_sweep();
@@ -123,7 +123,7 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
                        .name = LENGTH(id) > 0 ? CHAR(id) : NULL,
                        .trace = trace};
   }
-  r_reclaim_once();
+  r_reclaim_once(op);
   smem_code code =
       smem_allocate(result.requests, (size_t)n, life, only, &error);
   if (code == SMEM_OK && r_interrupt_waits()) take_back(&result);
@@ -170,7 +170,7 @@ static void take_back_maps(void *data) {
 }
 
 SEXP r_map(SEXP id, SEXP readonly) {
-  const char *op = "map";
+  smem_op op = SMEM_OP_MAP;
   smem_error error;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids(op, "id", id, false));
@@ -192,7 +192,7 @@ SEXP r_map(SEXP id, SEXP readonly) {
 
 SEXP r_unmap(SEXP id) {
   r_pointer_collect();
-  SEXP ids = PROTECT(r_ids("unmap", "id", id, false));
+  SEXP ids = PROTECT(r_ids(SMEM_OP_UNMAP, "id", id, false));
   smem_unmap(texts_of(ids), (size_t)XLENGTH(ids), r_pointer_gone);
   UNPROTECT(1);
   return R_NilValue;
@@ -201,7 +201,7 @@ SEXP r_unmap(SEXP id) {
 SEXP r_free(SEXP id) {
   smem_error error;
   r_pointer_collect();
-  SEXP ids = PROTECT(r_ids("free", "id", id, false));
+  SEXP ids = PROTECT(r_ids(SMEM_OP_FREE, "id", id, false));
   r_check(
       smem_free(texts_of(ids), (size_t)XLENGTH(ids), r_pointer_gone, &error),
       &error);
@@ -212,7 +212,7 @@ SEXP r_free(SEXP id) {
 SEXP r_seal(SEXP id) {
   smem_error error;
   r_pointer_collect();
-  SEXP ids = PROTECT(r_ids("seal", "id", id, false));
+  SEXP ids = PROTECT(r_ids(SMEM_OP_SEAL, "id", id, false));
   r_check(smem_seal(texts_of(ids), (size_t)XLENGTH(ids), &error), &error);
   UNPROTECT(1);
   return R_NilValue;
@@ -227,7 +227,7 @@ static void look_for_interrupt(R_xlen_t i) {
 SEXP r_has(SEXP id) {
   smem_error error;
   r_pointer_collect();
-  SEXP ids = PROTECT(r_ids("find", "id", id, false));
+  SEXP ids = PROTECT(r_ids(SMEM_OP_FIND, "id", id, false));
   R_xlen_t n = XLENGTH(ids);
   SEXP result = PROTECT(Rf_allocVector(LGLSXP, n));
   for (R_xlen_t i = 0; i < n; i++) {
@@ -244,7 +244,7 @@ SEXP r_has(SEXP id) {
 SEXP r_get_size(SEXP id) {
   smem_error error;
   r_pointer_collect();
-  SEXP ids = PROTECT(r_ids("measure", "id", id, false));
+  SEXP ids = PROTECT(r_ids(SMEM_OP_MEASURE, "id", id, false));
   R_xlen_t n = XLENGTH(ids);
   SEXP result = PROTECT(Rf_allocVector(REALSXP, n));
   for (R_xlen_t i = 0; i < n; i++) {

@@ -80,7 +80,7 @@ static void throw_condition(const smem_error *error) {
   SETCAR(at = CDR(at), utf8_string(message));
   SETCAR(at = CDR(at),
          error->id[0] ? utf8_string(error->id) : Rf_ScalarString(NA_STRING));
-  SETCAR(at = CDR(at), utf8_string(error->op));
+  SETCAR(at = CDR(at), utf8_string(smem_op_name(error->op)));
   SETCAR(at = CDR(at), Rf_ScalarInteger(error->number));
   SETCAR(CDR(at),
          Rf_ScalarReal(error->element ? (double)error->element : NA_REAL));
@@ -103,15 +103,15 @@ void r_check_element(smem_code code, smem_error *error, R_xlen_t i,
   r_check(code, error);
 }
 
-static void fail(smem_code code, const char *op, const char *id,
-                 const char *format, va_list arguments) {
+static void fail(smem_code code, smem_op op, const char *id, const char *format,
+                 va_list arguments) {
   smem_error error = {.code = code, .op = op};
   snprintf(error.id, sizeof error.id, "%s", id);
   vsnprintf(error.detail, sizeof error.detail, format, arguments);
   throw_condition(&error);
 }
 
-void r_fail(smem_code code, const char *op, const char *id, const char *format,
+void r_fail(smem_code code, smem_op op, const char *id, const char *format,
             ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -120,7 +120,7 @@ void r_fail(smem_code code, const char *op, const char *id, const char *format,
   Rf_error("unreachable: the condition was not thrown");
 }
 
-void r_fail_argument(const char *op, const char *id, const char *format, ...) {
+void r_fail_argument(smem_op op, const char *id, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
   fail(SMEM_ARGUMENT, op, id, format, arguments);

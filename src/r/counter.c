@@ -13,7 +13,7 @@ union number {
 
 enum kind { IS_INT32, IS_UINT32, IS_INT64, IS_DOUBLE };
 
-static enum kind kind_of(const char *op, const struct r_array *array) {
+static enum kind kind_of(smem_op op, const struct r_array *array) {
   static const char *const names[] = {"integer", "uint32", "int64", "double"};
   const char *name = array->element->type.name;
   for (int kind = IS_INT32; kind <= IS_DOUBLE; kind++)
@@ -25,7 +25,7 @@ static enum kind kind_of(const char *op, const struct r_array *array) {
 }
 
 /* Where the one element is that `i` names. Jumps. */
-static R_xlen_t position_of(const char *op, const struct r_array *array,
+static R_xlen_t position_of(smem_op op, const struct r_array *array,
                             SEXP i) {
   const char *id = array->reference.id;
   R_xlen_t position = r_position(i, array->length);
@@ -97,7 +97,7 @@ static SEXP add_real(void *at, SEXP by) {
   bool good = (TYPEOF(by) == REALSXP || TYPEOF(by) == INTSXP) &&
               XLENGTH(by) == 1 && !Rf_isObject(by);
   if (good) number = Rf_asReal(by);
-  if (ISNAN(number)) r_fail_argument("add to", "", "`by` must be one number");
+  if (ISNAN(number)) r_fail_argument(SMEM_OP_ADD_TO, "", "`by` must be one number");
   smem_add_double(at, number, &before);
   return Rf_ScalarReal(before);
 }
@@ -107,15 +107,15 @@ static SEXP add_whole(const struct r_array *array, enum kind kind,
   void *at = place_of(array, position);
   const char *id = array->reference.id;
   if (by == R_NilValue)
-    r_fail_argument("add to", id, "`by` must be one whole number");
-  int64_t step = r_whole("add to", "by", by, 1);
+    r_fail_argument(SMEM_OP_ADD_TO, id, "`by` must be one whole number");
+  int64_t step = r_whole(SMEM_OP_ADD_TO, "by", by, 1);
   for (;;) {
     union number before = look(kind, at), after = before;
     if (is_na(kind, before))
-      r_fail_argument("add to", id, "element %.0f is NA", (double)position + 1);
+      r_fail_argument(SMEM_OP_ADD_TO, id, "element %.0f is NA", (double)position + 1);
     SEXP value = PROTECT(in_r(array, position, before));
     if (!add(kind, &after, step))
-      r_fail_argument("add to", id,
+      r_fail_argument(SMEM_OP_ADD_TO, id,
                       "element %.0f is %.0f, and %.0f more does not fit into "
                       "type %s; nothing was added",
                       (double)position + 1, Rf_asReal(value), (double)step,
@@ -127,7 +127,7 @@ static SEXP add_whole(const struct r_array *array, enum kind kind,
 }
 
 SEXP r_fetch_add(SEXP x, SEXP i, SEXP by) {
-  const struct r_array *array = r_array_writable("add to", x);
+  const struct r_array *array = r_array_writable(SMEM_OP_ADD_TO, x);
   enum kind kind = kind_of("add to", array);
   R_xlen_t position = position_of("add to", array, i);
   if (kind == IS_DOUBLE) return add_real(place_of(array, position), by);
@@ -140,13 +140,13 @@ static void pack(const struct r_array *array, const char *argument, SEXP value,
                  char to[R_ELEMENT_SIZE]) {
   const char *id = array->reference.id;
   if (Rf_xlength(value) != 1)
-    r_fail_argument("write", id, "`%s` must be one value, not %.0f", argument,
+    r_fail_argument(SMEM_OP_WRITE, id, "`%s` must be one value, not %.0f", argument,
                     (double)Rf_xlength(value));
   r_element_pack_one(array->element, id, value, to);
 }
 
 SEXP r_compare_and_set(SEXP x, SEXP i, SEXP old, SEXP value) {
-  const char *op = "write";
+  smem_op op = SMEM_OP_WRITE;
   char from[R_ELEMENT_SIZE], to[R_ELEMENT_SIZE];
   const struct r_array *array = r_array_writable(op, x);
   kind_of(op, array);

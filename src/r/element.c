@@ -155,7 +155,7 @@ size_t r_element_width(const struct r_element *element) {
   return width_of(element->type.type);
 }
 
-static void fail_type(const char *op, const char *name) {
+static void fail_type(smem_op op, const char *name) {
   char names[160] = "", shown[41];
   size_t used = 0;
   for (int i = 0; i < R_ELEMENTS; i++)
@@ -167,7 +167,7 @@ static void fail_type(const char *op, const char *name) {
                   name[0] ? "\"" : "");
 }
 
-int r_element_named(const char *op, SEXP x) {
+int r_element_named(smem_op op, SEXP x) {
   const char *name = "";
   if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING &&
       Rf_getCharCE(STRING_ELT(x, 0)) !=
@@ -195,15 +195,15 @@ static void check_type(const struct r_element *element, const char *id,
                        SEXP value) {
   const char *what = Rf_type2char(TYPEOF(value));
   if (Rf_isFactor(value))
-    r_fail_argument("write", id,
+    r_fail_argument(SMEM_OP_WRITE, id,
                     "`value` is a factor; convert it with "
                     "as.integer() or as.character()");
   if (Rf_inherits(value, "integer64"))
-    r_fail_argument("write", id,
+    r_fail_argument(SMEM_OP_WRITE, id,
                     "`value` is of class integer64; convert it with "
                     "as.numeric()");
   if (!takes(element, TYPEOF(value)))
-    r_fail_argument("write", id,
+    r_fail_argument(SMEM_OP_WRITE, id,
                     "`value` is of type %s, which an array of type "
                     "%s does not take",
                     what, element->type.name);
@@ -254,7 +254,7 @@ static void fail_value(const struct r_element *element, const char *id,
   else
     snprintf(text, sizeof text, "%.15g", value);
   if (n > 1) snprintf(place, sizeof place, "element %.0f of ", (double)i + 1);
-  r_fail_argument("write", id,
+  r_fail_argument(SMEM_OP_WRITE, id,
                   "%s`value` is %s, which does not fit into type "
                   "%s; nothing was written",
                   place, text, element->type.name);
@@ -325,7 +325,7 @@ R_xlen_t r_element_load(const struct r_element *element, void *to,
 }
 
 void r_element_fail(const char *id, R_xlen_t place) {
-  r_fail_argument("read", id,
+  r_fail_argument(SMEM_OP_READ, id,
                   "element %.0f is a whole number that a double cannot "
                   "hold exactly (beyond 2^53); read it as two of type uint32",
                   (double)place + 1);

@@ -44,15 +44,14 @@ void r_check(smem_code code, const smem_error *error);
 void r_check_element(smem_code code, smem_error *error, R_xlen_t i, R_xlen_t n);
 
 /* Throw an error that the glue itself has found. `id` may be "". */
-void r_fail(smem_code code, const char *op, const char *id, const char *format,
-            ...)
+void r_fail(smem_code code, smem_op op, const char *id, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((noreturn, format(printf, 4, 5)))
 #endif
     ;
 
 /* The same for SMEM_ARGUMENT. */
-void r_fail_argument(const char *op, const char *id, const char *format, ...)
+void r_fail_argument(smem_op op, const char *id, const char *format, ...)
 #if defined(__GNUC__)
     __attribute__((noreturn, format(printf, 3, 4)))
 #endif
@@ -63,28 +62,27 @@ void r_fail_argument(const char *op, const char *id, const char *format, ...)
 /* The ids as a character vector in UTF-8, each of them valid. Numbers are
  * written out, factors give their labels. The caller protects. `empty`: may an
  * element be ""? */
-SEXP r_ids(const char *op, const char *argument, SEXP x, bool empty);
+SEXP r_ids(smem_op op, const char *argument, SEXP x, bool empty);
 
 /* x[i] as a size in bytes, 1 to 2^53. */
-uint64_t r_size(const char *op, SEXP x, R_xlen_t i);
-void r_sizes_check(const char *op, SEXP x);
+uint64_t r_size(smem_op op, SEXP x, R_xlen_t i);
+void r_sizes_check(smem_op op, SEXP x);
 
-bool r_flag(const char *op, const char *argument, SEXP x);
-smem_lifetime r_lifetime(const char *op, SEXP x);
-smem_lifetime r_object_lifetime(const char *op, SEXP x);
+bool r_flag(smem_op op, const char *argument, SEXP x);
+smem_lifetime r_lifetime(smem_op op, SEXP x);
+smem_lifetime r_object_lifetime(smem_op op, SEXP x);
 
 /* One number, also as an id; NULL: `otherwise`. */
-double r_limit(const char *op, const char *argument, SEXP x, double otherwise);
+double r_limit(smem_op op, const char *argument, SEXP x, double otherwise);
 
 /* One id, as r_ids() makes it. */
-SEXP r_id(const char *op, SEXP x);
+SEXP r_id(smem_op op, SEXP x);
 
 /* One whole number, not beyond 2^53 in either direction. NULL: `otherwise`. */
-int64_t r_whole(const char *op, const char *argument, SEXP x,
-                int64_t otherwise);
+int64_t r_whole(smem_op op, const char *argument, SEXP x, int64_t otherwise);
 
 /* The same, not negative; NULL: 0. */
-int64_t r_count(const char *op, const char *argument, SEXP x);
+int64_t r_count(smem_op op, const char *argument, SEXP x);
 
 /* ---- pointer.c ----------------------------------------------------------- */
 
@@ -116,7 +114,7 @@ enum { R_TYPES = 5 };
 extern const struct r_type r_types[R_TYPES];
 
 /* By the name in `x`; by the type of a vector, -1 if it is none of them. */
-int r_type_named(const char *op, const char *argument, SEXP x);
+int r_type_named(smem_op op, const char *argument, SEXP x);
 int r_type_of(SEXP x);
 
 /* A whole number: integer while it fits, else double. */
@@ -130,8 +128,8 @@ const void *r_vector_bytes_read(SEXP x);
 /* How many elements of the type, at `offset` (bytes, may be negative): `count`,
  * or if the argument `asked` is NULL as many as there are in the `requested`
  * bytes. Throws SMEM_BOUNDS if the segment does not have so many. */
-int64_t r_fit(const char *op, const char *id, const struct r_type *type,
-              SEXP asked, int64_t count, int64_t offset, uint64_t capacity,
+int64_t r_fit(smem_op op, const char *id, const struct r_type *type, SEXP asked,
+              int64_t count, int64_t offset, uint64_t capacity,
               uint64_t requested);
 
 /* Has the segment the elements that the reference names? It may come from
@@ -201,7 +199,7 @@ const char *r_reference_read(SEXP bytes, smem_reference *reference);
 
 bool r_is_array(SEXP x);
 /* The lock of its segment, open as long as its mapping. Jumps. */
-smem_latch *r_array_latch(const char *op, SEXP x);
+smem_latch *r_array_latch(smem_op op, SEXP x);
 
 /* array.c */
 SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset);
@@ -243,7 +241,7 @@ const smem_reference *r_reference_inside(SEXP x);
 /* ---- lock.c: locks of segments ------------------------------------------- */
 
 /* Seconds, from 0 to Inf, as nanoseconds for the core. */
-uint64_t r_timeout(const char *op, SEXP x);
+uint64_t r_timeout(smem_op op, SEXP x);
 
 SEXP r_lock(SEXP id, SEXP timeout, SEXP shared);
 SEXP r_unlock(SEXP id);
@@ -290,8 +288,8 @@ SEXP r_unserialize_parts(SEXP list);
 const char *r_current_call(void);
 
 /* Once per process, before its first segment: remove what crashes have left,
- * for a few milliseconds. */
-void r_reclaim_once(void);
+ * for a few milliseconds. `op` is what the process is about to do. */
+void r_reclaim_once(smem_op op);
 
 SEXP r_load(SEXP environment);
 SEXP r_unload(void);

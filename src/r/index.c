@@ -20,7 +20,8 @@ bool r_is_everything(SEXP index) { return index == r_everything(); }
 
 /* What the checks of one index need to know. */
 struct asking {
-  const char *op, *id;
+  smem_op op;
+  const char *id;
   bool strict;
 };
 
@@ -243,7 +244,7 @@ static void fill_by_row(const struct asking *asking,
 
 /* ---- what an index asks for ---------------------------------------------- */
 
-struct r_part r_part_of_vector(const char *op, const struct r_array *array,
+struct r_part r_part_of_vector(smem_op op, const struct r_array *array,
                                SEXP index, bool strict) {
   struct asking asking = {op, array->reference.id, strict};
   struct r_part part = r_part_of_extents(array, 0);
@@ -263,7 +264,7 @@ static void check_rank(const struct asking *asking, const struct r_array *array,
                     (double)XLENGTH(indices), (double)array->rank);
 }
 
-struct r_part r_part_of_array(const char *op, const struct r_array *array,
+struct r_part r_part_of_array(smem_op op, const struct r_array *array,
                               SEXP indices) {
   struct asking asking = {op, array->reference.id, true};
   check_rank(&asking, array, indices);
@@ -292,7 +293,7 @@ static void fill_one(const struct asking *asking, SEXP index,
   r_axis_set(axis, at, 1);
 }
 
-struct r_part r_part_of_element(const char *op, const struct r_array *array,
+struct r_part r_part_of_element(smem_op op, const struct r_array *array,
                                 SEXP index, bool single) {
   struct asking asking = {op, array->reference.id, true};
   if (!single) check_rank(&asking, array, index);

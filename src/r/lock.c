@@ -10,7 +10,7 @@
 
 static const char lock_op[] = "lock", unlock_op[] = "unlock";
 
-uint64_t r_timeout(const char *op, SEXP x) {
+uint64_t r_timeout(smem_op op, SEXP x) {
   bool number = (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP) &&
                 XLENGTH(x) == 1 && !Rf_isObject(x);
   double seconds = number ? Rf_asReal(x) : NA_REAL;
@@ -30,7 +30,7 @@ struct target {
   bool opened;
 };
 
-static void open_reference(struct target *target, const char *op,
+static void open_reference(struct target *target, smem_op op,
                            const smem_reference *reference) {
   smem_error error;
   smem_code code = smem_latch_open_reference(reference, &target->latch, &error);
@@ -39,7 +39,7 @@ static void open_reference(struct target *target, const char *op,
   target->opened = true;
 }
 
-static void open_id(struct target *target, const char *op, SEXP x) {
+static void open_id(struct target *target, smem_op op, SEXP x) {
   smem_error error;
   const char *id = CHAR(PROTECT(r_id(op, x)));
   smem_code code = smem_latch_mapped(id, &target->latch, &error);
@@ -61,7 +61,7 @@ static const smem_reference *reference_behind(SEXP x) {
   return plain && !ALTREP(x) ? NULL : r_reference_inside(x);
 }
 
-static struct target open_target(const char *op, SEXP x) {
+static struct target open_target(smem_op op, SEXP x) {
   struct target target = {NULL, false};
   const smem_reference *reference;
   if (r_is_array(x)) {

@@ -31,7 +31,7 @@ struct plan {
 };
 
 static void fail_no_memory(void) {
-  r_fail(SMEM_NO_MEMORY, "share", "", "there is no memory for the plan");
+  r_fail(SMEM_NO_MEMORY, SMEM_OP_SHARE, "", "there is no memory for the plan");
 }
 
 struct plan *r_plan_new(smem_lifetime lifetime) {

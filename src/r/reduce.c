@@ -203,7 +203,7 @@ static SEXP has_na(const struct r_array *array, struct summary *s) {
 }
 
 SEXP r_array_reduce(SEXP x, SEXP what, SEXP na_rm) {
-  const struct r_array *array = r_array_open("read", x);
+  const struct r_array *array = r_array_open(SMEM_OP_READ, x);
   struct summary s = {
       .na_rm = Rf_asLogical(na_rm) == TRUE, .product = 1, .all = true};
   SEXPTYPE type = array->element->type.type;

@@ -330,7 +330,7 @@ static struct report new_report(void) {
 }
 
 /* The columns of a report, or the error of the call that made it. */
-static SEXP finish(struct report *report, const char *op, smem_code code,
+static SEXP finish(struct report *report, smem_op op, smem_code code,
                    const smem_error *error) {
   bool failed = report->rows.out_of_memory || report->mappings.out_of_memory;
   if (code != SMEM_OK || failed) dispose(report);
@@ -362,11 +362,11 @@ static SEXP list(struct report *report, bool mappings, bool copies) {
   report->has_copies = copies;
   smem_code code = smem_list(list_row, report, &error);
   if (code == SMEM_OK && mappings) code = find_mappings(report, NULL, &error);
-  return finish(report, "list", code, &error);
+  return finish(report, SMEM_OP_LIST, code, &error);
 }
 
 SEXP r_list(SEXP end, SEXP start, SEXP mapped_by) {
-  const char *op = "list";
+  smem_op op = SMEM_OP_LIST;
   struct report report = new_report();
   r_pointer_collect();
   report.start = r_limit(op, "start", start, R_NegInf);
@@ -381,7 +381,7 @@ SEXP r_savings(void) {
 }
 
 SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
-  const char *op = "reclaim";
+  smem_op op = SMEM_OP_RECLAIM;
   smem_error error;
   struct report report = new_report();
   r_pointer_collect();
@@ -393,7 +393,7 @@ SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
 }
 
 SEXP r_inspect(SEXP id, SEXP n) {
-  const char *op = "inspect";
+  smem_op op = SMEM_OP_INSPECT;
   smem_error error;
   char path[300];
   r_pointer_collect();

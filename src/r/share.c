@@ -75,7 +75,7 @@ static bool can_be_shared(SEXP x) {
 }
 
 SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
-  const char *op = "share";
+  smem_op op = SMEM_OP_SHARE;
   r_pointer_collect();
   smem_object_sweep();
   struct sharing sharing = {.x = x, .trace = r_current_call()};
@@ -94,7 +94,7 @@ SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
   if (!sharing.name && (!can_be_shared(x) || r_is_shared_already(x))) return x;
   PROTECT(name);
   sharing.kept = PROTECT(Rf_cons(R_NilValue, R_NilValue));
-  r_reclaim_once();
+  r_reclaim_once(op);
   SEXP result = R_ExecWithCleanup(share, &sharing, end_sharing, &sharing);
   UNPROTECT(2);
   return result;
@@ -103,7 +103,7 @@ SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
 /* ---- open ---------------------------------------------------------------- */
 
 SEXP r_open_shared(SEXP name) {
-  const char *op = "open";
+  smem_op op = SMEM_OP_OPEN;
   smem_error error;
   smem_handle *handle;
   smem_reference reference;
@@ -142,7 +142,7 @@ SEXP r_shared_id(SEXP x, SEXP full) {
   SEXP keeper = leaf == r_leaf_behind(x) ? R_NilValue : r_leaf_keeper(leaf);
   const struct object *object =
       keeper == R_NilValue ? r_leaf(leaf)->object : r_object_of(keeper);
-  bool with_space = r_flag("find", "full", full);
+  bool with_space = r_flag(SMEM_OP_FIND, "full", full);
   SEXP id = PROTECT(r_id_of(&object->reference, object->handle, with_space));
   SEXP result = Rf_ScalarString(id);
   UNPROTECT(1);

@@ -96,7 +96,7 @@ SEXP r_object_sign(struct object *object) {
 /* ---- opening ------------------------------------------------------------- */
 
 void r_object_wrong(const struct object *object, const char *wrong) {
-  r_fail(SMEM_CORRUPT, "open", object->reference.id,
+  r_fail(SMEM_CORRUPT, SMEM_OP_OPEN, object->reference.id,
          "the object cannot be read: %s", wrong);
 }
 
@@ -158,7 +158,7 @@ static smem_code open_object(struct object *object, enum smem_arrival arrival,
 
 /* Say what has become of it, and how to avoid that. */
 static void explain(smem_error *error) {
-  error->op = "open";
+  error->op = SMEM_OP_OPEN;
   if (error->code == SMEM_NOT_FOUND)
     smem_copy_text(
         error->detail, sizeof error->detail,
@@ -383,7 +383,7 @@ SEXP r_leaf_of_state(SEXP class, SEXP state) {
   smem_reference reference;
   double *numbers;
   const char *wrong = read_state(state, &reference, &numbers);
-  if (wrong) r_fail_argument("open", "", "%s", wrong);
+  if (wrong) r_fail_argument(SMEM_OP_OPEN, "", "%s", wrong);
   SEXP pointer = PROTECT(r_object_pointer(&reference));
   r_object_receive(R_ExternalPtrAddr(pointer));
   SEXP x = PROTECT(

@@ -53,7 +53,7 @@ SEXP r_status(void) {
   if (code == SMEM_OK) code = smem_shares(add_share, &shares, &error);
   if (code != SMEM_OK || shares.out_of_memory) dispose_shares(&shares);
   r_check(code, &error);
-  if (shares.out_of_memory) r_table_fail("list");
+  if (shares.out_of_memory) r_table_fail(SMEM_OP_LIST);
   SEXP columns =
       PROTECT(R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
   smem_limits_get(&limits);

@@ -46,7 +46,7 @@ static SEXP read_one(const struct r_array *array, R_xlen_t at) {
 }
 
 SEXP r_array_get(SEXP x, SEXP index) {
-  const char *op = "read";
+  smem_op op = SMEM_OP_READ;
   const struct r_array *array = r_array_open(op, x);
   R_xlen_t at = r_position(index, array->length);
   if (at >= 0) return read_one(array, at);
@@ -60,8 +60,8 @@ SEXP r_array_get(SEXP x, SEXP index) {
 }
 
 SEXP r_array_get_part(SEXP x, SEXP indices, SEXP drop) {
-  const struct r_array *array = r_array_open("read", x);
-  struct r_part part = r_part_of_array("read", array, indices);
+  const struct r_array *array = r_array_open(SMEM_OP_READ, x);
+  struct r_part part = r_part_of_array(SMEM_OP_READ, array, indices);
   SEXP values = PROTECT(r_array_read(array, part));
   set_dim_of_part(values, &part, drops(drop));
   UNPROTECT(1);
@@ -69,9 +69,10 @@ SEXP r_array_get_part(SEXP x, SEXP indices, SEXP drop) {
 }
 
 SEXP r_array_get_element(SEXP x, SEXP index, SEXP single) {
-  const struct r_array *array = r_array_open("read", x);
+  const struct r_array *array = r_array_open(SMEM_OP_READ, x);
   bool one = Rf_asLogical(single);
   R_xlen_t at = one ? r_position(index, array->length) : -1;
   if (at >= 0) return read_one(array, at);
-  return r_array_read(array, r_part_of_element("read", array, index, one));
+  return r_array_read(array,
+                      r_part_of_element(SMEM_OP_READ, array, index, one));
 }

@@ -42,7 +42,7 @@ static SEXP new_pointer(smem_sync_kind kind) {
   return x;
 }
 
-static void read_reference(const char *op, SEXP x, smem_reference *reference) {
+static void read_reference(smem_op op, SEXP x, smem_reference *reference) {
   smem_sync_kind kind = kind_of(x);
   if (kind == 0)
     r_fail_argument(op, "",
@@ -54,7 +54,7 @@ static void read_reference(const char *op, SEXP x, smem_reference *reference) {
 }
 
 /* What has come from elsewhere is opened at its first use. */
-static smem_sync *open_now(const char *op, SEXP x) {
+static smem_sync *open_now(smem_op op, SEXP x) {
   smem_error error;
   smem_reference reference;
   smem_sync *sync;
@@ -70,12 +70,12 @@ static smem_sync *open_now(const char *op, SEXP x) {
 }
 
 /* Whatever kind it is. */
-static smem_sync *any_of(const char *op, SEXP x) {
+static smem_sync *any_of(smem_op op, SEXP x) {
   smem_sync *sync = kind_of(x) ? R_ExternalPtrAddr(x) : NULL;
   return sync ? sync : open_now(op, x);
 }
 
-static smem_sync *one_of(const char *op, SEXP x, smem_sync_kind kind) {
+static smem_sync *one_of(smem_op op, SEXP x, smem_sync_kind kind) {
   if (kind_of(x) != kind)
     r_fail_argument(op, "", "this is not a %s", kinds[kind].class);
   return any_of(op, x);
@@ -92,9 +92,9 @@ static void set_reference(SEXP x, const smem_sync *sync, smem_sync_kind kind) {
 
 static uint32_t count_of(SEXP n) {
   if (n == R_NilValue) return 0;
-  int64_t count = r_whole("open", "n", n, 0);
+  int64_t count = r_whole(SMEM_OP_OPEN, "n", n, 0);
   if (count < 1 || count > SMEM_SYNC_MOST)
-    r_fail_argument("open", "", "`n` is %.0f; it must be from 1 to 2^20",
+    r_fail_argument(SMEM_OP_OPEN, "", "`n` is %.0f; it must be from 1 to 2^20",
                     (double)count);
   return (uint32_t)count;
 }
@@ -104,7 +104,7 @@ SEXP r_sync_open(SEXP what, SEXP id, SEXP n) {
   smem_sync *sync;
   smem_sync_kind kind = (smem_sync_kind)Rf_asInteger(what);
   r_pointer_collect();
-  id = PROTECT(r_id("open", id));
+  id = PROTECT(r_id(SMEM_OP_OPEN, id));
   uint32_t count = count_of(n);
   SEXP x = PROTECT(new_pointer(kind));
   r_reclaim_once();
@@ -118,7 +118,7 @@ SEXP r_sync_open(SEXP what, SEXP id, SEXP n) {
 
 SEXP r_sync_id(SEXP x, SEXP full) {
   smem_reference reference;
-  bool with_space = r_flag("find", "full", full);
+  bool with_space = r_flag(SMEM_OP_FIND, "full", full);
   read_reference("find", x, &reference);
   SEXP id = PROTECT(r_id_of(&reference, NULL, with_space));
   SEXP result = Rf_ScalarString(id);
@@ -172,7 +172,7 @@ SEXP r_event_wait(SEXP x, SEXP timeout) {
 
 SEXP r_event_set(SEXP x, SEXP set) {
   smem_sync *event = one_of("write", x, SMEM_EVENT);
-  if (r_flag("write", "set", set))
+  if (r_flag(SMEM_OP_WRITE, "set", set))
     smem_event_set(event);
   else
     smem_event_reset(event);

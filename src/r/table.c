@@ -17,7 +17,7 @@ void *r_table_add(struct r_table *table) {
   return (char *)table->data + table->used++ * table->size;
 }
 
-void r_table_fail(const char *op) {
+void r_table_fail(smem_op op) {
   smem_error error = {.code = SMEM_NO_MEMORY,
                       .op = op,
                       .detail = "there is no memory for the table"};

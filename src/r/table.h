@@ -18,7 +18,7 @@ struct r_table {
 void *r_table_add(struct r_table *table);
 
 /* The error for a table without memory. Jumps. */
-void r_table_fail(const char *op);
+void r_table_fail(smem_op op);
 
 /* A text of the core's, NA if it is empty; not protected. A number of the
  * core's, NA for UINT64_MAX. */

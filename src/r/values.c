@@ -116,7 +116,7 @@ void r_give_dim(SEXP x, const R_xlen_t *extents, R_xlen_t rank) {
   UNPROTECT(1);
 }
 
-SEXP r_array_values(const char *op, SEXP x) {
+SEXP r_array_values(smem_op op, SEXP x) {
   const struct r_array *array = r_array_open(op, x);
   SEXP all = PROTECT(r_array_read(array, r_part_whole(array)));
   if (array->rank > 0) r_give_dim(all, array->extents, array->rank);

@@ -16,7 +16,7 @@ int r_type_of(SEXP x) {
   return -1;
 }
 
-int r_type_named(const char *op, const char *argument, SEXP x) {
+int r_type_named(smem_op op, const char *argument, SEXP x) {
   const char *name = "";
   if (TYPEOF(x) == STRSXP && XLENGTH(x) == 1 && STRING_ELT(x, 0) != NA_STRING &&
       Rf_getCharCE(STRING_ELT(x, 0)) !=
@@ -68,8 +68,8 @@ const void *r_vector_bytes_read(SEXP x) {
   }
 }
 
-int64_t r_fit(const char *op, const char *id, const struct r_type *type,
-              SEXP asked, int64_t count, int64_t offset, uint64_t capacity,
+int64_t r_fit(smem_op op, const char *id, const struct r_type *type, SEXP asked,
+              int64_t count, int64_t offset, uint64_t capacity,
               uint64_t requested) {
   uint64_t end = asked == R_NilValue ? requested : capacity;
   bool inside = offset >= 0 && (uint64_t)offset <= end;

@@ -95,7 +95,7 @@ static SEXP new_view(SEXP pointer) {
 static smem_code fail(const struct view *view, smem_code code,
                       smem_error *error, const char *format, ...) {
   va_list arguments;
-  *error = (smem_error){.code = code, .op = "view"};
+  *error = (smem_error){.code = code, .op = SMEM_OP_VIEW};
   smem_copy_text(error->id, sizeof error->id, view->reference.id);
   va_start(arguments, format);
   vsnprintf(error->detail, sizeof error->detail, format, arguments);
@@ -121,7 +121,7 @@ static smem_code check_handle(const struct view *view, smem_error *error) {
 static smem_code open_handle(struct view *view, smem_error *error) {
   smem_code code =
       smem_open_reference(&view->reference, SMEM_PRIVATE, &view->handle, error);
-  error->op = "view";
+  error->op = SMEM_OP_VIEW;
   if (code == SMEM_OK) code = check_handle(view, error);
   if (code == SMEM_OK) return code;
   smem_close(view->handle);
@@ -330,7 +330,7 @@ static SEXP view_from_reference(const smem_reference *reference) {
 static SEXP view_from_state(SEXP class, SEXP state) {
   smem_reference reference;
   const char *wrong = wrong_state(class, state, &reference);
-  if (wrong) r_fail_argument("view", "", "%s", wrong);
+  if (wrong) r_fail_argument(SMEM_OP_VIEW, "", "%s", wrong);
   return view_from_reference(&reference);
 }
 
@@ -363,7 +363,7 @@ static SEXP make_view(void *data) {
   r_check(check_handle(view, &error), &error); /* is it sealed? */
   view->reference.offset = (uint64_t)opening->offset;
   view->reference.length =
-      (uint64_t)r_fit("view", view->reference.id, type_of(view),
+      (uint64_t)r_fit(SMEM_OP_VIEW, view->reference.id, type_of(view),
                       opening->length, opening->count, opening->offset,
                       view->handle->capacity, view->handle->requested);
   r_check(prepare(view, &error), &error);
@@ -381,12 +381,12 @@ static void check_request(SEXP id, const struct r_type *type, int64_t offset,
                           bool live) {
   if (offset % (int64_t)type->size != 0)
     r_fail_argument(
-        "view", CHAR(id),
+        SMEM_OP_VIEW, CHAR(id),
         "`offset` is %.0f; for a view of type %s "
         "it must be a multiple of %d (readSharedMemory() takes any)",
         (double)offset, type->name, (int)type->size);
   if (live && type->type == LGLSXP)
-    r_fail_argument("view", CHAR(id),
+    r_fail_argument(SMEM_OP_VIEW, CHAR(id),
                     "a live view cannot be of type logical, "
                     "because a value other than FALSE, TRUE and NA would crash "
                     "R. Use sharedArray() with the type \"logical\", or "
@@ -394,7 +394,7 @@ static void check_request(SEXP id, const struct r_type *type, int64_t offset,
 }
 
 SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP live) {
-  const char *op = "view";
+  smem_op op = SMEM_OP_VIEW;
   smem_error error;
   r_pointer_collect();
   id = PROTECT(r_id(op, id));
@@ -433,7 +433,7 @@ bool r_is_view(SEXP x) { return view_behind(x) != NULL; }
 
 SEXP r_view_id(SEXP x, SEXP full) {
   r_pointer_collect();
-  bool with_space = r_flag("find", "full", full);
+  bool with_space = r_flag(SMEM_OP_FIND, "full", full);
   SEXP view = view_behind(x), id = NA_STRING;
   if (view)
     id = r_id_of(&view_of(view)->reference, view_of(view)->handle, with_space);

@@ -52,10 +52,10 @@ TEST(a_write_changes_nothing_else) {
 static void check_outside(uint64_t offset, uint64_t length) {
   unsigned char mine[16] = "unchanged";
   CHECK_CODE(SMEM_BOUNDS, read_bytes("a", offset, mine, length));
-  CHECK(strcmp(error.op, "read") == 0 && strcmp(error.id, "a") == 0);
+  CHECK(error.op == SMEM_OP_READ && strcmp(error.id, "a") == 0);
   CHECK(strcmp((char *)mine, "unchanged") == 0);
   CHECK_CODE(SMEM_BOUNDS, write_bytes("a", offset, mine, length));
-  CHECK(strcmp(error.op, "write") == 0);
+  CHECK(error.op == SMEM_OP_WRITE);
 }
 
 TEST(bytes_outside) {

@@ -22,7 +22,7 @@ TEST(every_code_of_the_system_is_an_error_of_ours) {
                {OS_INTERRUPTED, SMEM_INTERRUPTED},
                {OS_UNSUPPORTED, SMEM_UNSUPPORTED},
                {OS_FAILED, SMEM_SYSTEM}};
-  struct call call = {"find", "a", 0, &error, false};
+  struct call call = {SMEM_OP_FIND, "a", 0, &error, false};
   for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
     os_status status = {codes[i].code, 0};
     CHECK_EQUAL(codes[i].expected, smem__fail_os(&call, status, "it is so"));
@@ -53,7 +53,7 @@ TEST(every_number_of_the_system_has_a_code) {
 
 TEST(unknown_codes_and_states) {
   char text[200];
-  smem_error unknown = {.code = SMEM_CODES, .op = "find", .detail = "so"};
+  smem_error unknown = {.code = SMEM_CODES, .op = SMEM_OP_FIND, .detail = "so"};
   CHECK(strcmp(smem_error_kind(SMEM_BUSY), "busy") == 0);
   CHECK(strcmp(smem_error_kind(SMEM_CODES), "system") == 0);
   CHECK(strcmp(smem_error_kind((smem_code)-1), "system") == 0);

@@ -244,8 +244,8 @@ static fault kind_of_fault;
 
 static void fail_here(const char *what, int count) {
   test_fail(__FILE__, __LINE__, "%s, call %d (%s): %s%s%s", under_test->name,
-            count, fault_place(), what, error.op ? ": " : "",
-            error.op ? message() : "");
+            count, fault_place(), what, error.code ? ": " : "",
+            error.code ? message() : "");
 }
 
 ROLE(victim_of_failure) {

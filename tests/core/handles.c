@@ -33,7 +33,7 @@ TEST(what_a_handle_tells) {
   smem_close(NULL);
   CHECK_OK(free_id(id));
   CHECK_CODE(SMEM_NOT_FOUND, try_open(id, SMEM_READ_ONLY));
-  CHECK(strcmp(error.op, "map") == 0 && strcmp(error.id, id) == 0);
+  CHECK(error.op == SMEM_OP_MAP && strcmp(error.id, id) == 0);
 }
 
 static void touch_all(smem_handle *handle, int value) {

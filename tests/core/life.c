@@ -243,7 +243,7 @@ TEST(create_or_open) {
   CHECK_CODE(SMEM_TOO_SMALL, allocate("a", size + 1));
   CHECK(strstr(message(), "5121 bytes were asked") || size != 5120);
   CHECK_CODE(SMEM_EXISTS, allocate_exclusive("a", 10));
-  CHECK(strcmp(error.id, "a") == 0 && strcmp(error.op, "allocate") == 0);
+  CHECK(strcmp(error.id, "a") == 0 && error.op == SMEM_OP_ALLOCATE);
   CHECK_EQUAL(0, error.element);
   CHECK_EQUAL(1, count_listed());
   CHECK_OK(free_id("a"));

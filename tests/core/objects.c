@@ -66,7 +66,7 @@ void leave_orphans(void) {
 ROLE(creator_at_work) {
   struct name name;
   struct opening opening;
-  struct call call = {"allocate", argument, 0, &error, false};
+  struct call call = {SMEM_OP_ALLOCATE, argument, 0, &error, false};
   CHECK_OK(smem__name_of_segment(&call, &name));
   CHECK(smem__opening_create(&opening, name.text, smem__os_page_size()).code ==
         OS_OK);

@@ -333,7 +333,7 @@ static void check_not_allocated(smem_request *requests, size_t count,
     CHECK_CODE(SMEM_ARGUMENT, smem_allocate(requests, count, SMEM_UNTIL_FREED,
                                             exclusive, &error));
     CHECK_EQUAL(element, error.element);
-    CHECK(smem_id_is_raw(error.id) && strcmp(error.op, "allocate") == 0);
+    CHECK(smem_id_is_raw(error.id) && error.op == SMEM_OP_ALLOCATE);
     CHECK_EQUAL(0, count_listed());
     CHECK(!path_exists(control_path()));
   }

@@ -358,7 +358,7 @@ static void take_away(const char *place) {
 }
 /* As others do: who removes a name holds the object, or does not do it now. */
 static void replace(const char *place) {
-  struct call call = {"free", "a", 0, &error, false};
+  struct call call = {SMEM_OP_FREE, "a", 0, &error, false};
   struct name name;
   os_object held;
   os_info info;

@@ -272,7 +272,7 @@ TEST(a_reference_to_what_was_freed) {
   CHECK_OK(try_open_reference(&reference));
   CHECK_OK(free_id("a"));
   CHECK_CODE(SMEM_NOT_FOUND, try_open_reference(&reference));
-  CHECK(strcmp(error.op, "map") == 0 && strcmp(error.id, "a") == 0);
+  CHECK(error.op == SMEM_OP_MAP && strcmp(error.id, "a") == 0);
   smem_refer(handle, &reference); /* still open here, and not to be found */
   CHECK_CODE(SMEM_NOT_FOUND, try_open_reference(&reference));
   CHECK_OK(allocate_exclusive("a", 5000));

@@ -123,7 +123,7 @@ static void lock_once(void) {
 
 static void prepare(const char *argument) {
   uint64_t who;
-  struct call call = {"lock", "a", 0, &error, false};
+  struct call call = {SMEM_OP_LOCK, "a", 0, &error, false};
   worker = (unsigned)(argument[0] - '0');
   state = smem__os_entropy() | 1;
   CHECK_OK(smem__sync_join(&call, &who));

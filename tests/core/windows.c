@@ -258,7 +258,7 @@ TEST(one_creator_in_each_life) {
 
 ROLE(half_maker) {
   struct name name = {""};
-  struct call call = {"allocate", "a", 0, &error, false};
+  struct call call = {SMEM_OP_ALLOCATE, "a", 0, &error, false};
   struct opening opening;
   CHECK_OK(smem__name_of_segment(&call, &name));
   CHECK(smem__opening_create(&opening, name.text, smem__os_page_size()).code ==

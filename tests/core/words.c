@@ -111,7 +111,7 @@ smem_code free_id(const char *id) {
 }
 
 smem_code can_free_id(const char *id) {
-  struct call call = {"free", id, 0, &error, false};
+  struct call call = {SMEM_OP_FREE, id, 0, &error, false};
   bool exists;
   return smem__free_look(&call, &exists);
 }

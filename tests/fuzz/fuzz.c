@@ -94,7 +94,7 @@ void plant(const char *middle, const char *end, size_t size, size_t offset,
 void check_error(smem_code code) {
   char text[2048];
   if (code == SMEM_OK) return;
-  CHECK(code == error.code && code < SMEM_CODES && error.op[0]);
+  CHECK(code == error.code && code < SMEM_CODES && error.op < SMEM_OPS);
   CHECK(smem_error_message(&error, text, sizeof text) < (int)sizeof text);
   CHECK(smem_is_utf8(text));
 }

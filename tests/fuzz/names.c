@@ -46,7 +46,7 @@ static void look(const char *id) {
 static void try_id(char *id, size_t size) {
   const char *why = "";
   struct name name;
-  struct call call = {"find", id, 0, &error, false};
+  struct call call = {SMEM_OP_FIND, id, 0, &error, false};
   bool valid = smem_id_is_valid(id, size, &why);
   CHECK(valid == !why);
   if (!valid) return;

@@ -50,12 +50,12 @@ static smem_code transfer(const struct call *call, uint64_t offset, char *to,
 
 smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
                     smem_error *error) {
-  struct call call = {"read", id, 0, error, false};
+  struct call call = {SMEM_OP_READ, id, 0, error, false};
   return transfer(&call, offset, to, NULL, length);
 }
 
 smem_code smem_write(const char *id, uint64_t offset, const void *from,
                      uint64_t length, smem_error *error) {
-  struct call call = {"write", id, 0, error, false};
+  struct call call = {SMEM_OP_WRITE, id, 0, error, false};
   return transfer(&call, offset, NULL, from, length);
 }

@@ -62,7 +62,7 @@ static smem_code free_all(struct call *call, const char *const *ids,
 
 smem_code smem_free(const char *const *ids, size_t count, smem_gone *gone,
                     smem_error *error) {
-  struct call call = {"free", "", 0, error, false};
+  struct call call = {SMEM_OP_FREE, "", 0, error, false};
   if (count == 0) return SMEM_OK;
   if (count == 1) {
     call.id = ids[0];

@@ -93,7 +93,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
 
 smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
                     smem_error *error) {
-  struct call call = {"map", id, 0, error, false};
+  struct call call = {SMEM_OP_MAP, id, 0, error, false};
   struct segment segment;
   struct space space = {""};
   const char *same;
@@ -121,7 +121,7 @@ static smem_code check_place(const struct call *call, const uint64_t place[2]) {
 smem_code smem_open_reference(const smem_reference *reference,
                               smem_access access, smem_handle **handle,
                               smem_error *error) {
-  struct call call = {"map", reference->id, 0, error, false};
+  struct call call = {SMEM_OP_MAP, reference->id, 0, error, false};
   struct segment segment;
   /* No two segments of ours have the same generation: who has found the one
    * that is meant is where it is. */
@@ -157,7 +157,7 @@ static os_code compare(const struct opened *opened, bool *same) {
 
 bool smem_id_means(const smem_reference *reference, const smem_handle *handle) {
   smem_error ignored;
-  struct call call = {"find", reference->id, 0, &ignored, false};
+  struct call call = {SMEM_OP_FIND, reference->id, 0, &ignored, false};
   smem_handle *opened;
   bool same;
   if (!smem_id_is_raw(reference->id) && !is_ours(&call, reference->space))

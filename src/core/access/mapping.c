@@ -268,7 +268,7 @@ static smem_code map_one(const struct call *call, smem_access access,
 
 smem_code smem_map(const char *const *ids, size_t count, smem_access access,
                    smem_mapping **mappings, smem_error *error) {
-  struct call call = {"map", "", 0, error, false};
+  struct call call = {SMEM_OP_MAP, "", 0, error, false};
   smem_code code = SMEM_OK;
   size_t done = 0;
   while (done < count && code == SMEM_OK) {
@@ -398,7 +398,7 @@ static bool attach_latch(const char *id, smem_latch *latch) {
 
 smem_code smem_latch_mapped(const char *id, smem_latch **latch,
                             smem_error *error) {
-  struct call call = {"lock", id, 0, error, false};
+  struct call call = {SMEM_OP_LOCK, id, 0, error, false};
   bool mapped = true;
   smem_code code = SMEM_OK;
   *latch = NULL;

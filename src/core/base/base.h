@@ -10,7 +10,7 @@
 /* Which call on which segment is under way: what an error record starts with.
  */
 struct call {
-  const char *op;
+  smem_op op;
   const char *id;   /* "" if none */
   uint64_t element; /* of a vectorised call, from 1, or 0 */
   smem_error *error;

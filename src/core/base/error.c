@@ -21,6 +21,15 @@ const char *smem_error_kind(smem_code code) {
   return errors[is_known(code) ? code : SMEM_SYSTEM].kind;
 }
 
+const char *smem_op_name(smem_op op) {
+  static const char *const names[SMEM_OPS] = {
+#define X(name, verb) [SMEM_OP_##name] = verb,
+      SMEM_OPERATIONS(X)
+#undef X
+  };
+  return names[(unsigned)op < (unsigned)SMEM_OPS ? op : SMEM_OP_USE];
+}
+
 int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
   char system[160] = "", element[40] = "";
   const char *advice = is_known(error->code) ? errors[error->code].advice : "";
@@ -32,9 +41,9 @@ int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
              (unsigned long long)error->element);
   int needed = snprintf(
       buffer, length, "cannot %s shared memory%s%s%s%s: %s%s%s%s.%s%s",
-      error->op, error->id[0] ? " '" : "", error->id, error->id[0] ? "'" : "",
-      element, error->detail, system[0] ? " (" : "", system,
-      system[0] ? ")" : "", advice[0] ? " " : "", advice);
+      smem_op_name(error->op), error->id[0] ? " '" : "", error->id,
+      error->id[0] ? "'" : "", element, error->detail, system[0] ? " (" : "",
+      system, system[0] ? ")" : "", advice[0] ? " " : "", advice);
   if (length > 0) smem__text_defuse(buffer);
   return needed;
 }

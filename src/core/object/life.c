@@ -141,7 +141,7 @@ static enum whose adopt(const struct open_tail *opening,
                         const smem_reference *reference, bool as_part) {
   const struct footer *footer = &opening->segment.footer;
   smem_error ignored;
-  struct call call = {"free", reference->id, 0, &ignored, true};
+  struct call call = {SMEM_OP_FREE, reference->id, 0, &ignored, true};
   uint64_t nobody = 0;
   struct own *own;
   if (footer->lifetime != SMEM_OF_OBJECT ||
@@ -199,7 +199,7 @@ static bool is_own(uint64_t generation) {
 
 bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part) {
   smem_error ignored;
-  struct call call = {"share", part->id, 0, &ignored, true};
+  struct call call = {SMEM_OP_SHARE, part->id, 0, &ignored, true};
   struct segment segment;
   os_status status;
   if (smem_id_is_raw(part->id)) return false;
@@ -222,7 +222,7 @@ bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part) {
 /* Removed, unless somebody may still come for it. True: it is gone. */
 static bool end_object(const smem_reference *reference, bool wait) {
   smem_error ignored;
-  struct call call = {"free", reference->id, 0, &ignored, true};
+  struct call call = {SMEM_OP_FREE, reference->id, 0, &ignored, true};
   if (wait && smem__tail_is_awaited(reference)) return false;
   smem__segment_remove_generation(&call, reference->generation);
   return true;

@@ -28,7 +28,7 @@ uint64_t smem_place(uint64_t at, uint64_t bytes) {
 }
 
 static struct call writing(const char *id, smem_error *error) {
-  return (struct call){"share", id, 0, error, false};
+  return (struct call){SMEM_OP_SHARE, id, 0, error, false};
 }
 
 /* ---- begin, end -------------------------------------------------------------
@@ -363,7 +363,7 @@ static smem_code publish(struct call *call, smem_writer *writer,
 static void refer(const smem_writer *writer, smem_reference *reference) {
   struct space space = {""};
   smem_error ignored;
-  struct call quiet = {"share", writer->id, 0, &ignored, true};
+  struct call quiet = {SMEM_OP_SHARE, writer->id, 0, &ignored, true};
   smem__namespace_get(&quiet, &space);
   memset(reference, 0, sizeof *reference);
   reference->generation = writer->generation;

@@ -326,7 +326,7 @@ void smem__allocate_relief(bool (*make_room)(uint64_t size)) {
 
 void smem_undo_allocate(smem_request *requests, size_t count) {
   smem_error ignored;
-  struct call call = {"allocate", "", 0, &ignored, true};
+  struct call call = {SMEM_OP_ALLOCATE, "", 0, &ignored, true};
   for (size_t i = 0; i < count; i++) {
     char number[SMEM_NUMBER_SIZE];
     if (requests[i].made == 0) continue;
@@ -339,7 +339,7 @@ void smem_undo_allocate(smem_request *requests, size_t count) {
 smem_code smem_allocate(smem_request *requests, size_t count,
                         smem_lifetime lifetime, bool exclusive,
                         smem_error *error) {
-  struct call call = {"allocate", "", 0, error, false};
+  struct call call = {SMEM_OP_ALLOCATE, "", 0, error, false};
   struct batch batch = {.requests = requests,
                         .count = count,
                         .lifetime = lifetime,

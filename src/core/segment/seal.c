@@ -55,7 +55,7 @@ static smem_code seal_all(struct call *call, const char *const *ids,
 }
 
 smem_code smem_seal(const char *const *ids, size_t count, smem_error *error) {
-  struct call call = {"seal", "", 0, error, false};
+  struct call call = {SMEM_OP_SEAL, "", 0, error, false};
   struct sealing single = {.was_sealed = false};
   if (count == 0) return SMEM_OK;
   struct sealing *sealings =

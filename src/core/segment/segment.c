@@ -138,7 +138,7 @@ smem_code smem__segment_map(const struct call *call,
 }
 
 smem_code smem_exists(const char *id, bool *exists, smem_error *error) {
-  struct call call = {"find", id, 0, error, false};
+  struct call call = {SMEM_OP_FIND, id, 0, error, false};
   struct segment segment;
   smem_code code = smem__segment_open(&call, false, &segment);
   *exists = code == SMEM_OK;
@@ -148,7 +148,7 @@ smem_code smem_exists(const char *id, bool *exists, smem_error *error) {
 
 smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,
                       smem_error *error) {
-  struct call call = {"measure", id, 0, error, false};
+  struct call call = {SMEM_OP_MEASURE, id, 0, error, false};
   struct segment segment;
   smem_code code = smem__segment_open(&call, false, &segment);
   if (code != SMEM_OK) return code;

@@ -564,7 +564,7 @@ _Atomic uint64_t *smem__control_reclaim_position(struct control *control) {
 }
 
 smem_code smem_last_index(uint64_t *index, smem_error *error) {
-  struct call call = {"count", "", 0, error, false};
+  struct call call = {SMEM_OP_COUNT, "", 0, error, false};
   struct control *control;
   smem_code code = smem__control_peek(&call, &control);
   if (code != SMEM_OK) return code;

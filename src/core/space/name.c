@@ -174,7 +174,7 @@ bool smem__name_split(const char *name, struct space *space, const char **id) {
 }
 
 smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error) {
-  struct call call = {"list", "", 0, error, false};
+  struct call call = {SMEM_OP_LIST, "", 0, error, false};
   struct space own;
   smem_code code = smem__namespace_get(&call, &own);
   if (code == SMEM_OK) smem_copy_text(space, SMEM_NAMESPACE_SIZE, own.text);

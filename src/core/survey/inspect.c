@@ -17,7 +17,7 @@ smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
                        size_t path_length,
                        void (*visit)(const smem_entry *entry, void *context),
                        void *context, smem_error *error) {
-  struct call call = {"inspect", id, 0, error, false};
+  struct call call = {SMEM_OP_INSPECT, id, 0, error, false};
   struct segment segment;
   struct name name;
   smem_entry entry;

@@ -8,7 +8,7 @@
 
 smem_code smem__list_open(const char *name, const char *id,
                           struct segment *segment, smem_error *error) {
-  struct call call = {"list", id, 0, error, false};
+  struct call call = {SMEM_OP_LIST, id, 0, error, false};
   os_status status;
   const char *why;
   /* Nobody can have made it through the core, nor can it be reached: its name
@@ -129,7 +129,7 @@ static bool visit_entry(const char *name, const char *id, void *context) {
 
 smem_code smem_list(bool (*visit_one)(const smem_entry *entry, void *context),
                     void *context, smem_error *error) {
-  struct call call = {"list", "", 0, error, false};
+  struct call call = {SMEM_OP_LIST, "", 0, error, false};
   struct listing listing = {NULL, visit_one, context};
   struct space space;
   smem_code code = smem__namespace_get(&call, &space);

@@ -5,7 +5,7 @@ smem_code smem_mapped_by(const char *id, bool copies,
                          bool (*visit)(uint64_t pid, const uint64_t identity[2],
                                        uint64_t copied, void *context),
                          void *context, smem_error *error) {
-  struct call call = {"list", id ? id : "", 0, error, false};
+  struct call call = {SMEM_OP_LIST, id ? id : "", 0, error, false};
   struct name prefix;
   smem_code code = id ? smem__name_of_segment(&call, &prefix)
                       : smem__name_prefix(&call, &prefix);

@@ -97,7 +97,7 @@ smem_code smem_reclaim(bool dry_run, bool persistent,
                        void (*visit)(const smem_entry *entry, smem_fate fate,
                                      void *context),
                        void *context, smem_error *error) {
-  struct call call = {"reclaim", "", 0, error, false};
+  struct call call = {SMEM_OP_RECLAIM, "", 0, error, false};
   struct reclaim reclaim = {.dry_run = dry_run,
                             .persistent = persistent,
                             .visit = visit,
@@ -111,7 +111,7 @@ smem_code smem_reclaim(bool dry_run, bool persistent,
 
 void smem_reclaim_some(uint64_t nanoseconds) {
   smem_error ignored;
-  struct call call = {"reclaim", "", 0, &ignored, true};
+  struct call call = {SMEM_OP_RECLAIM, "", 0, &ignored, true};
   struct reclaim reclaim = {.budget = nanoseconds};
   uint64_t seen = 0;
   if (smem__control_peek(&call, &reclaim.control) != SMEM_OK ||

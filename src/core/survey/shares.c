@@ -96,7 +96,7 @@ static void dispose(struct tally *tally) {
 
 smem_code smem_shares(void (*visit)(const smem_share *share, void *context),
                       void *context, smem_error *error) {
-  struct call call = {"list", "", 0, error, false};
+  struct call call = {SMEM_OP_LIST, "", 0, error, false};
   struct tally tally = {.call = &call};
   smem_code code = smem__walk_all(&call, count, &tally);
   if (code == SMEM_OK && tally.out_of_memory)

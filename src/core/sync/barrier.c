@@ -97,7 +97,7 @@ static smem_code meet(struct waiting *waiting, const smem_sync *barrier,
 
 smem_code smem_barrier_wait(smem_sync *barrier, uint64_t timeout,
                             smem_error *error) {
-  struct call call = {"wait at", barrier->reference.id, 0, error, false};
+  struct call call = {SMEM_OP_WAIT_AT, barrier->reference.id, 0, error, false};
   struct barrier_words *words = words_of(barrier);
   struct waiting waiting;
   smem_code code = enrol(&call, barrier);

@@ -14,7 +14,7 @@ bool smem_event_is_set(const smem_sync *event) {
 
 smem_code smem_event_wait(smem_sync *event, uint64_t timeout,
                           smem_error *error) {
-  struct call call = {"wait for", event->reference.id, 0, error, false};
+  struct call call = {SMEM_OP_WAIT_FOR, event->reference.id, 0, error, false};
   _Atomic uint64_t *state = state_of(event);
   struct waiting waiting;
   uint64_t seen = sync_load(state), before = seen / ONCE;

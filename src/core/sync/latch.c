@@ -86,7 +86,7 @@ static smem_code refuse_raw(const struct call *call) {
 
 smem_code smem_latch_open(const char *id, smem_latch **latch,
                           smem_error *error) {
-  struct call call = {"lock", id, 0, error, false};
+  struct call call = {SMEM_OP_LOCK, id, 0, error, false};
   struct segment segment;
   struct space space = {""};
   const char *same;
@@ -99,7 +99,7 @@ smem_code smem_latch_open(const char *id, smem_latch **latch,
 
 smem_code smem_latch_open_reference(const smem_reference *reference,
                                     smem_latch **latch, smem_error *error) {
-  struct call call = {"lock", reference->id, 0, error, false};
+  struct call call = {SMEM_OP_LOCK, reference->id, 0, error, false};
   struct segment segment;
   smem_code code = refuse_raw(&call);
   if (code != SMEM_OK) return code;

@@ -44,7 +44,7 @@ static struct hold *find_hold(const smem_latch *latch) {
 
 smem_latch *smem_latch_held(const char *id) {
   smem_error ignored;
-  struct call call = {"unlock", id, 0, &ignored, false};
+  struct call call = {SMEM_OP_UNLOCK, id, 0, &ignored, false};
   struct space own;
   struct hold *all = all_holds();
   if (holds.count == 0) return NULL; /* and so no namespace need be chosen */
@@ -370,7 +370,7 @@ static void leave_last(void) {
 
 smem_code smem_lock(smem_latch *latch, smem_mode mode, uint64_t timeout,
                     smem_told *told, smem_error *error) {
-  struct call call = {"lock", latch->id, 0, error, false};
+  struct call call = {SMEM_OP_LOCK, latch->id, 0, error, false};
   smem_told ignored;
   uint64_t who;
   if (!told) told = &ignored;
@@ -389,7 +389,7 @@ smem_code smem_lock(smem_latch *latch, smem_mode mode, uint64_t timeout,
 }
 
 smem_code smem_unlock(smem_latch *latch, smem_error *error) {
-  struct call call = {"unlock", latch->id, 0, error, false};
+  struct call call = {SMEM_OP_UNLOCK, latch->id, 0, error, false};
   struct hold *hold = find_hold(latch);
   if (!hold)
     return smem__fail(&call, SMEM_NOT_HELD, 0, "this thread has not locked it");

@@ -114,7 +114,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
 
 smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
                          smem_sync **sync, smem_error *error) {
-  struct call call = {"open", id, 0, error, false};
+  struct call call = {SMEM_OP_OPEN, id, 0, error, false};
   struct segment segment;
   struct space space = {""};
   smem_request request = {.made = 0};
@@ -140,7 +140,7 @@ smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
 smem_code smem_sync_open_reference(smem_sync_kind kind,
                                    const smem_reference *reference,
                                    smem_sync **sync, smem_error *error) {
-  struct call call = {"open", reference->id, 0, error, false};
+  struct call call = {SMEM_OP_OPEN, reference->id, 0, error, false};
   struct segment segment;
   uint64_t who;
   smem_code code = check_request(&call, 0);

@@ -81,7 +81,8 @@ static bool give_back(const smem_sync *semaphore, uint64_t who) {
 
 smem_code smem_acquire(smem_sync *semaphore, uint64_t timeout, smem_told *told,
                        smem_error *error) {
-  struct call call = {"acquire", semaphore->reference.id, 0, error, false};
+  struct call call = {SMEM_OP_ACQUIRE, semaphore->reference.id, 0, error,
+                      false};
   bool died = false;
   uint64_t who;
   smem_code code;
@@ -96,7 +97,8 @@ smem_code smem_acquire(smem_sync *semaphore, uint64_t timeout, smem_told *told,
 }
 
 smem_code smem_release(smem_sync *semaphore, smem_error *error) {
-  struct call call = {"release", semaphore->reference.id, 0, error, false};
+  struct call call = {SMEM_OP_RELEASE, semaphore->reference.id, 0, error,
+                      false};
   if (give_back(semaphore, smem__sync_own)) return SMEM_OK;
   return smem__fail(&call, SMEM_NOT_HELD, 0, "this process has no permit");
 }
