@@ -187,6 +187,9 @@ test_that("a process stopped or killed in creating the control object", {
     })
     if (how == "stopped") {
       expect_identical(answer, list("sharedmemory_error_busy", FALSE, 0L))
+      # What is told is what was asked for.
+      op <- run_in(second, function() tryCatch(share(1:10), error = function(e) e$op))
+      expect_identical(op, "share")
       go_on(first)
       expect_identical(run_in(second, function() allocateSharedMemory(10)), "1")
     } else {
