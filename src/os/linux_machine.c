@@ -25,7 +25,7 @@ os_status smem__os_place(uint64_t place[2]) {
 
 /* systemd's logind removes a user's shared memory when the last session ends,
  * unless that is switched off or it is a system user. */
-static bool removed_at_logout(void) {
+bool smem__os_cleans_at_logout(void) {
   struct stat status;
   enum { FIRST_REGULAR_USER = 1000 };
   if (geteuid() < FIRST_REGULAR_USER ||
@@ -38,17 +38,17 @@ static bool removed_at_logout(void) {
   return !setting || strncmp(setting + 11, "no", 2) != 0;
 }
 
-void smem__os_limits_get(os_limits *limits) {
+void smem__os_capacity(uint64_t *capacity, uint64_t *used) {
   struct statvfs fs;
-  limits->capacity = limits->used = UINT64_MAX;
-  if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0) {
-    limits->capacity = (uint64_t)fs.f_blocks * fs.f_frsize;
-    limits->used = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
-  }
-  limits->free = smem__os_free_space(limits->free_by, sizeof limits->free_by);
-  limits->max_mappings = smem__linux_read_number("/proc/sys/vm/max_map_count");
-  limits->mappings = smem__linux_own_mappings();
-  limits->cleaned_at_logout = removed_at_logout();
+  *capacity = *used = UINT64_MAX;
+  if (statvfs(DIRECTORY, &fs) != 0 || fs.f_blocks == 0) return;
+  *capacity = (uint64_t)fs.f_blocks * fs.f_frsize;
+  *used = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
+}
+
+void smem__os_mapping_counts(uint64_t *most, uint64_t *own) {
+  *most = smem__linux_read_number("/proc/sys/vm/max_map_count");
+  *own = smem__linux_own_mappings();
 }
 
 #endif

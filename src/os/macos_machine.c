@@ -35,11 +35,9 @@ os_status smem__os_place(uint64_t place[2]) {
   return OS_SUCCESS;
 }
 
-/* Shared memory is swapped like any other; nothing of the list is limited. */
-void smem__os_limits_get(os_limits *limits) {
-  *limits = (os_limits){UINT64_MAX, UINT64_MAX, smem__os_free_space(NULL, 0),
-                        "",         UINT64_MAX, UINT64_MAX,
-                        false};
+/* Shared memory is swapped like any other, and there is no file system. */
+void smem__os_capacity(uint64_t *capacity, uint64_t *used) {
+  *capacity = *used = UINT64_MAX;
 }
 
 #endif

@@ -184,4 +184,11 @@ os_status smem__os_mapping_written(const void *address, uint64_t size,
   return unsupported;
 }
 
+/* Neither limits mappings, nor removes objects. */
+void smem__os_mapping_counts(uint64_t *most, uint64_t *own) {
+  *most = *own = UINT64_MAX;
+}
+
+bool smem__os_cleans_at_logout(void) { return false; }
+
 #endif

@@ -230,17 +230,15 @@ os_status smem__os_mappings(const char *prefix, bool copies,
                                           uint64_t copied, void *context),
                             void *context);
 
-/* What will bite; UINT64_MAX where there is no such limit or it is not told. */
-typedef struct os_limits {
-  uint64_t capacity;      /* bytes of the shared memory file system */
-  uint64_t used;          /* bytes of it, by whomever */
-  uint64_t free;          /* smem__os_free_space() */
-  char free_by[160];      /* ... and by what */
-  uint64_t max_mappings;  /* per process */
-  uint64_t mappings;      /* of this process */
-  bool cleaned_at_logout; /* the system removes this user's objects then */
-} os_limits;
-void smem__os_limits_get(os_limits *limits);
+/* Bytes of the shared memory file system, and how many of them somebody uses.
+ * UINT64_MAX where the system does not tell. */
+void smem__os_capacity(uint64_t *capacity, uint64_t *used);
+
+/* How many mappings a process may have, and how many this one has; likewise. */
+void smem__os_mapping_counts(uint64_t *most, uint64_t *own);
+
+/* Does the system remove this user's objects when the last session ends? */
+bool smem__os_cleans_at_logout(void);
 
 /* ---- control object: a small file that can be locked --------------------- */
 
@@ -300,6 +298,7 @@ typedef struct os_process {
 } os_process;
 
 void smem__os_process_self(os_process *self);
+uint64_t smem__os_pid(void); /* that alone, which costs next to nothing */
 
 typedef enum os_life { OS_LIFE_UNKNOWN, OS_ALIVE, OS_DEAD } os_life;
 

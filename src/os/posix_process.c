@@ -7,6 +7,8 @@
 #include <pwd.h>
 #include <stdio.h>
 
+uint64_t smem__os_pid(void) { return (uint64_t)getpid(); }
+
 uint64_t smem__os_user(void) { return (uint64_t)geteuid(); }
 
 void smem__os_user_name(uint64_t user, char *buffer, size_t length) {

@@ -27,14 +27,12 @@ os_status smem__os_place(uint64_t place[2]) {
 }
 
 /* Sections are charged to the page file, as all memory is. */
-void smem__os_limits_get(os_limits *limits) {
+void smem__os_capacity(uint64_t *capacity, uint64_t *used) {
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
-  *limits = (os_limits){UINT64_MAX, UINT64_MAX, smem__os_free_space(NULL, 0),
-                        "",         UINT64_MAX, UINT64_MAX,
-                        false};
+  *capacity = *used = UINT64_MAX;
   if (!GlobalMemoryStatusEx(&memory)) return;
-  limits->capacity = memory.ullTotalPageFile;
-  limits->used = memory.ullTotalPageFile - memory.ullAvailPageFile;
+  *capacity = memory.ullTotalPageFile;
+  *used = memory.ullTotalPageFile - memory.ullAvailPageFile;
 }
 
 /* 100 ns units since 1601 */

@@ -21,6 +21,8 @@ void smem__os_process_self(os_process *self) {
   if (!start_of(GetCurrentProcess(), &self->start)) self->start = 0;
 }
 
+uint64_t smem__os_pid(void) { return GetCurrentProcessId(); }
+
 os_life smem__os_process_life(const os_process *process) {
   uint64_t start;
   os_life life = OS_LIFE_UNKNOWN;

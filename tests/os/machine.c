@@ -91,12 +91,20 @@ CONTRACT(smem__os_has_room, is_of_as_much_as_is_free) {
   if (room < UINT64_MAX / 2) CHECK(!smem__os_has_room(2 * room));
 }
 
-CONTRACT(smem__os_limits_get, fills_all_of_it) {
-  os_limits limits;
-  memset(&limits, 0, sizeof limits);
-  smem__os_limits_get(&limits);
-  CHECK(limits.capacity > 0 && limits.free > 0 && limits.max_mappings > 0);
-  CHECK(limits.used <= limits.capacity);
-  CHECK(limits.mappings == UINT64_MAX || limits.max_mappings == UINT64_MAX ||
-        limits.mappings < limits.max_mappings);
+CONTRACT(smem__os_capacity, is_as_large_as_what_is_used) {
+  uint64_t capacity = 0, used = UINT64_MAX - 1;
+  smem__os_capacity(&capacity, &used);
+  CHECK(capacity > 0 && used <= capacity);
+  CHECK((capacity == UINT64_MAX) == (used == UINT64_MAX));
+}
+
+CONTRACT(smem__os_mapping_counts, has_room_for_more) {
+  uint64_t most = 0, own = UINT64_MAX - 1;
+  smem__os_mapping_counts(&most, &own);
+  CHECK(most == UINT64_MAX || own == UINT64_MAX || own < most);
+  CHECK(most > 0);
+}
+
+CONTRACT(smem__os_cleans_at_logout, spares_the_users_of_the_system) {
+  CHECK(smem__os_user() >= 1000 || !smem__os_cleans_at_logout());
 }

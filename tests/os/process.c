@@ -7,7 +7,7 @@
 #include <windows.h>
 #endif
 
-/* ---- smem__os_process_self, smem__os_process_life ------------------------ */
+/* ---- smem__os_process_self, _pid, _life --------------------------------- */
 
 ROLE(tells_who_it_is) {
   os_process self;
@@ -37,6 +37,12 @@ CONTRACT(smem__os_process_self, tells_processes_apart) {
   CHECK(other.pid_space == self.pid_space);
   raise_flag(1);
   FINISH(id);
+}
+
+CONTRACT(smem__os_pid, is_the_same_number) {
+  os_process self;
+  smem__os_process_self(&self);
+  CHECK_EQUAL(self.pid, smem__os_pid());
 }
 
 /* Where the system tells no start, nothing is known of any process. */

@@ -9,7 +9,7 @@ static bool (*interrupt_asked)(void);
 static os_mutex mutex; /* guards what follows */
 static struct process self;
 static uint64_t random_state;
-static bool owes_free;
+static uint64_t owes_free; /* the pid of who owes it, or 0 */
 static struct environment told;
 static _Atomic uint64_t patience = UINT64_C(5000000000); /* nanoseconds */
 
@@ -79,17 +79,15 @@ void smem__process_told(struct environment *environment) {
 
 void smem__process_owes_free(void) {
   smem__os_mutex_lock(&mutex);
-  owes_free = true;
+  owes_free = smem__os_pid();
   smem__os_mutex_unlock(&mutex);
 }
 
 bool smem__process_settle(void) {
-  os_process now;
-  smem__os_process_self(&now);
   smem__os_mutex_lock(&mutex);
   /* A child that was cloned past our fork handlers is not who allocated. */
-  bool owes = owes_free && now.pid == self.os.pid;
-  owes_free = false;
+  bool owes = owes_free == smem__os_pid();
+  owes_free = 0;
   smem__os_mutex_unlock(&mutex);
   return owes;
 }
@@ -101,6 +99,5 @@ void smem__process_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 void smem__process_in_child(void) {
   smem__os_mutex_unlock(&mutex);
   memset(&self, 0, sizeof self);
-  random_state = 0;
-  owes_free = false;
+  random_state = owes_free = 0;
 }

@@ -79,7 +79,7 @@ void smem__object_own(struct own *own, const smem_reference *reference,
   own->reference = *reference;
   own->size = size;
   smem__os_mutex_lock(&mutex);
-  owner = smem__process_self()->os.pid;
+  owner = smem__os_pid();
   for (size_t i = 0; i < own->parts; i++) {
     struct own *part = *find(own->part[i]);
     if (part)
@@ -369,19 +369,18 @@ static void leave(const smem_reference *reference) {
 /* What others may still come for is handed over to whoever opens it first, and
  * its parts with it. */
 void smem__object_stop(void) {
-  os_process now;
+  /* Not of a child that was cloned past our handlers. */
+  uint64_t pid = smem__os_pid();
   smem_reference reference;
-  smem__os_process_self(
-      &now); /* not of a child that was cloned past our handlers */
-  if (owner == now.pid) look_after_bereft();
-  while (next_to_end(now.pid, &reference)) {
+  if (owner == pid) look_after_bereft();
+  while (next_to_end(pid, &reference)) {
     if (end_object(&reference, true))
       drop(&reference);
     else
       leave(&reference);
   }
   smem__os_mutex_lock(&mutex);
-  if (owner == now.pid) forget_all();
+  if (owner == pid) forget_all();
   smem__os_mutex_unlock(&mutex);
 }
 

@@ -403,7 +403,7 @@ smem_code smem__control_join(const struct call *call, struct control **result) {
   struct control *first = joined;
   if (!first) {
     joined = control;
-    joined_by = smem__process_self()->os.pid;
+    joined_by = smem__os_pid();
   }
   /* A thread that joined at the same time has won: one presence per process. */
   (first ? first : control)->references++;
@@ -500,16 +500,14 @@ static void sweep(const struct call *call) {
 bool smem__control_leave(const struct call *call, uint64_t before) {
   struct control *control = smem__control_reference();
   struct name name;
-  os_process self;
   if (!control) {
     sweep(call);
     return true;
   }
-  smem__os_process_self(&self);
   /* A child that was cloned past our fork handlers is not the one that joined.
    */
-  bool is_ours =
-      self.pid == joined_by && smem__name_of_control(call, &name) == SMEM_OK;
+  bool is_ours = smem__os_pid() == joined_by &&
+                 smem__name_of_control(call, &name) == SMEM_OK;
   bool left = withdraw(control, before);
   if (is_ours && left) {
     smem__os_unlock(control->file, LOCK_PRESENCE + control->presence, 1);

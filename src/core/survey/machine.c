@@ -20,16 +20,10 @@ void smem_command(uint64_t pid, char *buffer, size_t length) {
 }
 
 void smem_limits_get(smem_limits *limits) {
-  os_limits told;
-  smem__os_limits_get(&told);
-  *limits = (smem_limits){told.capacity,
-                          told.used,
-                          told.free,
-                          "",
-                          told.max_mappings,
-                          told.mappings,
-                          told.cleaned_at_logout};
-  smem_copy_text(limits->free_by, sizeof limits->free_by, told.free_by);
+  smem__os_capacity(&limits->capacity, &limits->used);
+  limits->free = smem__os_free_space(limits->free_by, sizeof limits->free_by);
+  smem__os_mapping_counts(&limits->max_mappings, &limits->mappings);
+  limits->cleaned_at_logout = smem__os_cleans_at_logout();
 }
 
 void smem_user_name(uint64_t user, char *buffer, size_t length) {

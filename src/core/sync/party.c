@@ -24,7 +24,7 @@ static struct control *adopt(struct control *control) {
   smem__os_mutex_lock(&mutex);
   struct control *before = ours;
   uint64_t was = smem__sync_own;
-  pid = (uint32_t)smem__process_self()->os.pid;
+  pid = (uint32_t)smem__os_pid();
   ours = control;
   smem__sync_own = tag_of(control->generation) | control->presence << 4;
   smem__os_mutex_unlock(&mutex);
