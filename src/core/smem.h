@@ -281,6 +281,21 @@ smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
 smem_code smem_write(const char *id, uint64_t offset, const void *from,
                      uint64_t length, smem_error *error);
 
+/* Which bytes of a segment are to be read, and into what. */
+typedef struct smem_range {
+  uint64_t offset, length;
+  void *to; /* NULL: none, and the call is SMEM_INTERRUPTED */
+} smem_range;
+
+/* The same, where it depends on the segment what is read: `choose` is told how
+ * many bytes it has, and how many were asked for at its allocation. It must
+ * return. */
+smem_code smem_read_some(const char *id,
+                         smem_range (*choose)(uint64_t capacity,
+                                              uint64_t requested,
+                                              void *context),
+                         void *context, smem_error *error);
+
 /* ---- writing together ------------------------------------------------------
  *
  * What processes wait for each other with. Who holds something is known by its

@@ -3,25 +3,49 @@
 
 #include <string.h>
 
+struct reading {
+  const struct r_type *type;
+  SEXP id, n, x;
+  PROTECT_INDEX place; /* of x */
+  int64_t offset, count;
+  uint64_t capacity, requested;
+};
+
+static SEXP make_vector(void *data) {
+  struct reading *reading = data;
+  reading->count = r_fit(SMEM_OP_READ, CHAR(reading->id), reading->type,
+                         reading->n, reading->count, reading->offset,
+                         reading->capacity, reading->requested);
+  reading->x = Rf_allocVector(reading->type->type, (R_xlen_t)reading->count);
+  REPROTECT(reading->x, reading->place);
+  return reading->x;
+}
+
+static smem_range choose(uint64_t capacity, uint64_t requested, void *context) {
+  struct reading *reading = context;
+  reading->capacity = capacity;
+  reading->requested = requested;
+  if (r_postpone_jump(make_vector, reading)) return (smem_range){0};
+  return (smem_range){(uint64_t)reading->offset,
+                      (uint64_t)reading->count * reading->type->size,
+                      r_vector_bytes(reading->x)};
+}
+
 SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
   smem_op op = SMEM_OP_READ;
   smem_error error;
-  uint64_t requested = 0, capacity = 0;
+  struct reading reading = {.n = n};
   r_pointer_collect();
-  id = PROTECT(r_id(op, id));
-  const struct r_type *type = &r_types[r_type_named(op, "what", what)];
-  int64_t at = r_whole(op, "offset", offset, 0), count = r_count(op, "n", n);
-  smem_code code = smem_extent(CHAR(id), &capacity, &requested, &error);
-  error.op = op;
-  r_check(code, &error);
-  count = r_fit(op, CHAR(id), type, n, count, at, capacity, requested);
-  SEXP x = PROTECT(Rf_allocVector(type->type, (R_xlen_t)count));
-  code = smem_read(CHAR(id), (uint64_t)at, r_vector_bytes(x),
-                   (uint64_t)count * type->size, &error);
-  r_check(code, &error);
-  if (type->type == LGLSXP) r_make_proper(LOGICAL(x), (uint64_t)count);
+  reading.id = PROTECT(r_id(op, id));
+  reading.type = &r_types[r_type_named(op, "what", what)];
+  reading.offset = r_whole(op, "offset", offset, 0);
+  reading.count = r_count(op, "n", n);
+  PROTECT_WITH_INDEX(reading.x = R_NilValue, &reading.place);
+  r_check(smem_read_some(CHAR(reading.id), choose, &reading, &error), &error);
+  if (reading.type->type == LGLSXP)
+    r_make_proper(LOGICAL(reading.x), (uint64_t)reading.count);
   UNPROTECT(2);
-  return x;
+  return reading.x;
 }
 
 /* A live view of the same segment would change under us while it is written. */

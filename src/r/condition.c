@@ -44,10 +44,14 @@ bool r_without_jump(SEXP (*run)(void *), void *data) {
   return true;
 }
 
+bool r_postpone_jump(SEXP (*run)(void *), void *data) {
+  if (!jump_waits) jump_waits = !r_without_jump(run, data);
+  return jump_waits;
+}
+
 bool r_interrupted(void) {
   if (!is_main_thread || !unwinding) return false;
-  if (!jump_waits) jump_waits = !r_without_jump(check_interrupt, NULL);
-  return jump_waits;
+  return r_postpone_jump(check_interrupt, NULL);
 }
 
 bool r_is_main_thread(void) { return is_main_thread; }

@@ -36,6 +36,11 @@ void r_interrupt_forget(void);
  * interrupt. On R's main thread. */
 bool r_without_jump(SEXP (*run)(void *), void *data);
 
+/* Call it in the midst of a call of the core: a jump out of it waits for
+ * r_check(), as that of an interrupt does. True: one waits, and what `run` was
+ * to do is not done. */
+bool r_postpone_jump(SEXP (*run)(void *), void *data);
+
 /* Throw the error of a core call as an R condition, or go on with an interrupt
  * that r_interrupted() met. Returns if there is neither. */
 void r_check(smem_code code, const smem_error *error);

@@ -151,6 +151,40 @@ ROLE(answers) {
   CHECK_OK(write_bytes(argument, 4090, "an answer from the child", 25));
 }
 
+/* The last `context` bytes that were asked for, or none at all. */
+static smem_range choose_last(uint64_t capacity, uint64_t requested,
+                              void *context) {
+  static char to[8];
+  size_t length = *(size_t *)context;
+  CHECK(requested == 5000 && capacity >= requested);
+  if (length == 0) return (smem_range){0, 0, NULL};
+  memset(to, 0, sizeof to);
+  *(char **)context = to;
+  return (smem_range){requested - length, length, to};
+}
+
+TEST(bytes_that_depend_on_the_segment) {
+  union {
+    size_t length;
+    char *to;
+  } chosen = {3};
+  int descriptors = count_descriptors();
+  CHECK_OK(allocate("a", 5000));
+  CHECK_OK(write_bytes("a", 4996, "abcd", 4));
+  CHECK_OK(smem_read_some("a", choose_last, &chosen, &error));
+  CHECK(strcmp(chosen.to, "bcd") == 0);
+  chosen.length = 0;
+  CHECK_CODE(SMEM_INTERRUPTED,
+             smem_read_some("a", choose_last, &chosen, &error));
+  CHECK(error.op == SMEM_OP_READ && strcmp(error.id, "a") == 0);
+  chosen.length = 6000; /* from before its beginning */
+  CHECK_CODE(SMEM_BOUNDS, smem_read_some("a", choose_last, &chosen, &error));
+  CHECK_CODE(SMEM_NOT_FOUND, smem_read_some("b", NULL, NULL, &error));
+  CHECK_OK(free_id("a"));
+  smem_stop();
+  CHECK_EQUAL(descriptors, count_descriptors());
+}
+
 TEST(bytes_seen_by_another_process) {
   char text[32] = "a question from the parent";
   CHECK_OK(allocate("a", 5000));

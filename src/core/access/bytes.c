@@ -21,7 +21,8 @@ static smem_code check_bounds(const struct call *call,
 static smem_code copy(const struct call *call, const struct segment *segment,
                       uint64_t offset, char *to, const char *from,
                       uint64_t length) {
-  for (uint64_t done = 0; done < length;) {
+  smem_code code = check_bounds(call, segment, offset, length);
+  for (uint64_t done = 0; code == SMEM_OK && done < length;) {
     size_t step = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
     os_status status =
         to ? smem__os_object_read(segment->object, offset + done, to + done,
@@ -34,28 +35,48 @@ static smem_code copy(const struct call *call, const struct segment *segment,
     if (done < length && smem__process_interrupted())
       return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
   }
-  return SMEM_OK;
+  return code;
 }
 
-static smem_code transfer(const struct call *call, uint64_t offset, char *to,
-                          const char *from, uint64_t length) {
+smem_code smem_read_some(const char *id,
+                         smem_range (*choose)(uint64_t capacity,
+                                              uint64_t requested,
+                                              void *context),
+                         void *context, smem_error *error) {
+  struct call call = {SMEM_OP_READ, id, 0, error, false};
   struct segment segment;
-  smem_code code = smem__segment_open(call, from != NULL, &segment);
+  smem_code code = smem__segment_open(&call, false, &segment);
   if (code != SMEM_OK) return code;
-  code = check_bounds(call, &segment, offset, length);
-  if (code == SMEM_OK) code = copy(call, &segment, offset, to, from, length);
+  smem_range range = choose(smem__segment_capacity(&segment.footer),
+                            segment.footer.requested, context);
+  code = range.to
+             ? copy(&call, &segment, range.offset, range.to, NULL, range.length)
+             : smem__fail(&call, SMEM_INTERRUPTED, 0, "interrupted");
   smem__os_object_close(segment.object);
   return code;
 }
 
+static smem_range as_given(uint64_t capacity, uint64_t requested,
+                           void *context) {
+  (void)capacity;
+  (void)requested;
+  return *(const smem_range *)context;
+}
+
 smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
                     smem_error *error) {
-  struct call call = {SMEM_OP_READ, id, 0, error, false};
-  return transfer(&call, offset, to, NULL, length);
+  static char nowhere; /* for no bytes */
+  smem_range range = {offset, length, to ? to : &nowhere};
+  return smem_read_some(id, as_given, &range, error);
 }
 
 smem_code smem_write(const char *id, uint64_t offset, const void *from,
                      uint64_t length, smem_error *error) {
   struct call call = {SMEM_OP_WRITE, id, 0, error, false};
-  return transfer(&call, offset, NULL, from, length);
+  struct segment segment;
+  smem_code code = smem__segment_open(&call, true, &segment);
+  if (code != SMEM_OK) return code;
+  code = copy(&call, &segment, offset, NULL, from, length);
+  smem__os_object_close(segment.object);
+  return code;
 }
