@@ -1,81 +1,48 @@
-/* The one list of errors: enum, R class, and what the user can do about it.
+/* What can go wrong, and in doing what: the one list of errors, and that of
+ * operations. Each makes an enum, and the word for it.
  *
- * X(NAME, class, advice). The class is the <kind> of sharedmemory_error_<kind>;
- * numbers are part of the C interface: append, never reorder. */
+ * Numbers are part of the C interface: append, never reorder. */
 #ifndef SHAREDMEMORY_CORE_ERRORS_H
 #define SHAREDMEMORY_CORE_ERRORS_H
 
 #include <stdint.h>
 
+/* X(NAME, kind): the kind is a word for programs. */
 #define SMEM_ERRORS(X)                                                         \
-  X(ARGUMENT, "argument", "")                                                  \
-  X(NOT_FOUND, "not_found",                                                    \
-    "Compare with the list of segments; those of other namespaces "            \
-    "(SHAREDMEMORY_NAMESPACE) are not seen.")                                  \
-  X(EXISTS, "exists",                                                          \
-    "Choose another name, free the segment, or allocate without `exclusive` "  \
-    "to share it.")                                                            \
-  X(TOO_SMALL, "too_small", "Free the segment first, or choose another name.") \
-  X(REPLACED, "replaced",                                                      \
-    "What still maps the former one keeps it; unmap it, and its id leads to "  \
-    "the new one.")                                                            \
-  X(NO_SPACE, "no_space",                                                      \
-    "Free segments that are no longer needed, or enlarge the shared memory "   \
-    "file system: as root `mount -o remount,size=4g /dev/shm`; in a "          \
-    "container "                                                               \
-    "start it with `docker run --shm-size=4g`, and with `--memory` if that "   \
-    "is "                                                                      \
-    "the limit. A limit on the size of files (`ulimit -f`) counts too.")       \
-  X(NO_MEMORY, "no_memory",                                                    \
-    "Free memory, or raise the limit on the address space (`ulimit -v`).")     \
-  X(TOO_MANY_MAPS, "too_many_maps",                                            \
-    "Unmap segments that are no longer used, or raise the limit as root: "     \
-    "`sysctl vm.max_map_count=262144`.")                                       \
-  X(TOO_MANY_FILES, "too_many_files",                                          \
-    "Close files or connections, or raise the limit: `ulimit -n`.")            \
-  X(BUSY, "busy",                                                              \
-    "The process that holds it is stopped or slow. Resume or end it, then "    \
-    "try "                                                                     \
-    "again; SHAREDMEMORY_TIMEOUT sets how many seconds to wait.")              \
-  X(CORRUPT, "corrupt",                                                        \
-    "Nothing was changed. Free the id to remove it, if you know that nobody "  \
-    "needs it.")                                                               \
-  X(PERMISSION, "permission",                                                  \
-    "Segments are private to their user. Set the environment variable "        \
-    "SHAREDMEMORY_NAMESPACE to a name of your own before the first use, or "   \
-    "ask the owner to remove it.")                                             \
-  X(CONTROL, "control",                                                        \
-    "End the processes that use this namespace and remove the object, or set " \
-    "the environment variable SHAREDMEMORY_NAMESPACE to another name before "  \
-    "the first use.")                                                          \
-  X(INTERRUPTED, "interrupted", "")                                            \
-  X(UNSUPPORTED, "unsupported", "")                                            \
-  X(SYSTEM, "system", "")                                                      \
-  X(BOUNDS, "bounds", "")                                                      \
-  X(ELSEWHERE, "elsewhere",                                                    \
-    "A reference is good for processes that see the same shared memory file "  \
-    "system. Send the values themselves: readSharedMemory() gets them.")       \
-  X(SEALED, "sealed",                                                          \
-    "A seal is for good. The bytes can be read and viewed; to change them, "   \
-    "copy them into a new segment.")                                           \
-  X(UNSEALED, "unsealed", "")                                                  \
-  X(TIMEOUT, "timeout", "")                                                    \
-  X(DEADLOCK, "deadlock",                                                      \
-    "It would wait for itself. Unlock first, or pass on that it is locked.")   \
-  X(NOT_HELD, "not_held", "")                                                  \
-  X(BROKEN, "broken",                                                          \
-    "A broken barrier stays so: free it, and make another one.")
+  X(ARGUMENT, "argument")             /* what was given cannot be */           \
+  X(NOT_FOUND, "not_found")           /* there is no such segment */           \
+  X(EXISTS, "exists")                 /* the name is taken */                  \
+  X(TOO_SMALL, "too_small")           /* what has the name is smaller */       \
+  X(REPLACED, "replaced")             /* another segment has its id now */     \
+  X(NO_SPACE, "no_space")             /* no shared memory is left */           \
+  X(NO_MEMORY, "no_memory")           /* no memory, or no address space */     \
+  X(TOO_MANY_MAPS, "too_many_maps")   /* the process may map no more */        \
+  X(TOO_MANY_FILES, "too_many_files") /* it may open no more */                \
+  X(BUSY, "busy")                     /* somebody holds it for too long */     \
+  X(CORRUPT, "corrupt")               /* not a whole segment of ours */        \
+  X(PERMISSION, "permission")         /* it is another user's */               \
+  X(CONTROL, "control")               /* the control object is unusable */     \
+  X(INTERRUPTED, "interrupted")       /* the user has had enough */            \
+  X(UNSUPPORTED, "unsupported")       /* this system cannot do it */           \
+  X(SYSTEM, "system")                 /* anything else */                      \
+  X(BOUNDS, "bounds")                 /* it has not so many bytes */           \
+  X(ELSEWHERE, "elsewhere")           /* it is not in our sight */             \
+  X(SEALED, "sealed")                 /* it cannot be written any more */      \
+  X(UNSEALED, "unsealed")             /* it could be written */                \
+  X(TIMEOUT, "timeout")               /* the time to wait is over */           \
+  X(DEADLOCK, "deadlock")             /* it would wait for itself */           \
+  X(NOT_HELD, "not_held")             /* this process does not hold it */      \
+  X(BROKEN, "broken")                 /* somebody died at the barrier */
 
 typedef enum smem_code {
   SMEM_OK = 0,
-#define X(name, kind, advice) SMEM_##name,
+#define X(name, kind) SMEM_##name,
   SMEM_ERRORS(X)
 #undef X
       SMEM_CODES
 } smem_code;
 
-/* The one list of operations: enum, and the verb for "cannot ... shared
- * memory". */
+/* X(NAME, verb), as in "cannot ... shared memory". */
 #define SMEM_OPERATIONS(X)                                                     \
   X(USE, "use")                                                                \
   X(ALLOCATE, "allocate")                                                      \
@@ -140,6 +107,10 @@ const char *smem_op_name(smem_op op);
 /* Write the whole message: operation, id, what happened, what the system said,
  * what to do. Returns the length that it would have with room enough. */
 int smem_error_message(const smem_error *error, char *buffer, unsigned length);
+
+/* Write the same with what a client says that there is to do. */
+int smem_error_message_with(const smem_error *error, const char *advice,
+                            char *buffer, unsigned length);
 
 #ifdef __cplusplus
 }

@@ -10,7 +10,7 @@
 
 /* ---- what both sides must agree on --------------------------------------- */
 
-#define X(name, kind, advice)                                                  \
+#define X(name, kind)                                                          \
   _Static_assert((int)SHAREDMEMORY_##name == (int)SMEM_##name, "codes "        \
                                                                "differ");
 SMEM_ERRORS(X)
@@ -49,7 +49,7 @@ static int report(smem_code code, const smem_error *error,
   if (code == SMEM_OK || !to) return code;
   char message[2048];
   sharedmemory_error ours = SHAREDMEMORY_ERROR_INIT;
-  smem_error_message(error, message, sizeof message);
+  r_error_message(error, message, sizeof message);
   ours.code = code;
   ours.os_error = error->number;
   smem_copy_text(ours.id, sizeof ours.id, error->id);

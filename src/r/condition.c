@@ -78,7 +78,7 @@ static SEXP utf8_string(const char *text) {
 static void throw_condition(const smem_error *error) {
   char message[2048];
   if (!package) Rf_error("sharedmemory is not loaded");
-  smem_error_message(error, message, sizeof message);
+  r_error_message(error, message, sizeof message);
   SEXP arguments = PROTECT(Rf_allocList(6)), at = arguments;
   SETCAR(at, utf8_string(smem_error_kind(error->code)));
   SETCAR(at = CDR(at), utf8_string(message));

@@ -108,10 +108,7 @@ static smem_code check_handle(const struct view *view, smem_error *error) {
   if (!is_live(view) && !view->handle->sealed)
     return fail(view, SMEM_UNSEALED, error,
                 "it is not sealed, so its elements could change while R uses "
-                "them. Seal it with sealSharedMemory(), or copy it with "
-                "readSharedMemory(), or read and write it in place with "
-                "sharedArray(), or ask for a vector whose elements may change "
-                "with live = TRUE");
+                "them");
   if (r_is_inside(&view->reference, type_of(view), view->handle->capacity))
     return SMEM_OK;
   return fail(view, SMEM_BOUNDS, error,

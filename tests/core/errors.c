@@ -51,6 +51,25 @@ TEST(every_number_of_the_system_has_a_code) {
   }
 }
 
+/* Whoever uses the core from another language says it in that. */
+TEST(advice_names_functions_of_the_core_only) {
+  char text[2048];
+  smem_error some = {.op = SMEM_OP_READ, .detail = "so"};
+  for (int code = 1; code < SMEM_CODES; code++) {
+    some.code = (smem_code)code;
+    CHECK(smem_error_message(&some, text, sizeof text) < (int)sizeof text);
+    for (const char *at = text; (at = strstr(at, "()")) != NULL; at++) {
+      const char *name = at;
+      while (name > text && name[-1] != ' ') name--;
+      CHECK(strncmp(name, "smem_", 5) == 0);
+    }
+  }
+  smem_error_message_with(&some, "Do it.", text, sizeof text);
+  CHECK(strcmp(text, "cannot read shared memory: so. Do it.") == 0);
+  smem_error_message_with(&some, "", text, sizeof text);
+  CHECK(strcmp(text, "cannot read shared memory: so.") == 0);
+}
+
 TEST(unknown_codes_and_states) {
   char text[200];
   smem_error unknown = {.code = SMEM_CODES, .op = SMEM_OP_FIND, .detail = "so"};

@@ -7,6 +7,11 @@
 
 /* ---- error.c ------------------------------------------------------------ */
 
+/* ---- advice.c ------------------------------------------------------------ */
+
+/* What can be done about an error; "" where there is nothing to say. */
+const char *smem__advice(smem_code code);
+
 /* Which call on which segment is under way: what an error record starts with.
  */
 struct call {

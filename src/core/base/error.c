@@ -5,20 +5,13 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-  const char *kind, *advice;
-} errors[SMEM_CODES] = {[SMEM_OK] = {"system", ""},
-#define X(name, kind, advice) [SMEM_##name] = {kind, advice},
-                        SMEM_ERRORS(X)
-#undef X
-};
-
-static bool is_known(smem_code code) {
-  return (unsigned)code < (unsigned)SMEM_CODES;
-}
-
 const char *smem_error_kind(smem_code code) {
-  return errors[is_known(code) ? code : SMEM_SYSTEM].kind;
+  static const char *const kinds[SMEM_CODES] = {[SMEM_OK] = "system",
+#define X(name, kind) [SMEM_##name] = kind,
+                                                SMEM_ERRORS(X)
+#undef X
+  };
+  return kinds[(unsigned)code < (unsigned)SMEM_CODES ? code : SMEM_SYSTEM];
 }
 
 const char *smem_op_name(smem_op op) {
@@ -31,8 +24,13 @@ const char *smem_op_name(smem_op op) {
 }
 
 int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
+  return smem_error_message_with(error, smem__advice(error->code), buffer,
+                                 length);
+}
+
+int smem_error_message_with(const smem_error *error, const char *advice,
+                            char *buffer, unsigned length) {
   char system[160] = "", element[40] = "";
-  const char *advice = is_known(error->code) ? errors[error->code].advice : "";
   if (error->number != 0)
     smem__os_error_text(error->number, system, sizeof system);
   if (!smem_is_utf8(system)) system[0] = '\0'; /* translated, in Latin-1, say */

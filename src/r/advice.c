@@ -1,0 +1,35 @@
+/* What R users can do about an error, where it is other than what clients of
+ * the core can. */
+#include "glue.h"
+
+static const char *const advice[SMEM_CODES] = {
+    [SMEM_NOT_FOUND] =
+        "listSharedObjects() tells what there is; segments of other namespaces "
+        "(SHAREDMEMORY_NAMESPACE) are not seen.",
+
+    [SMEM_EXISTS] =
+        "Choose another name, free the segment, or allocate with exclusive = "
+        "FALSE to share it.",
+
+    [SMEM_ELSEWHERE] =
+        "A reference is good for processes that see the same shared memory "
+        "file system. Send the values themselves: readSharedMemory() gets "
+        "them.",
+
+    [SMEM_SEALED] =
+        "A seal is for good. The bytes can be read and viewed; to change them, "
+        "copy them into a new segment.",
+
+    [SMEM_UNSEALED] =
+        "Seal it with sealSharedMemory(), or copy it with readSharedMemory(), "
+        "or read and write it in place with sharedArray(), or ask for a vector "
+        "whose elements may change with live = TRUE.",
+};
+
+void r_error_message(const smem_error *error, char *buffer, size_t room) {
+  bool is_known = (unsigned)error->code < (unsigned)SMEM_CODES;
+  if (is_known && advice[error->code])
+    smem_error_message_with(error, advice[error->code], buffer, (unsigned)room);
+  else
+    smem_error_message(error, buffer, (unsigned)room);
+}
