@@ -68,7 +68,8 @@ typedef enum smem_code {
   X(ACQUIRE, "acquire")                                                        \
   X(RELEASE, "release")                                                        \
   X(WAIT_FOR, "wait for")                                                      \
-  X(WAIT_AT, "wait at")
+  X(WAIT_AT, "wait at")                                                        \
+  X(ADD_TO, "add to")
 
 typedef enum smem_op {
 #define X(name, verb) SMEM_OP_##name,

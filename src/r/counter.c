@@ -25,8 +25,7 @@ static enum kind kind_of(smem_op op, const struct r_array *array) {
 }
 
 /* Where the one element is that `i` names. Jumps. */
-static R_xlen_t position_of(smem_op op, const struct r_array *array,
-                            SEXP i) {
+static R_xlen_t position_of(smem_op op, const struct r_array *array, SEXP i) {
   const char *id = array->reference.id;
   R_xlen_t position = r_position(i, array->length);
   if (position >= 0) return position;
@@ -97,7 +96,8 @@ static SEXP add_real(void *at, SEXP by) {
   bool good = (TYPEOF(by) == REALSXP || TYPEOF(by) == INTSXP) &&
               XLENGTH(by) == 1 && !Rf_isObject(by);
   if (good) number = Rf_asReal(by);
-  if (ISNAN(number)) r_fail_argument(SMEM_OP_ADD_TO, "", "`by` must be one number");
+  if (ISNAN(number))
+    r_fail_argument(SMEM_OP_ADD_TO, "", "`by` must be one number");
   smem_add_double(at, number, &before);
   return Rf_ScalarReal(before);
 }
@@ -112,7 +112,8 @@ static SEXP add_whole(const struct r_array *array, enum kind kind,
   for (;;) {
     union number before = look(kind, at), after = before;
     if (is_na(kind, before))
-      r_fail_argument(SMEM_OP_ADD_TO, id, "element %.0f is NA", (double)position + 1);
+      r_fail_argument(SMEM_OP_ADD_TO, id, "element %.0f is NA",
+                      (double)position + 1);
     SEXP value = PROTECT(in_r(array, position, before));
     if (!add(kind, &after, step))
       r_fail_argument(SMEM_OP_ADD_TO, id,
@@ -128,8 +129,8 @@ static SEXP add_whole(const struct r_array *array, enum kind kind,
 
 SEXP r_fetch_add(SEXP x, SEXP i, SEXP by) {
   const struct r_array *array = r_array_writable(SMEM_OP_ADD_TO, x);
-  enum kind kind = kind_of("add to", array);
-  R_xlen_t position = position_of("add to", array, i);
+  enum kind kind = kind_of(SMEM_OP_ADD_TO, array);
+  R_xlen_t position = position_of(SMEM_OP_ADD_TO, array, i);
   if (kind == IS_DOUBLE) return add_real(place_of(array, position), by);
   return add_whole(array, kind, position, by);
 }
@@ -140,8 +141,8 @@ static void pack(const struct r_array *array, const char *argument, SEXP value,
                  char to[R_ELEMENT_SIZE]) {
   const char *id = array->reference.id;
   if (Rf_xlength(value) != 1)
-    r_fail_argument(SMEM_OP_WRITE, id, "`%s` must be one value, not %.0f", argument,
-                    (double)Rf_xlength(value));
+    r_fail_argument(SMEM_OP_WRITE, id, "`%s` must be one value, not %.0f",
+                    argument, (double)Rf_xlength(value));
   r_element_pack_one(array->element, id, value, to);
 }
 

@@ -8,8 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-static const char lock_op[] = "lock", unlock_op[] = "unlock";
-
 uint64_t r_timeout(smem_op op, SEXP x) {
   bool number = (TYPEOF(x) == REALSXP || TYPEOF(x) == INTSXP) &&
                 XLENGTH(x) == 1 && !Rf_isObject(x);
@@ -130,10 +128,10 @@ static void drop(void *data) {
 }
 
 static struct locking new_locking(SEXP id, SEXP timeout, SEXP shared) {
-  struct locking locking = {.timeout = r_timeout(lock_op, timeout)};
+  struct locking locking = {.timeout = r_timeout(SMEM_OP_LOCK, timeout)};
   locking.mode =
-      r_flag(lock_op, "shared", shared) ? SMEM_SHARED : SMEM_EXCLUSIVE;
-  locking.target = open_target(lock_op, id);
+      r_flag(SMEM_OP_LOCK, "shared", shared) ? SMEM_SHARED : SMEM_EXCLUSIVE;
+  locking.target = open_target(SMEM_OP_LOCK, id);
   if (locking.timeout != 0 && locking.timeout != SMEM_FOREVER)
     locking.deadline = smem__os_steady_clock() + locking.timeout;
   return locking;
@@ -192,11 +190,12 @@ SEXP r_lock(SEXP id, SEXP timeout, SEXP shared) {
 
 /* The lock that this thread holds of an id, which may lead elsewhere by now. */
 static struct target held_target(SEXP x) {
-  if (r_is_array(x) || reference_behind(x)) return open_target(unlock_op, x);
-  const char *id = CHAR(PROTECT(r_id(unlock_op, x)));
+  if (r_is_array(x) || reference_behind(x))
+    return open_target(SMEM_OP_UNLOCK, x);
+  const char *id = CHAR(PROTECT(r_id(SMEM_OP_UNLOCK, x)));
   struct target target = {smem_latch_held(id), false};
   if (!target.latch)
-    r_fail(SMEM_NOT_HELD, unlock_op, id, "this thread has not locked it");
+    r_fail(SMEM_NOT_HELD, SMEM_OP_UNLOCK, id, "this thread has not locked it");
   UNPROTECT(1);
   return target;
 }
@@ -261,7 +260,7 @@ SEXP r_with_lock(SEXP id, SEXP frame, SEXP timeout, SEXP shared,
                  SEXP recovered) {
   smem_error error;
   if (recovered != R_NilValue && !Rf_isFunction(recovered))
-    r_fail_argument(lock_op, "", "`recovered` must be NULL or a function");
+    r_fail_argument(SMEM_OP_LOCK, "", "`recovered` must be NULL or a function");
   struct locking locking = new_locking(id, timeout, shared);
   locking.frame = frame;
   locking.recovered = recovered;

@@ -107,7 +107,7 @@ SEXP r_sync_open(SEXP what, SEXP id, SEXP n) {
   id = PROTECT(r_id(SMEM_OP_OPEN, id));
   uint32_t count = count_of(n);
   SEXP x = PROTECT(new_pointer(kind));
-  r_reclaim_once();
+  r_reclaim_once(SMEM_OP_OPEN);
   smem_code code = smem_sync_open(kind, CHAR(id), count, &sync, &error);
   if (code == SMEM_OK) R_SetExternalPtrAddr(x, sync);
   r_check(code, &error);
@@ -119,7 +119,7 @@ SEXP r_sync_open(SEXP what, SEXP id, SEXP n) {
 SEXP r_sync_id(SEXP x, SEXP full) {
   smem_reference reference;
   bool with_space = r_flag(SMEM_OP_FIND, "full", full);
-  read_reference("find", x, &reference);
+  read_reference(SMEM_OP_FIND, x, &reference);
   SEXP id = PROTECT(r_id_of(&reference, NULL, with_space));
   SEXP result = Rf_ScalarString(id);
   UNPROTECT(1);
@@ -127,7 +127,7 @@ SEXP r_sync_id(SEXP x, SEXP full) {
 }
 
 SEXP r_sync_count(SEXP x) {
-  return Rf_ScalarInteger((int)smem_sync_count(any_of("open", x)));
+  return Rf_ScalarInteger((int)smem_sync_count(any_of(SMEM_OP_OPEN, x)));
 }
 
 /* Did it come about? Not for want of time is FALSE; all else jumps. */
@@ -140,21 +140,21 @@ static SEXP answer(smem_code code, const smem_error *error) {
 
 SEXP r_semaphore_acquire(SEXP x, SEXP timeout) {
   smem_error error;
-  uint64_t time = r_timeout("acquire", timeout);
-  smem_sync *semaphore = one_of("acquire", x, SMEM_SEMAPHORE);
+  uint64_t time = r_timeout(SMEM_OP_ACQUIRE, timeout);
+  smem_sync *semaphore = one_of(SMEM_OP_ACQUIRE, x, SMEM_SEMAPHORE);
   return answer(smem_acquire(semaphore, time, NULL, &error), &error);
 }
 
 SEXP r_semaphore_release(SEXP x) {
   smem_error error;
-  smem_sync *semaphore = one_of("release", x, SMEM_SEMAPHORE);
+  smem_sync *semaphore = one_of(SMEM_OP_RELEASE, x, SMEM_SEMAPHORE);
   r_check(smem_release(semaphore, &error), &error);
   return R_NilValue;
 }
 
 SEXP r_semaphore_permits(SEXP x) {
   uint32_t available, held;
-  smem_permits(one_of("find", x, SMEM_SEMAPHORE), &available, &held);
+  smem_permits(one_of(SMEM_OP_FIND, x, SMEM_SEMAPHORE), &available, &held);
   SEXP result = Rf_allocVector(INTSXP, 2);
   INTEGER(result)[0] = (int)available;
   INTEGER(result)[1] = (int)held;
@@ -165,13 +165,13 @@ SEXP r_semaphore_permits(SEXP x) {
 
 SEXP r_event_wait(SEXP x, SEXP timeout) {
   smem_error error;
-  uint64_t time = r_timeout("wait for", timeout);
-  smem_sync *event = one_of("wait for", x, SMEM_EVENT);
+  uint64_t time = r_timeout(SMEM_OP_WAIT_FOR, timeout);
+  smem_sync *event = one_of(SMEM_OP_WAIT_FOR, x, SMEM_EVENT);
   return answer(smem_event_wait(event, time, &error), &error);
 }
 
 SEXP r_event_set(SEXP x, SEXP set) {
-  smem_sync *event = one_of("write", x, SMEM_EVENT);
+  smem_sync *event = one_of(SMEM_OP_WRITE, x, SMEM_EVENT);
   if (r_flag(SMEM_OP_WRITE, "set", set))
     smem_event_set(event);
   else
@@ -180,15 +180,16 @@ SEXP r_event_set(SEXP x, SEXP set) {
 }
 
 SEXP r_event_is_set(SEXP x) {
-  return Rf_ScalarLogical(smem_event_is_set(one_of("read", x, SMEM_EVENT)));
+  return Rf_ScalarLogical(
+      smem_event_is_set(one_of(SMEM_OP_READ, x, SMEM_EVENT)));
 }
 
 /* ---- barriers ------------------------------------------------------------ */
 
 SEXP r_barrier_wait(SEXP x, SEXP timeout) {
   smem_error error;
-  uint64_t time = r_timeout("wait at", timeout);
-  smem_sync *barrier = one_of("wait at", x, SMEM_BARRIER);
+  uint64_t time = r_timeout(SMEM_OP_WAIT_AT, timeout);
+  smem_sync *barrier = one_of(SMEM_OP_WAIT_AT, x, SMEM_BARRIER);
   smem_code code = smem_barrier_wait(barrier, time, &error);
   r_check(code, &error);
   return R_NilValue;
