@@ -244,8 +244,8 @@ static int api_lock_open(const char *id, sharedmemory_lock **lock,
                          sharedmemory_error *error) {
   smem_error failure;
   smem_latch *latch;
-  if (!is_good("lock", id, error)) return SMEM_ARGUMENT;
-  if (!lock) return refuse(SMEM_ARGUMENT, "lock", id, no_pointer, error);
+  if (!is_good(SMEM_OP_LOCK, id, error)) return SMEM_ARGUMENT;
+  if (!lock) return refuse(SMEM_ARGUMENT, SMEM_OP_LOCK, id, no_pointer, error);
   smem_code code = smem_latch_open(id, &latch, &failure);
   if (code == SMEM_OK) *lock = (sharedmemory_lock *)latch;
   return report(code, &failure, error);
@@ -253,7 +253,7 @@ static int api_lock_open(const char *id, sharedmemory_lock **lock,
 
 static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
                     sharedmemory_told *told, sharedmemory_error *error) {
-  const char *op = "lock";
+  smem_op op = SMEM_OP_LOCK;
   smem_error failure;
   smem_told known;
   begin();
@@ -273,7 +273,7 @@ static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
 
 static int api_unlock(sharedmemory_lock *lock, sharedmemory_error *error) {
   smem_error failure;
-  if (!lock) return refuse(SMEM_ARGUMENT, "unlock", "", no_pointer, error);
+  if (!lock) return refuse(SMEM_ARGUMENT, SMEM_OP_UNLOCK, "", no_pointer, error);
   return report(smem_unlock(core_latch(lock), &failure), &failure, error);
 }
 

@@ -27,7 +27,7 @@ SEXP r_here(void) {
  * The answer: was it so before? */
 SEXP r_receiver(SEXP elsewhere) {
   static bool before;
-  bool now = r_flag("share", "elsewhere", elsewhere);
+  bool now = r_flag(SMEM_OP_SHARE, "elsewhere", elsewhere);
   SEXP answer = Rf_ScalarLogical(before);
   r_by_value += now - before;
   before = now;
@@ -35,7 +35,7 @@ SEXP r_receiver(SEXP elsewhere) {
 }
 
 SEXP r_values(SEXP x, SEXP xdr) {
-  return r_serialize_values(x, r_flag("share", "xdr", xdr));
+  return r_serialize_values(x, r_flag(SMEM_OP_SHARE, "xdr", xdr));
 }
 
 /* ---- references to whole objects ----------------------------------------- */
@@ -63,10 +63,10 @@ SEXP r_open_reference(SEXP bytes) {
   smem_reference reference;
   r_pointer_collect();
   if (TYPEOF(bytes) != RAWSXP)
-    r_fail_argument("open", "", "this is not a reference");
+    r_fail_argument(SMEM_OP_OPEN, "", "this is not a reference");
   const char *wrong =
       smem_reference_read(RAW(bytes), (size_t)XLENGTH(bytes), &reference);
-  if (wrong) r_fail_argument("open", "", "%s", wrong);
+  if (wrong) r_fail_argument(SMEM_OP_OPEN, "", "%s", wrong);
   SEXP pointer = PROTECT(r_object_pointer(&reference));
   r_object_open(r_object_of(pointer), true);
   SEXP x = r_make_object(pointer);
@@ -144,7 +144,7 @@ SEXP r_unserialize_parts(SEXP list) {
   struct R_inpstream_st in;
   for (R_xlen_t i = 0; i < XLENGTH(list); i++)
     if (TYPEOF(VECTOR_ELT(list, i)) != RAWSXP)
-      r_fail_argument("open", "", "a part is missing");
+      r_fail_argument(SMEM_OP_OPEN, "", "a part is missing");
   R_InitInPStream(&in, (R_pstream_data_t)&parts, R_pstream_any_format,
                   read_character, read_parts, NULL, R_NilValue);
   return R_Unserialize(&in);

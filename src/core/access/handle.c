@@ -23,7 +23,7 @@ static smem_code find_place(const struct call *call, uint64_t place[2]) {
 }
 
 smem_code smem_here(uint64_t place[2], smem_error *error) {
-  struct call call = {"find", "", 0, error, false};
+  struct call call = {SMEM_OP_FIND, "", 0, error, false};
   return find_place(&call, place);
 }
 
