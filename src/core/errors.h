@@ -101,7 +101,8 @@ extern "C" {
  */
 const char *smem_error_kind(smem_code code);
 
-/* The verb of an operation, as "allocate"; "use" for an unknown one. A constant.
+/* The verb of an operation, as "allocate"; "use" for an unknown one. A
+ * constant.
  */
 const char *smem_op_name(smem_op op);
 

@@ -273,7 +273,8 @@ static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
 
 static int api_unlock(sharedmemory_lock *lock, sharedmemory_error *error) {
   smem_error failure;
-  if (!lock) return refuse(SMEM_ARGUMENT, SMEM_OP_UNLOCK, "", no_pointer, error);
+  if (!lock)
+    return refuse(SMEM_ARGUMENT, SMEM_OP_UNLOCK, "", no_pointer, error);
   return report(smem_unlock(core_latch(lock), &failure), &failure, error);
 }
 

@@ -172,7 +172,7 @@ SEXP r_event_wait(SEXP x, SEXP timeout) {
 
 SEXP r_event_set(SEXP x, SEXP set) {
   smem_sync *event = one_of(SMEM_OP_WRITE, x, SMEM_EVENT);
-  if (r_flag(SMEM_OP_WRITE, SMEM_OP_SET, set))
+  if (r_flag(SMEM_OP_WRITE, "set", set))
     smem_event_set(event);
   else
     smem_event_reset(event);
