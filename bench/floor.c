@@ -13,8 +13,9 @@
 
 #define R_NO_REMAP
 #include <R.h>
-#include <R_ext/Altrep.h>
 #include <Rinternals.h>
+/* needs the above */
+#include <R_ext/Altrep.h>
 
 #define DIRECTORY "/dev/shm/"
 enum { PAGE = 4096, FOOTER = 1024 };
