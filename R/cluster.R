@@ -95,11 +95,13 @@ clusterShare <- function(cl, varlist, envir = .GlobalEnv, keep = FALSE) {
 #' @rdname clusterShare
 #' @export
 clusterShared <- function(name) {
-  kept <- if (is.character(name) && length(name) == 1) worker$kept[[name]]
+  if (!is.character(name) || length(name) != 1 || is.na(name) || !nzchar(name))
+    throw_argument("`name` must be the name of one variable", "find")
+  kept <- worker$kept[[name]]
   if (is.null(kept))
-    throw_condition("not_found", paste0(
-      "this worker keeps no object of the name ", dQuote(name, FALSE),
-      "; see `keep` of clusterShare()"
+    throw_condition("not_found", sprintf(
+      "this worker keeps no object of the name \"%s\"; see `keep` of clusterShare()",
+      printable(name)
     ), "", "find", 0L, 0L)
   kept[[1]]
 }
@@ -120,8 +122,8 @@ check_cluster <- function(cl, envir, keep) {
     throw_argument("`keep` must be TRUE or FALSE")
 }
 
-throw_argument <- function(message) {
-  throw_condition("argument", message, "", "share", 0L, 0L)
+throw_argument <- function(message, op = "share") {
+  throw_condition("argument", message, "", op, 0L, 0L)
 }
 
 # What the master knows: of each worker whether it is `alive`, its `place` (NA:

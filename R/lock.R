@@ -45,8 +45,8 @@
 #'
 #' Nothing asks the system if nobody has to wait, as long as the segment stays open:
 #' give a [sharedArray()], which keeps it so, or a number that [mapSharedMemory()] has
-#' mapped. Of a name that is mapped it is asked whether it is still the same segment, and
-#' any other id is opened for each call, which takes a few microseconds.
+#' mapped. Of a name that is mapped it is asked whether it is still the same segment,
+#' and any other id is opened for each call, which takes a few microseconds.
 #'
 #' @param id One id (see [sharedmemory]), a [sharedArray()], a shared object (see
 #'   [share()]) or a view.

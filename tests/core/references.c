@@ -294,7 +294,7 @@ static void check_elsewhere(smem_reference reference) {
       CHECK_CODE(SMEM_ELSEWHERE,
                  smem_open_reference(&moved, SMEM_READ_ONLY, &handle, &error));
     }
-  CHECK(strstr(message(), "readSharedMemory") != NULL);
+  CHECK(strstr(message(), "smem_read()") != NULL);
 }
 
 TEST(a_reference_from_elsewhere) {

@@ -74,6 +74,12 @@ static void segments(void) {
 static unsigned notes;
 static void count_note(void *note) { notes += note == &notes; }
 
+static smem_range choose(uint64_t capacity, uint64_t requested, void *to) {
+  smem_range range = {12, 4, to};
+  CHECK(capacity >= requested);
+  return range;
+}
+
 static void mappings(void) {
   const char *name = "face";
   char bytes[6] = "";
@@ -94,6 +100,10 @@ static void mappings(void) {
   CHECK_OK(smem_read(name, 10, bytes, 6, &error));
   CHECK(strcmp(bytes, "hello") == 0);
   CHECK(smem_read(name, (uint64_t)1 << 40, bytes, 6, &error) == SMEM_BOUNDS);
+  CHECK(strcmp(smem_op_name(error.op), "read") == 0);
+  CHECK(smem_error_message_with(&error, "Ask for less.", bytes, 0) > 13);
+  CHECK_OK(smem_read_some(name, choose, bytes, &error));
+  CHECK(strcmp(bytes, "llo") == 0);
 }
 
 static void handles(void) {

@@ -82,7 +82,8 @@ test_that("arguments", {
   expect_refused(clusterShare(cluster, "x", "environment"))
   expect_refused(clusterShare(cluster, "x", keep = NA))
   expect_refused(clusterShared("x"), "not_found")
-  expect_refused(clusterShared(1), "not_found")
+  for (bad in list(1, c("x", "y"), character(), NA_character_, ""))
+    expect_refused(clusterShared(bad), "argument", info = deparse(bad))
 })
 
 test_that("a worker without this package gets ordinary objects", {

@@ -204,7 +204,8 @@ make_call <- function(call) {
 kinds <- c("argument", "not_found", "exists", "too_small", "replaced", "no_space",
            "no_memory", "too_many_maps", "too_many_files", "busy", "corrupt",
            "permission", "control", "unsupported", "bounds", "elsewhere",
-           "sealed", "unsealed", "system")
+           "sealed", "unsealed", "timeout", "deadlock", "not_held", "broken",
+           "system")
 own_errors <- paste(
   "unused argument", "is missing, with no default", "cannot allocate",
   "nested too deeply", "C stack usage", "matched by multiple",
@@ -251,7 +252,7 @@ canonical <- function(x) {
     return(enc2utf8(text))
   }
   x <- as.vector(unclass(x))
-  enc2utf8(if (is.character(x)) x else sprintf("%.0f", x))
+  enc2utf8(if (is.character(x)) x else sprintf("%.0f", x + 0)) # not "-0"
 }
 
 is_there <- function(id, before) {
@@ -359,7 +360,9 @@ judge_rest <- function(call, result, before) {
   may_make <- call$name %in% c("allocateSharedMemory", "local_shared_memory")
   told <- if (may_make && answered) enc2utf8(result$value)
   # An object's segment is found by what is in the object.
-  if (call$name == "share" && answered) told <- made
+  if (call$name %in% c("share", "shareOnce") && answered) told <- made
+  if (call$name %in% c("sharedSemaphore", "sharedEvent", "sharedBarrier") && answered)
+    told <- canonical(call$arguments$id[[1]])
   if (call$lazy) gone <- setdiff(gone, c("a", "b c"))
   if (call$name == "freeSharedMemory" && answered && !call$lazy)
     gone <- setdiff(gone, sub(paste0("^/smem.", space, "."), "",
