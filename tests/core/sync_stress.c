@@ -10,7 +10,7 @@
 
 #include <sys/mman.h>
 
-enum { WORKERS = 8, PRESENCES = 1 << 16, PERMITS = 3 };
+enum { WORKERS = 8, PRESENCES = 1 << 21, PERMITS = 3 };
 
 /* How long each of the two runs: SYNC_SECONDS, or a few seconds. */
 static uint64_t duration(void) {
