@@ -95,7 +95,8 @@ clusterShare <- function(cl, varlist, envir = .GlobalEnv, keep = FALSE) {
 #' @rdname clusterShare
 #' @export
 clusterShared <- function(name) {
-  if (!is.character(name) || length(name) != 1 || is.na(name) || !nzchar(name))
+  if (!is.character(name) || length(name) != 1 || is.na(name) || !nzchar(name) ||
+      Encoding(name) == "bytes")
     throw_argument("`name` must be the name of one variable", "find")
   kept <- worker$kept[[name]]
   if (is.null(kept))

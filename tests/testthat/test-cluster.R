@@ -82,7 +82,8 @@ test_that("arguments", {
   expect_refused(clusterShare(cluster, "x", "environment"))
   expect_refused(clusterShare(cluster, "x", keep = NA))
   expect_refused(clusterShared("x"), "not_found")
-  for (bad in list(1, c("x", "y"), character(), NA_character_, ""))
+  for (bad in list(1, c("x", "y"), character(), NA_character_, "",
+                   `Encoding<-`("caf\xe9", "bytes")))
     expect_refused(clusterShared(bad), "argument", info = deparse(bad))
 })
 

@@ -116,7 +116,7 @@ odd <- list(
 odd_value <- function() one_of(odd)()
 
 mutate <- function(x) {
-  if (typeof(x) == "externalptr") return(x) # unclass() refuses them
+  if (typeof(x) %in% c("externalptr", "environment")) return(x) # unclass() refuses them
   n <- length(unclass(x))
   tryCatch(
     switch(
@@ -252,7 +252,7 @@ canonical <- function(x) {
     return(enc2utf8(text))
   }
   x <- as.vector(unclass(x))
-  enc2utf8(if (is.character(x)) x else sprintf("%.0f", x + 0)) # not "-0"
+  enc2utf8(if (is.numeric(x)) sprintf("%.0f", x + 0) else as.character(x)) # not "-0"
 }
 
 is_there <- function(id, before) {
@@ -383,6 +383,9 @@ describe <- function(call) {
 }
 
 tidy_up <- function(call) {
+  # A lock that is held keeps its segment mapped, also one that is gone.
+  if (call$name == "lockSharedMemory")
+    for (id in standing) tryCatch(unlockSharedMemory(id), error = function(e) NULL)
   extra <- setdiff(objects(), standing)
   if (call$lazy) extra <- c(extra, "a", "b c") # they may be others by now
   if (length(extra)) freeSharedMemory(extra)
