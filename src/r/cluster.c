@@ -41,22 +41,15 @@ SEXP r_values(SEXP x, SEXP xdr) {
 /* ---- references to whole objects ----------------------------------------- */
 
 static struct object *object_inside(SEXP x) {
-  bool can_be = TYPEOF(x) == VECSXP || TYPEOF(x) == STRSXP ||
-                TYPEOF(x) == S4SXP || r_type_of(x) >= 0;
-  SEXP leaf = can_be ? r_leaf_inside(x) : NULL;
+  SEXP leaf = r_can_be_shared(x) ? r_leaf_inside(x) : NULL;
   return leaf ? r_leaf(leaf)->object : NULL;
 }
 
 /* As bytes, of what share() gave; NULL if that was given back as it is. Nobody
  * is waited for: who has x keeps it until it was opened. */
 SEXP r_reference(SEXP x) {
-  unsigned char bytes[SMEM_REFERENCE_SIZE];
   const struct object *object = object_inside(x);
-  if (!object) return R_NilValue;
-  size_t length = smem_reference_write(&object->reference, bytes);
-  SEXP reference = Rf_allocVector(RAWSXP, (R_xlen_t)length);
-  memcpy(RAW(reference), bytes, length);
-  return reference;
+  return object ? r_reference_packed(&object->reference) : R_NilValue;
 }
 
 SEXP r_open_reference(SEXP bytes) {
@@ -67,11 +60,7 @@ SEXP r_open_reference(SEXP bytes) {
   const char *wrong =
       smem_reference_read(RAW(bytes), (size_t)XLENGTH(bytes), &reference);
   if (wrong) r_fail_argument(SMEM_OP_OPEN, "", "%s", wrong);
-  SEXP pointer = PROTECT(r_object_pointer(&reference));
-  r_object_open(r_object_of(pointer), true);
-  SEXP x = r_make_object(pointer);
-  UNPROTECT(1);
-  return x;
+  return r_make_found(&reference);
 }
 
 /* Let go at once of what share() gave, which nobody here uses any more. */

@@ -194,7 +194,10 @@ bool r_view_shows(SEXP x, const char *id);
 
 void r_reference_start(DllInfo *dll); /* as r_view_start() */
 
-/* The bytes of a reference, to be protected by an external pointer. Not
+/* The bytes of a reference, an ordinary vector. Not protected. */
+SEXP r_reference_packed(const smem_reference *reference);
+
+/* The same, to be protected by an external pointer. Not
  * protected. */
 SEXP r_reference_bytes(const smem_reference *reference);
 

@@ -72,6 +72,11 @@ smem_kind r_kind_of(SEXP x) {
   }
 }
 
+bool r_can_be_shared(SEXP x) {
+  smem_kind kind = r_kind_of(x);
+  return kind != SMEM_NULL && kind != SMEM_BLOB;
+}
+
 /* ---- sequences ----------------------------------------------------------- */
 
 SEXP r_sequence(double first, double last) {

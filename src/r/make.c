@@ -307,3 +307,11 @@ SEXP r_make_object(SEXP pointer) {
   leaf_wanted = false;
   return x;
 }
+
+SEXP r_make_found(const smem_reference *reference) {
+  SEXP pointer = PROTECT(r_object_pointer(reference));
+  r_object_open(r_object_of(pointer), SMEM_BY_NAME);
+  SEXP x = r_make_object(pointer);
+  UNPROTECT(1);
+  return x;
+}

@@ -41,11 +41,16 @@ void r_reference_start(DllInfo *dll) {
   R_set_altvec_Dataptr_or_null_method(bytes_class, bytes_pointer_or_null);
 }
 
-SEXP r_reference_bytes(const smem_reference *reference) {
+SEXP r_reference_packed(const smem_reference *reference) {
   unsigned char bytes[SMEM_REFERENCE_SIZE];
   size_t length = smem_reference_write(reference, bytes);
-  SEXP packed = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)length));
+  SEXP packed = Rf_allocVector(RAWSXP, (R_xlen_t)length);
   memcpy(RAW(packed), bytes, length);
+  return packed;
+}
+
+SEXP r_reference_bytes(const smem_reference *reference) {
+  SEXP packed = PROTECT(r_reference_packed(reference));
   SEXP result = R_new_altrep(bytes_class, packed, R_NilValue);
   UNPROTECT(1);
   return result;

@@ -61,17 +61,9 @@ static SEXP share(void *data) {
   r_check(code, &error);
   r_plan_dispose(sharing->plan);
   sharing->plan = NULL;
-  SEXP pointer = PROTECT(r_object_pointer(&sharing->reference));
-  r_object_open(r_object_of(pointer), SMEM_BY_NAME);
-  SEXP x = r_make_object(pointer);
+  SEXP x = r_make_found(&sharing->reference);
   sharing->done = true; /* the pointer's finalizer lets it go */
-  UNPROTECT(1);
   return x;
-}
-
-static bool can_be_shared(SEXP x) {
-  return TYPEOF(x) == VECSXP || TYPEOF(x) == STRSXP || r_type_of(x) >= 0 ||
-         (TYPEOF(x) == S4SXP && Rf_isS4(x));
 }
 
 SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
@@ -91,7 +83,8 @@ SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
                       "names that begin with \"/\" are those of "
                       "other programs' objects");
   }
-  if (!sharing.name && (!can_be_shared(x) || r_is_shared_already(x))) return x;
+  if (!sharing.name && (!r_can_be_shared(x) || r_is_shared_already(x)))
+    return x;
   PROTECT(name);
   sharing.kept = PROTECT(Rf_cons(R_NilValue, R_NilValue));
   r_reclaim_once(op);
@@ -120,11 +113,8 @@ SEXP r_open_shared(SEXP name) {
     r_fail_argument(op, CHAR(id),
                     "this segment does not hold a shared object; see "
                     "viewSharedMemory() for its bytes");
-  SEXP pointer = PROTECT(r_object_pointer(&reference));
-  r_object_open(r_object_of(pointer), SMEM_BY_NAME);
-  SEXP x = r_make_object(pointer);
-  UNPROTECT(2);
-  return x;
+  UNPROTECT(1);
+  return r_make_found(&reference);
 }
 
 /* ---- is it shared? ------------------------------------------------------- */

@@ -83,10 +83,7 @@ SEXP r_object_sign(struct object *object) {
   SEXP parts = R_ExternalPtrProtected(object->pointer);
   SEXP sign = VECTOR_ELT(parts, SIGN);
   if (sign != R_NilValue) return sign;
-  unsigned char bytes[SMEM_REFERENCE_SIZE];
-  size_t length = smem_reference_write(&object->reference, bytes);
-  SEXP text = PROTECT(Rf_allocVector(RAWSXP, (R_xlen_t)length));
-  memcpy(RAW(text), bytes, length);
+  SEXP text = PROTECT(r_reference_packed(&object->reference));
   sign = PROTECT(R_MakeExternalPtr(NULL, text, R_NilValue));
   SET_VECTOR_ELT(parts, SIGN, sign);
   UNPROTECT(2);

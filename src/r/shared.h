@@ -147,6 +147,8 @@ void r_each_attribute(SEXP x,
 SEXP r_attribute(SEXP x, SEXP tag);
 
 smem_kind r_kind_of(SEXP x);
+/* Does share() make an object of it, rather than give it back as it is? */
+bool r_can_be_shared(SEXP x);
 
 /* first:last, as R makes it: compact. */
 SEXP r_sequence(double first, double last);
@@ -187,6 +189,9 @@ SEXP r_make_element(SEXP pointer, uint64_t node);
 
 /* All of it. If it can be, something in it is a leaf. */
 SEXP r_make_object(SEXP pointer);
+/* The same of what was found, and not sent: nobody counts that it came. Throws.
+ */
+SEXP r_make_found(const smem_reference *reference);
 
 /* ---- writing: plan.c ----------------------------------------------------- */
 

@@ -280,11 +280,7 @@ static SEXP view_state(SEXP x) {
       (view->handle &&
        (r_by_value > 0 || !smem_handle_is_findable(view->handle))))
     return NULL;
-  unsigned char bytes_out[SMEM_REFERENCE_SIZE];
-  size_t length = smem_reference_write(&view->reference, bytes_out);
-  SEXP state = Rf_allocVector(RAWSXP, (R_xlen_t)length);
-  memcpy(RAW(state), bytes_out, length);
-  return state;
+  return r_reference_packed(&view->reference);
 }
 
 static const char *wrong_reference(const smem_reference *reference) {
