@@ -41,12 +41,7 @@ static smem_code fail_make(const struct call *call, os_status status,
   if (smem__is_bad_place(status)) return smem__fail_place(call, status);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return smem__fail_os(call, status, "its memory cannot be made");
-  char limit[160];
-  unsigned long long room = smem__os_free_space(limit, sizeof limit);
-  return smem__fail(
-      call, SMEM_NO_SPACE, status.number,
-      "%llu bytes are needed, %llu bytes of shared memory are left%s%s",
-      (unsigned long long)size, room, limit[0] ? " by " : "", limit);
+  return smem__fail_no_space(call, status.number, size, "are needed");
 }
 
 static os_status make_once(smem_writer *writer) {

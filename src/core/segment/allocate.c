@@ -50,14 +50,14 @@ static void fill_footer(const struct call *call, struct batch *batch,
   smem__footer_seal(footer);
 }
 
-static smem_code fail_no_space(const struct call *call, int number,
-                               uint64_t size) {
+smem_code smem__fail_no_space(const struct call *call, int number,
+                              uint64_t size, const char *why) {
   char limit[160];
   unsigned long long room = smem__os_free_space(limit, sizeof limit);
-  return smem__fail(
-      call, SMEM_NO_SPACE, number,
-      "%llu bytes were asked for, %llu bytes of shared memory are left%s%s",
-      (unsigned long long)size, room, limit[0] ? " by " : "", limit);
+  return smem__fail(call, SMEM_NO_SPACE, number,
+                    "%llu bytes %s, %llu bytes of shared memory are left%s%s",
+                    (unsigned long long)size, why, room, limit[0] ? " by " : "",
+                    limit);
 }
 
 static smem_code fail_create(const struct call *call, os_status status,
@@ -67,7 +67,7 @@ static smem_code fail_create(const struct call *call, os_status status,
   if (smem__is_bad_place(status)) return smem__fail_place(call, status);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return smem__fail_object(call, status, name);
-  return fail_no_space(call, status.number, size);
+  return smem__fail_no_space(call, status.number, size, "were asked for");
 }
 
 static void begin(struct call *call, struct batch *batch, size_t at,
@@ -262,7 +262,7 @@ static smem_code check_room(struct call *call, struct batch *batch) {
     if (batch->requests[i].name) continue;
     sum = add_sizes(sum, batch->requests[i].size);
     begin(call, batch, i, "");
-    if (sum > room) return fail_no_space(call, 0, sum);
+    if (sum > room) return smem__fail_no_space(call, 0, sum, "were asked for");
   }
   return SMEM_OK;
 }

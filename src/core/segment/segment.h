@@ -48,6 +48,10 @@ const char *smem__footer_check(const struct footer *footer, const char *id,
 
 /* ---- allocate.c ---------------------------------------------------------- */
 
+/* There is no room for so many bytes, which `why`: "are needed". */
+smem_code smem__fail_no_space(const struct call *call, int number,
+                              uint64_t size, const char *why);
+
 /* What is asked, as long as it says true, to make room before an allocation of
  * so many bytes fails for want of memory. To be set once, at the start. */
 void smem__allocate_relief(bool (*make_room)(uint64_t size));
