@@ -87,11 +87,17 @@ const char *plain(void);
 struct row;
 struct rows;
 
+/* An array with room for one more behind `count` elements of `size` bytes;
+ * NULL, and it is as before, without the memory. */
+void *grown(void *array, size_t *room, size_t count, size_t size);
+
 /* ---- text.c: what people read ---------------------------------------------
  */
 
 enum { TEXT_SIZE = 8 * 256 };
 
+/* A character of UTF-8, and its length in bytes; 0: it is not one. */
+size_t decode(const char *text, uint32_t *character);
 /* Text from elsewhere as it may go to a terminal, see listSharedObjects(): what
  * is not printable becomes <U+001B>, what is not text <ff>. */
 void make_printable(const char *text, char to[TEXT_SIZE]);
@@ -189,6 +195,8 @@ void free_rows(struct rows *rows);
 /* Is it complete, so that it has sizes; has it an owner? */
 bool is_complete(const smem_entry *entry);
 bool has_owner(const smem_entry *entry);
+/* In bytes; 0 if it is not known. */
+uint64_t resident_of(const smem_entry *entry);
 
 /* "12 35", "nobody", "not told" */
 void format_users(const struct rows *rows, const struct row *row, char *to,

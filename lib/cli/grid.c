@@ -5,17 +5,9 @@
 #include <string.h>
 
 void grid_cell(struct grid *grid, const char *text) {
-  if (grid->used == grid->room) {
-    size_t room = grid->room ? 2 * grid->room : 64;
-    char **cells = realloc(grid->cells, room * sizeof *cells);
-    if (!cells) {
-      grid->failed = true;
-      return;
-    }
-    grid->cells = cells;
-    grid->room = room;
-  }
-  char *copy = strdup(text);
+  char **cells = grown(grid->cells, &grid->room, grid->used, sizeof *cells);
+  char *copy = cells ? strdup(text) : NULL;
+  if (cells) grid->cells = cells;
   if (!copy) grid->failed = true;
   if (copy) grid->cells[grid->used++] = copy;
 }

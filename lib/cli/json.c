@@ -28,27 +28,17 @@ void json_close(struct json *json, char bracket) {
 static void put_string(FILE *to, const char *text) {
   putc('"', to);
   while (*text) {
-    unsigned char byte = (unsigned char)*text;
-    char one[5] = "";
-    size_t length = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
-    size_t here = 0;
-    while (here < length && text[here]) here++;
-    memcpy(one, text, here);
-    if (byte >= 0x80 && (here < length || !smem_is_utf8(one))) {
-      fprintf(to, "\\udc%02x", byte);
-      text++;
-      continue;
-    }
-    if (byte == '"' || byte == '\\')
-      fprintf(to, "\\%c", byte);
-    else if (byte < 0x20 || byte == 0x7F)
-      fprintf(to, "\\u%04x", byte);
-    else if (byte == 0xC2 && (unsigned char)text[1] < 0xA0)
-      fprintf(to, "\\u%04x",
-              (unsigned char)text[1]); /* what a terminal obeys */
+    uint32_t character;
+    size_t length = decode(text, &character);
+    if (length == 0)
+      fprintf(to, "\\udc%02x", (unsigned char)*text);
+    else if (character == '"' || character == '\\')
+      fprintf(to, "\\%c", (int)character);
+    else if (character < 0x20 || (character >= 0x7F && character < 0xA0))
+      fprintf(to, "\\u%04x", (unsigned)character); /* what a terminal obeys */
     else
-      fputs(one, to);
-    text += here;
+      fwrite(text, 1, length, to);
+    text += length ? length : 1;
   }
   putc('"', to);
 }

@@ -131,8 +131,7 @@ static int tell(const struct reclaim *reclaim) {
     left = left || is_left(&rows->row[i]);
     if (rows->row[i].fate != SMEM_REMOVED) continue;
     count++;
-    if (rows->row[i].entry.resident != UINT64_MAX)
-      sum += rows->row[i].entry.resident;
+    sum += resident_of(&rows->row[i].entry);
   }
   if (reclaim->options->json) {
     print_json(reclaim);
@@ -171,7 +170,7 @@ static int ask(const struct options *options) {
         row->entry.lifetime != SMEM_UNTIL_FREED)
       continue;
     count++;
-    if (row->entry.resident != UINT64_MAX) sum += row->entry.resident;
+    sum += resident_of(&row->entry);
   }
   free_rows(&trial.rows);
   if (status != DONE || count == 0) return status;

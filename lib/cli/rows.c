@@ -24,16 +24,13 @@ static void note_space(const smem_share *share, void *context) {
   struct spaces *spaces = context;
   for (size_t i = 0; i < spaces->count; i++)
     if (strcmp(spaces->name[i], share->space) == 0) return;
-  if (spaces->count == spaces->room) {
-    size_t room = spaces->room ? 2 * spaces->room : 16;
-    void *name = realloc(spaces->name, room * sizeof *spaces->name);
-    if (!name) {
-      spaces->failed = true;
-      return;
-    }
-    spaces->name = name;
-    spaces->room = room;
+  void *name =
+      grown(spaces->name, &spaces->room, spaces->count, sizeof *spaces->name);
+  if (!name) {
+    spaces->failed = true;
+    return;
   }
+  spaces->name = name;
   smem_copy_text(spaces->name[spaces->count++], SMEM_NAMESPACE_SIZE,
                  share->space);
 }
@@ -73,6 +70,10 @@ bool has_owner(const smem_entry *entry) {
   return is_complete(entry) && entry->pid != 0; /* not another program's */
 }
 
+uint64_t resident_of(const smem_entry *entry) {
+  return entry->resident == UINT64_MAX ? 0 : entry->resident;
+}
+
 static char *copy_of(struct rows *rows, const char *text) {
   char *copy = strdup(text ? text : "");
   if (!copy) rows->failed = true;
@@ -93,17 +94,13 @@ static const char *command_of(const smem_entry *entry) {
 
 bool add_row(struct rows *rows, const char *space, const smem_entry *entry,
              smem_fate fate) {
-  if (rows->count == rows->room) {
-    size_t room = rows->room ? 2 * rows->room : 64;
-    struct row *row = realloc(rows->row, room * sizeof *row);
-    if (!row) {
-      rows->failed = true;
-      return false;
-    }
-    rows->row = row;
-    rows->room = room;
+  struct row *row = grown(rows->row, &rows->room, rows->count, sizeof *row);
+  if (!row) {
+    rows->failed = true;
+    return false;
   }
-  struct row *row = &rows->row[rows->count++];
+  rows->row = row;
+  row += rows->count++;
   memset(row, 0, sizeof *row);
   row->entry = *entry;
   row->fate = fate;
@@ -255,7 +252,7 @@ static uint64_t count_state(const struct rows *rows, smem_state state,
     const smem_entry *entry = &rows->row[i].entry;
     if (entry->state != state) continue;
     count++;
-    if (entry->resident != UINT64_MAX) *resident += entry->resident;
+    *resident += resident_of(entry);
   }
   return count;
 }

@@ -31,6 +31,14 @@ int no_memory(void) {
   return REFUSED;
 }
 
+void *grown(void *array, size_t *room, size_t count, size_t size) {
+  size_t more = *room ? 2 * *room : 16;
+  if (count < *room) return array;
+  void *moved = realloc(array, more * size);
+  if (moved) *room = more;
+  return moved;
+}
+
 bool confirm(const struct options *options, const char *question, bool *asked) {
   char answer[80];
   *asked = true;

@@ -17,17 +17,14 @@ struct shares {
 
 static void note_share(const smem_share *share, void *context) {
   struct shares *shares = context;
-  if (shares->count == shares->room) {
-    size_t room = shares->room ? 2 * shares->room : 16;
-    void *more = realloc(shares->share, room * sizeof *shares->share);
-    if (!more) {
-      shares->failed = true;
-      return;
-    }
-    shares->share = more;
-    shares->room = room;
+  struct share *copy =
+      grown(shares->share, &shares->room, shares->count, sizeof *copy);
+  if (!copy) {
+    shares->failed = true;
+    return;
   }
-  struct share *copy = &shares->share[shares->count++];
+  shares->share = copy;
+  copy += shares->count++;
   smem_copy_text(copy->space, sizeof copy->space, share->space);
   copy->user = share->user;
   copy->state = share->state;

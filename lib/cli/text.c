@@ -7,8 +7,7 @@
 /* ---- what is printable ----------------------------------------------------
  */
 
-/* A character of UTF-8: its number and length; length 0: it is none. */
-static size_t decode(const char *text, uint32_t *character) {
+size_t decode(const char *text, uint32_t *character) {
   const unsigned char *at = (const unsigned char *)text;
   size_t length = *at < 0x80   ? 1
                   : *at < 0xC2 ? 0

@@ -16,9 +16,7 @@ static void on_signal(int number) { ended = number; }
 /* What takes most memory comes first. */
 static int compare_resident(const void *a, const void *b) {
   const struct row *left = a, *right = b;
-  uint64_t x = left->entry.resident, y = right->entry.resident;
-  if (x == UINT64_MAX) x = 0;
-  if (y == UINT64_MAX) y = 0;
+  uint64_t x = resident_of(&left->entry), y = resident_of(&right->entry);
   return x == y ? strcmp(left->entry.id, right->entry.id) : x < y ? 1 : -1;
 }
 
@@ -45,9 +43,9 @@ static void print_head(const struct options *options) {
 }
 
 static int draw(const struct options *options) {
-  enum { AROUND = 12 }; /* head, heading, states, and the cursor's line */
+  enum { AROUND = 8 }; /* head, heading, states, and the cursor's line */
   struct rows rows = {0};
-  size_t shown = lines_of_terminal() - 8;
+  size_t shown = lines_of_terminal() - AROUND;
   int status;
   enter_space(options, NULL);
   if (gather(options, &rows, &status)) {
