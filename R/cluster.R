@@ -76,7 +76,7 @@
 clusterShare <- function(cl, varlist, envir = .GlobalEnv, keep = FALSE) {
   if (!requireNamespace("parallel", quietly = TRUE))
     throw_condition("unsupported", "clusterShare() needs the package parallel",
-                    "", "share", 0L, 0L)
+                    op = "share")
   names <- variable_names(varlist)
   check_cluster(cl, envir, keep)
   values <- lapply(names, get, envir = envir)
@@ -103,7 +103,7 @@ clusterShared <- function(name) {
     throw_condition("not_found", sprintf(
       "this worker keeps no object of the name \"%s\"; see `keep` of clusterShare()",
       printable(name)
-    ), "", "find", 0L, 0L)
+    ), op = "find")
   kept[[1]]
 }
 
@@ -111,20 +111,18 @@ clusterShared <- function(name) {
 
 variable_names <- function(varlist) {
   if (!is.character(varlist) || anyNA(varlist) || !all(nzchar(varlist)))
-    throw_argument("`varlist` must be a character vector of names of variables")
+    throw_argument("`varlist` must be a character vector of names of variables",
+                   "share")
   unique(varlist)
 }
 
 check_cluster <- function(cl, envir, keep) {
   if (!inherits(cl, "cluster"))
-    throw_argument("`cl` must be a cluster, see parallel::makeCluster()")
-  if (!is.environment(envir)) throw_argument("`envir` must be an environment")
+    throw_argument("`cl` must be a cluster, see parallel::makeCluster()", "share")
+  if (!is.environment(envir))
+    throw_argument("`envir` must be an environment", "share")
   if (!isTRUE(keep) && !identical(keep, FALSE))
-    throw_argument("`keep` must be TRUE or FALSE")
-}
-
-throw_argument <- function(message, op = "share") {
-  throw_condition("argument", message, "", op, 0L, 0L)
+    throw_argument("`keep` must be TRUE or FALSE", "share")
 }
 
 # What the master knows: of each worker whether it is `alive`, its `place` (NA:
@@ -314,7 +312,7 @@ throw_remote <- function(state, i, answer) {
   ours <- "sharedmemory_error" %in% answer$class
   kind <- if (ours) sub("sharedmemory_error_", "", answer$class[1]) else "system"
   throw_condition(kind, sprintf("worker %d of the cluster: %s", i, answer$error),
-                  "", "share", 0L, 0L)
+                  op = "share")
 }
 
 # ---- one line of progress ----------------------------------------------------

@@ -1,10 +1,16 @@
-# Called from src/r/condition.c and by local_shared_memory(), in a frame right above
-# that of the function whose call failed.
-throw_condition <- function(kind, message, id, op, errno, element) {
+# Called from src/r/condition.c, and by functions of this package: in a frame right
+# above that of the function whose call failed, or with that `call`.
+throw_condition <- function(kind, message, id = NA_character_, op, errno = 0L,
+                            element = NA_real_, call = sys.call(-1)) {
   stop(structure(
     class = c(paste0("sharedmemory_error_", kind), "sharedmemory_error",
               "error", "condition"),
-    list(message = message, call = sys.call(-1), id = id, op = op,
+    list(message = message, call = call, id = id, op = op,
          errno = errno, element = element)
   ))
+}
+
+# The call that fails is that of the function which complains.
+throw_argument <- function(message, op, call = sys.call(-1)) {
+  throw_condition("argument", message, op = op, call = call)
 }

@@ -56,8 +56,7 @@ shareOnce <- function(name, code, timeout = Inf,
 }
 
 fail_once <- function(...) {
-  throw_condition("argument", paste0("cannot share shared memory: ", ...),
-                  NA_character_, "share", 0L, NA_real_)
+  throw_argument(paste0("cannot share shared memory: ", ...), "share", sys.call(-1))
 }
 
 check_timeout <- function(timeout) {

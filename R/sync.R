@@ -134,14 +134,9 @@ members <- list(
 )
 
 no_member <- function(x, name) {
-  stop(structure(
-    class = c("sharedmemory_error_argument", "sharedmemory_error", "error",
-              "condition"),
-    list(message = sprintf("a %s has no `%s`, but %s", class(x)[1], printable(name),
-                           paste0("`", members[[class(x)[1]]], "`", collapse = ", ")),
-         call = sys.call(-1), id = NA_character_, op = "find", errno = 0L,
-         element = NA_real_)
-  ))
+  there <- paste0("`", members[[class(x)[1]]], "`", collapse = ", ")
+  message <- sprintf("a %s has no `%s`, but %s", class(x)[1], printable(name), there)
+  throw_argument(message, "find", sys.call(-1))
 }
 
 #' @importFrom utils .DollarNames
