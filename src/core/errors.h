@@ -25,7 +25,7 @@
   X(INTERRUPTED, "interrupted")       /* the user has had enough */            \
   X(UNSUPPORTED, "unsupported")       /* this system cannot do it */           \
   X(SYSTEM, "system")                 /* anything else */                      \
-  X(BOUNDS, "bounds")                 /* it has not so many bytes */           \
+  X(BOUNDS, "bounds")                 /* it does not have the bytes */         \
   X(ELSEWHERE, "elsewhere")           /* it is not in our sight */             \
   X(SEALED, "sealed")                 /* it cannot be written any more */      \
   X(UNSEALED, "unsealed")             /* it could be written */                \

@@ -273,9 +273,8 @@ const char *smem_reference_read(const unsigned char *bytes, size_t length,
 /* ---- bytes --------------------------------------------------------------- */
 
 /* Copy from or to a segment, without mapping it. SMEM_NOT_FOUND; SMEM_SEALED to
- * write; SMEM_BOUNDS if it has not so
- * many bytes there, and then nothing is copied. Interruptible: some of them are
- * copied then. */
+ * write; SMEM_BOUNDS if it does not have the bytes, and then nothing is copied.
+ * Interruptible: some of them are copied then. */
 smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
                     smem_error *error);
 smem_code smem_write(const char *id, uint64_t offset, const void *from,

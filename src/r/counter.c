@@ -59,8 +59,8 @@ static bool is_na(enum kind kind, union number x) {
          (kind == IS_INT64 && x.int64 == INT64_MIN);
 }
 
-/* False: the sum is no number of this type. Those of integer and int64 that
- * stand for NA are none. */
+/* False: this type cannot hold the sum. What stands for NA in integer and int64
+ * is not a number. */
 static bool add(enum kind kind, union number *x, int64_t by) {
   int64_t sum;
   if (kind == IS_INT64) {

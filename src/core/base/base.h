@@ -5,12 +5,12 @@
 #include "../../os/os.h"
 #include "../smem.h"
 
-/* ---- error.c ------------------------------------------------------------ */
-
 /* ---- advice.c ------------------------------------------------------------ */
 
 /* What can be done about an error; "" where there is nothing to say. */
 const char *smem__advice(smem_code code);
+
+/* ---- error.c ------------------------------------------------------------- */
 
 /* Which call on which segment is under way: what an error record starts with.
  */
