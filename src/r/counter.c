@@ -8,7 +8,6 @@ union number {
   int32_t int32;
   uint32_t uint32;
   int64_t int64;
-  double real;
 };
 
 enum kind { IS_INT32, IS_UINT32, IS_INT64, IS_DOUBLE };
@@ -82,8 +81,8 @@ static bool add(enum kind kind, union number *x, int64_t by) {
 
 static SEXP in_r(const struct r_array *array, R_xlen_t position,
                  union number x) {
-  double real;
-  int whole;
+  double real = 0;
+  int whole = 0;
   bool is_int = array->element->type.type == INTSXP;
   if (r_element_load(array->element, is_int ? (void *)&whole : &real, &x, 1) !=
       1)

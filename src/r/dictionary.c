@@ -273,8 +273,8 @@ enum { BATCH = 4096 };
 
 static smem_code write_offsets(const struct dictionary *dictionary,
                                smem_writer *writer, smem_error *error) {
-  uint64_t count = dictionary->block.unique + 1;
-  return smem_write_next(writer, dictionary->offsets, 8 * count, error);
+  uint64_t ends = dictionary->block.unique + 1;
+  return smem_write_next(writer, dictionary->offsets, 8 * ends, error);
 }
 
 static smem_code write_encodings(const struct dictionary *dictionary,

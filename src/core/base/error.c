@@ -7,7 +7,7 @@
 
 const char *smem_error_kind(smem_code code) {
   static const char *const kinds[SMEM_CODES] = {[SMEM_OK] = "system",
-#define X(name, kind) [SMEM_##name] = kind,
+#define X(name, kind) [SMEM_##name] = (kind),
                                                 SMEM_ERRORS(X)
 #undef X
   };
@@ -16,7 +16,7 @@ const char *smem_error_kind(smem_code code) {
 
 const char *smem_op_name(smem_op op) {
   static const char *const names[SMEM_OPS] = {
-#define X(name, verb) [SMEM_OP_##name] = verb,
+#define X(name, verb) [SMEM_OP_##name] = (verb),
       SMEM_OPERATIONS(X)
 #undef X
   };

@@ -61,7 +61,7 @@ smem_latch *smem_latch_held(const char *id) {
 static bool has_room(void) {
   unsigned room = holds.many ? holds.room : FEW;
   if (holds.count < room) return true;
-  struct hold *more = smem__os_allocate(2 * room * sizeof *more);
+  struct hold *more = smem__os_allocate((size_t)2 * room * sizeof *more);
   if (!more) return false;
   memcpy(more, all_holds(), holds.count * sizeof *more);
   smem__os_release(holds.many);

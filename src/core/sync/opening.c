@@ -118,7 +118,7 @@ smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
   struct segment segment;
   struct space space = {""};
   smem_request request = {.made = 0};
-  uint64_t place[2], who;
+  uint64_t place[2] = {0, 0}, who;
   const char *same;
   smem_code code = check_request(&call, count);
   /* Joined before it is open, it keeps its number. */
