@@ -156,7 +156,3 @@ tools_of_master <- list(
     }, script)
   }
 )
-tools_of_master <- lapply(tools_of_master, function(fun) {
-  environment(fun) <- globalenv()
-  utils::removeSource(fun)
-})

@@ -157,13 +157,11 @@ expect_interrupted <- function(answer, left = character()) {
 # The function and its result go through pipes, as another user may read nothing
 # of ours.
 run_through <- function(command, arguments, fun, args, environment) {
-  # Without its source text, which comes with the text of the whole file.
-  fun <- utils::removeSource(fun)
-  environment(fun) <- globalenv()
+  task <- rapply(list(fun, args), without_surroundings, "function", how = "replace")
   text <- c(
     "task <- unserialize(charToRaw(paste0(",
     paste0(
-      "  ", encode(serialize(list(fun, args), NULL, ascii = TRUE)),
+      "  ", encode(serialize(task, NULL, ascii = TRUE)),
       collapse = ",\n"
     ),
     ")))",
@@ -189,11 +187,18 @@ run_through <- function(command, arguments, fun, args, environment) {
   at <- match("RESULT", output)
   if (is.na(at)) {
     stop(
-      "the other R has not come to its end: ",
+      "the other R has not come to its end (status ", attr(output, "status"), "): ",
       paste(c(output, readLines(errors)), collapse = "\n")
     )
   }
   unserialize(charToRaw(paste0(output[-seq_len(at)], "\n", collapse = "")))
+}
+
+# The source text comes with that of the whole file, the environment with all helpers
+# and what they keep: half a minute for R to read.
+without_surroundings <- function(fun) {
+  environment(fun) <- globalenv()
+  utils::removeSource(fun)
 }
 
 # R reads no very long lines, so one string literal per line.
