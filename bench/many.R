@@ -16,7 +16,18 @@ at_once <- function(children, code) {
                                  mc.cores = children)))
 }
 
+# The time of a command, from its start to its end, with 10,000 segments there.
+with_segments <- function(command, arguments) {
+  function() {
+    ids <- allocateSharedMemory(rep(1, 10000))
+    on.exit(freeSharedMemory(ids))
+    seconds(system2(command, arguments, stdout = FALSE))
+  }
+}
+
 many_works <- function() {
+  stopifnot(system2("make", c("-s", "-C", file.path(here, "..", "lib"))) == 0)
+  smem <- file.path(here, "..", "build", "lib", "smem")
   n <- 2000L
   allocate_free <- function() seconds(for (i in seq_len(n)) {
     freeSharedMemory(allocateSharedMemory(4096))
@@ -35,6 +46,9 @@ many_works <- function() {
            seconds(listSharedObjects())
          },
          floor_of("list_many"), rounds = 5),
+    work("`smem ls` of 10,000 segments, to `ls -l` of them", 2,
+         with_segments(smem, "ls"), with_segments("ls", c("-l", "/dev/shm")),
+         rounds = 5),
     work("reclaim 10,000 orphans", 2.5,
          function() {
            make_orphans(10000)

@@ -1,7 +1,7 @@
 # The command smem.
 
 command=$prefix/bin/smem
-smem=$command
+smem=${sanitized-$command}
 maker=$scratch/maker
 export TZ=UTC LC_ALL=C.UTF-8
 
@@ -72,7 +72,9 @@ try 'smem(1) has every command and option' in_manual
 
 # ---- something is there --------------------------------------------------------
 
+rm -f "$scratch/input"
 mkfifo "$scratch/input"
+: >"$scratch/ready"
 "$maker" <"$scratch/input" >"$scratch/ready" &
 made_by=$!
 exec 9>"$scratch/input"
