@@ -27,7 +27,7 @@ function preamble(   line) {
   while ((getline line <"../src/os/windows_system.h") > 0)
     if (line ~ /^#define _[A-Z]/) print line
   close("../src/os/windows_system.h")
-  seen["../src/core/smem.h"] = seen["../src/core/errors.h"] = 1
+  seen["../inst/include/smem.h"] = 1
   print "#include \"smem.h\""
 }
 

@@ -9,7 +9,7 @@
 #include <R_ext/Rdynload.h>
 #include <Rinternals.h>
 
-#include "../core/smem.h"
+#include "../../inst/include/smem.h"
 
 /* ---- condition.c --------------------------------------------------------- */
 

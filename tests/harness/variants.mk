@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 SOURCE := ../../src
 HARNESS := ../harness
 HEADERS := $(wildcard *.h $(HARNESS)/*.h ../torture/*.h) \
-  $(shell find $(SOURCE) -name '*.h')
+  $(shell find $(SOURCE) $(SOURCE)/../inst -name '*.h')
 TESTED := $(shell find $(LAYERS:%=$(SOURCE)/%) -name '*.c')
 TESTS ?= $(wildcard *.c)
 OBJECTS = $(patsubst %.c,$(DIRECTORY)/tests/%.o,$(TESTS)) \

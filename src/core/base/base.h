@@ -2,8 +2,8 @@
 #ifndef SHAREDMEMORY_CORE_BASE_H
 #define SHAREDMEMORY_CORE_BASE_H
 
+#include "../../../inst/include/smem.h"
 #include "../../os/os.h"
-#include "../smem.h"
 
 /* ---- advice.c ------------------------------------------------------------ */
 

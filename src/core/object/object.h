@@ -13,7 +13,7 @@
 #ifndef SHAREDMEMORY_CORE_OBJECT_H
 #define SHAREDMEMORY_CORE_OBJECT_H
 
-#include "../smem.h"
+#include "../../../inst/include/smem.h"
 
 /* ---- nodes ----------------------------------------------------------------
  */
