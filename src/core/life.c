@@ -41,6 +41,7 @@ static void in_child(void) {
   smem__process_in_child();
   smem__name_after_fork();
   smem__opening_in_child();
+  smem__presence_in_child();
   smem__control_in_child();
   smem__sync_in_child();
   smem__mapping_in_child();
@@ -114,13 +115,13 @@ void smem_stop(void) {
   smem__object_stop();
   if (smem__process_settle()) smem__walk_own(&call, visit_free, &call);
   smem__sync_leave(true); /* what is held now is a dead process's */
-  smem__control_leave(&call, smem__control_uses());
+  smem__presence_leave(&call, smem__presence_acts());
 }
 
 smem_code smem_join(smem_error *error) {
   struct call call = {SMEM_OP_JOIN, "", 0, error, false};
   struct control *control;
-  smem_code code = smem__control_join(&call, &control);
+  smem_code code = smem__presence_join(&call, &control);
   if (code == SMEM_OK) smem__control_release(control);
   return code;
 }
@@ -128,14 +129,14 @@ smem_code smem_join(smem_error *error) {
 smem_code smem_leave(smem_error *error) {
   struct call call = {SMEM_OP_LEAVE, "", 0, error, false};
   bool owner = false;
-  uint64_t before = smem__control_uses();
+  uint64_t before = smem__presence_acts();
   smem_code code = smem__walk_own(&call, visit_owned, &owner);
   /* What is mapped keeps us here too: see smem_map(). */
   if (code != SMEM_OK || owner || smem__mapping_any() || smem__handle_any() ||
       !smem__sync_leave(false))
     return code;
-  if (!smem__control_leave(&call, before)) return SMEM_OK;
-  smem__control_forget_numbers();
+  if (!smem__presence_leave(&call, before)) return SMEM_OK;
+  smem__numbers_forget();
   smem__namespace_forget();
   return SMEM_OK;
 }

@@ -4,50 +4,25 @@
 
 #include <stdio.h>
 
-os_status smem__posix_status(int number) {
+static const struct {
+  int number;
   os_code code;
-  switch (number) {
-  case ENOENT:
-    code = OS_NOT_FOUND;
-    break;
-  case EEXIST:
-    code = OS_EXISTS;
-    break;
-  case EACCES:
-  case EPERM:
-    code = OS_DENIED;
-    break;
-  case EROFS:
-    code = OS_READ_ONLY_PLACE;
-    break;
-  case EISDIR:
-  case ELOOP:
-  case ENXIO:
-    code = OS_NOT_REGULAR;
-    break;
-  case ENOSPC:
-  case EDQUOT:
-    code = OS_NO_SPACE;
-    break;
-  case ENOMEM:
-    code = OS_NO_MEMORY;
-    break;
-  case EMFILE:
-  case ENFILE:
-    code = OS_TOO_MANY_FILES;
-    break;
-  case EINTR:
-    code = OS_INTERRUPTED;
-    break;
-  case EOPNOTSUPP:
-  case ENOSYS:
-    code = OS_UNSUPPORTED;
-    break;
-  default:
-    code = OS_FAILED;
-    break;
-  }
-  return (os_status){code, number};
+} meanings[] = {
+    {ENOENT, OS_NOT_FOUND},       {EEXIST, OS_EXISTS},
+    {EACCES, OS_DENIED},          {EPERM, OS_DENIED},
+    {EROFS, OS_READ_ONLY_PLACE},  {EISDIR, OS_NOT_REGULAR},
+    {ELOOP, OS_NOT_REGULAR},      {ENXIO, OS_NOT_REGULAR},
+    {ENOSPC, OS_NO_SPACE},        {EDQUOT, OS_NO_SPACE},
+    {ENOMEM, OS_NO_MEMORY},       {EMFILE, OS_TOO_MANY_FILES},
+    {ENFILE, OS_TOO_MANY_FILES},  {EINTR, OS_INTERRUPTED},
+    {EOPNOTSUPP, OS_UNSUPPORTED}, {ENOSYS, OS_UNSUPPORTED},
+};
+
+os_status smem__posix_status(int number) {
+  for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+    if (meanings[i].number == number)
+      return (os_status){meanings[i].code, number};
+  return (os_status){OS_FAILED, number};
 }
 
 os_status smem__posix_last(void) { return smem__posix_status(errno); }

@@ -4,52 +4,39 @@
 
 #include <stdio.h>
 
-os_status smem__windows_status(DWORD number) {
+static const struct {
+  DWORD number;
   os_code code;
-  switch (number) {
-  case ERROR_FILE_NOT_FOUND:
-  case ERROR_PATH_NOT_FOUND:
-    code = OS_NOT_FOUND;
-    break;
-  case ERROR_ALREADY_EXISTS:
-  case ERROR_FILE_EXISTS:
-    code = OS_EXISTS;
-    break;
-  case ERROR_ACCESS_DENIED:
-  case ERROR_PRIVILEGE_NOT_HELD:
-    code = OS_DENIED;
-    break;
-  /* What the functions that take a name say if an event, a mutex ... has it. */
-  case ERROR_INVALID_HANDLE:
-    code = OS_NOT_REGULAR;
-    break;
-  case ERROR_COMMITMENT_LIMIT:
-  case ERROR_COMMITMENT_MINIMUM:
-  case ERROR_PAGEFILE_QUOTA:
-  case ERROR_DISK_FULL:
-    code = OS_NO_SPACE;
-    break;
-  case ERROR_NOT_ENOUGH_MEMORY:
-  case ERROR_OUTOFMEMORY:
-  case ERROR_NO_SYSTEM_RESOURCES:
-  case ERROR_NONPAGED_SYSTEM_RESOURCES:
-  case ERROR_PAGED_SYSTEM_RESOURCES:
-  case ERROR_WORKING_SET_QUOTA:
-    code = OS_NO_MEMORY;
-    break;
-  case ERROR_TOO_MANY_OPEN_FILES:
-    code = OS_TOO_MANY_FILES;
-    break;
-  case ERROR_NOT_SUPPORTED:
-  case ERROR_CALL_NOT_IMPLEMENTED:
-  case ERROR_PROC_NOT_FOUND:
-    code = OS_UNSUPPORTED;
-    break;
-  default:
-    code = OS_FAILED;
-    break;
-  }
-  return (os_status){code, (int)number};
+} meanings[] = {
+    {ERROR_FILE_NOT_FOUND, OS_NOT_FOUND},
+    {ERROR_PATH_NOT_FOUND, OS_NOT_FOUND},
+    {ERROR_ALREADY_EXISTS, OS_EXISTS},
+    {ERROR_FILE_EXISTS, OS_EXISTS},
+    {ERROR_ACCESS_DENIED, OS_DENIED},
+    {ERROR_PRIVILEGE_NOT_HELD, OS_DENIED},
+    /* What functions that take a name say if an event, a mutex ... has it. */
+    {ERROR_INVALID_HANDLE, OS_NOT_REGULAR},
+    {ERROR_COMMITMENT_LIMIT, OS_NO_SPACE},
+    {ERROR_COMMITMENT_MINIMUM, OS_NO_SPACE},
+    {ERROR_PAGEFILE_QUOTA, OS_NO_SPACE},
+    {ERROR_DISK_FULL, OS_NO_SPACE},
+    {ERROR_NOT_ENOUGH_MEMORY, OS_NO_MEMORY},
+    {ERROR_OUTOFMEMORY, OS_NO_MEMORY},
+    {ERROR_NO_SYSTEM_RESOURCES, OS_NO_MEMORY},
+    {ERROR_NONPAGED_SYSTEM_RESOURCES, OS_NO_MEMORY},
+    {ERROR_PAGED_SYSTEM_RESOURCES, OS_NO_MEMORY},
+    {ERROR_WORKING_SET_QUOTA, OS_NO_MEMORY},
+    {ERROR_TOO_MANY_OPEN_FILES, OS_TOO_MANY_FILES},
+    {ERROR_NOT_SUPPORTED, OS_UNSUPPORTED},
+    {ERROR_CALL_NOT_IMPLEMENTED, OS_UNSUPPORTED},
+    {ERROR_PROC_NOT_FOUND, OS_UNSUPPORTED},
+};
+
+os_status smem__windows_status(DWORD number) {
+  for (size_t i = 0; i < sizeof meanings / sizeof *meanings; i++)
+    if (meanings[i].number == number)
+      return (os_status){meanings[i].code, (int)number};
+  return (os_status){OS_FAILED, (int)number};
 }
 
 os_status smem__windows_last(void) {

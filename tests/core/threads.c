@@ -244,7 +244,7 @@ TEST(a_segment_keeps_the_presence_of_who_leaves_meanwhile) {
 }
 
 static bool is_joined(void) {
-  struct control *control = smem__control_reference();
+  struct control *control = smem__presence_reference();
   if (control) smem__control_release(control);
   return control != NULL;
 }

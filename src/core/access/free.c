@@ -22,7 +22,7 @@ smem_code smem__free_look(const struct call *call, bool *exists) {
 static bool is_without_successor(const char *id) {
   uint64_t number;
   return smem_id_is_raw(id) ||
-         (smem_id_is_number(id, &number) && smem__control_knows_number(number));
+         (smem_id_is_number(id, &number) && smem__number_is_known(number));
 }
 
 static smem_code remove_name(const struct call *call, bool seen) {
@@ -37,7 +37,7 @@ static smem_code remove_name(const struct call *call, bool seen) {
 }
 
 static void forget(const char *id, smem_gone *gone) {
-  smem__control_freed();
+  smem__presence_note_free();
   smem__mapping_remove(id, gone);
 }
 

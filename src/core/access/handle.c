@@ -56,7 +56,7 @@ static void stay(const struct call *call, const struct segment *segment,
   if (!control) return;
   opened->stays = true;
   staying++;
-  smem__control_used();
+  smem__presence_count_act();
   smem__control_release(control);
 }
 

@@ -228,9 +228,9 @@ bool smem__mapping_settle_number(const struct call *call,
   if ((segment->footer.flags & FOOTER_NAMED) ||
       !smem_id_is_number(call->id, &number))
     return true;
-  smem__control_remember_number(number);
-  if ((*control = smem__control_reference())) return false;
-  if (smem__control_join(&quiet, control) != SMEM_OK) {
+  smem__number_remember(number);
+  if ((*control = smem__presence_reference())) return false;
+  if (smem__presence_join(&quiet, control) != SMEM_OK) {
     *control = NULL;
     return true;
   }
@@ -260,7 +260,7 @@ static smem_code map_one(const struct call *call, smem_access access,
   smem__os_mutex_lock(&mutex);
   code = enter(call, access, &segment, hash, can_return, result);
   smem__os_mutex_unlock(&mutex);
-  smem__control_used();
+  smem__presence_count_act();
   if (control) smem__control_release(control);
   smem__os_object_close(segment.object);
   return code;

@@ -71,8 +71,7 @@ static smem_code make(const struct call *call, smem_writer *writer,
 static smem_code take_number(struct call *call, smem_writer *writer) {
   uint64_t number;
   call->id = ""; /* of an error: it has none yet */
-  smem_code code =
-      smem__control_take_numbers(call, writer->control, 1, &number);
+  smem_code code = smem__numbers_take(call, writer->control, 1, &number);
   if (code != SMEM_OK) return code;
   smem_id_of_number(number, writer->id);
   call->id = writer->id;
@@ -98,7 +97,7 @@ static smem_code check_name(const struct call *call,
         call, SMEM_ARGUMENT, 0,
         "names that begin with \"/\" are those of other programs' objects");
   if (smem_id_is_number(call->id, &number) &&
-      smem__control_has_passed(writer->control, number))
+      smem__number_is_used(writer->control, number))
     return smem__fail(
         call, SMEM_ARGUMENT, 0,
         "the numbers up to the last index are ids of unnamed segments; choose "
@@ -139,7 +138,7 @@ static smem_code make_named(const struct call *call, smem_writer *writer) {
 }
 
 static smem_code begin(struct call *call, smem_writer *writer) {
-  smem_code code = smem__control_join(call, &writer->control);
+  smem_code code = smem__presence_join(call, &writer->control);
   if (code != SMEM_OK) return code;
   code =
       writer->is_named ? make_named(call, writer) : make_numbered(call, writer);
@@ -376,7 +375,7 @@ static void publish_done(const smem_writer *writer,
     *own = NULL;
   }
   if (publication->lifetime == SMEM_OF_PROCESS) smem__process_owes_free();
-  smem__control_used();
+  smem__presence_count_act();
 }
 
 smem_code smem_publish(smem_writer *writer, const smem_publication *publication,

@@ -83,7 +83,7 @@ static void begin(struct call *call, struct batch *batch, size_t at,
 static bool is_spent(const struct call *call, const struct batch *batch) {
   uint64_t number;
   return smem_id_is_number(call->id, &number) &&
-         smem__control_has_passed(batch->control, number);
+         smem__number_is_used(batch->control, number);
 }
 
 /* What became of an attempt at a name. */
@@ -224,8 +224,7 @@ static smem_code allocate_row(struct call *call, struct batch *batch,
                               size_t *at, size_t *left) {
   uint64_t number;
   size_t row = *left;
-  smem_code code =
-      smem__control_take_numbers(call, batch->control, row, &number);
+  smem_code code = smem__numbers_take(call, batch->control, row, &number);
   for (; row > 0 && code == SMEM_OK; row--, number++) {
     enum outcome outcome = MADE;
     while (batch->requests[*at].name) ++*at;
@@ -269,7 +268,7 @@ static smem_code check_room(struct call *call, struct batch *batch) {
 
 /* Join, and be from now on who owns what is made. */
 static smem_code join(const struct call *call, struct batch *batch) {
-  smem_code code = smem__control_join(call, &batch->control);
+  smem_code code = smem__presence_join(call, &batch->control);
   if (code == SMEM_OK) begin_footers(batch);
   return code;
 }
@@ -278,7 +277,7 @@ static smem_code join(const struct call *call, struct batch *batch) {
  * control object was lost, and there is another one. */
 static smem_code join_again(const struct call *call, struct batch *batch) {
   if (smem__control_is_intact(batch->control)) return SMEM_OK;
-  smem__control_used();
+  smem__presence_count_act();
   smem__control_release(batch->control);
   batch->control = NULL;
   return join(call, batch);
@@ -364,7 +363,7 @@ smem_code smem_allocate(smem_request *requests, size_t count,
   }
   if (code != SMEM_OK) smem_undo_allocate(requests, count);
   if (batch.control) {
-    smem__control_used();
+    smem__presence_count_act();
     smem__control_release(batch.control);
   }
   if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) smem__process_owes_free();

@@ -97,7 +97,8 @@ void smem__opening_in_child(void);
 #define LOCK_PRESENCE ((uint64_t)1 << 56) /* + presence number */
 #define LOCK_PRESENCES ((uint64_t)1 << 55)
 
-/* Native byte order. Written once, all of it, before anybody can see it. */
+/* One page per namespace: what all processes share. Native byte order. Written
+ * once, all of it, before anybody can see it. */
 struct control_page {
   _Atomic uint64_t magic;
   _Atomic uint64_t version;
@@ -118,58 +119,67 @@ struct control {
   struct control *next;
 };
 
-/* A reference to the joined control object, which is joined if need be. */
-smem_code smem__control_join(const struct call *call, struct control **control);
+void smem__control_release(struct control *control);
+
+/* Has nobody removed or damaged it? False also without a page. */
+bool smem__control_is_intact(const struct control *control);
+
+/* Where the last bounded reclaim of the namespace stopped: how many objects it
+ * had passed. NULL if the page cannot be used. */
+_Atomic uint64_t *smem__control_reclaim_position(struct control *control);
+
+void smem__control_start(void);
+void smem__control_before_fork(void);
+void smem__control_after_fork(void);
+void smem__control_in_child(void);
+
+/* ---- number.c ------------------------------------------------------------ */
+
+/* The first of `count` numbers in a row for unnamed segments. */
+smem_code smem__numbers_take(const struct call *call, struct control *control,
+                             uint64_t count, uint64_t *first);
+/* Has the counter handed out this number? */
+bool smem__number_is_used(const struct control *control, uint64_t number);
+/* Never again hand out numbers up to this one, whatever becomes of the control
+ * object: this process knows of a segment that has it. */
+void smem__number_remember(uint64_t number);
+/* Is it among those? Then it will never be another segment's. */
+bool smem__number_is_known(uint64_t number);
+/* Of a namespace that is left for another. */
+void smem__numbers_forget(void);
+
+/* ---- presence.c ---------------------------------------------------------- */
+
+/* A reference to the joined control object, which is joined if need be; NULL if
+ * that fails. */
+smem_code smem__presence_join(const struct call *call,
+                              struct control **control);
+/* A reference to the joined one, NULL if this process is not joined. Cheap:
+ * does not look whether the object is intact. */
+struct control *smem__presence_reference(void);
 /* The joined one, or an opening without presence, or NULL when there is none:
  * never creates it. */
 smem_code smem__control_peek(const struct call *call, struct control **control);
 /* That of another namespace; NULL also if it is not ours or cannot be used. */
 struct control *smem__control_peek_in(const struct call *call,
                                       const char *space);
-void smem__control_release(struct control *control);
-
-/* Has nobody removed or damaged it? False also without a page. */
-bool smem__control_is_intact(const struct control *control);
-
-/* The first of `count` numbers in a row for unnamed segments. */
-smem_code smem__control_take_numbers(const struct call *call,
-                                     struct control *control, uint64_t count,
-                                     uint64_t *first);
-/* Has the counter handed out this number? */
-bool smem__control_has_passed(const struct control *control, uint64_t number);
-/* Never again hand out numbers up to this one, whatever becomes of the control
- * object: this process knows of a segment that has it. */
-void smem__control_remember_number(uint64_t number);
-/* Is it among those? Then it will never be another segment's. */
-bool smem__control_knows_number(uint64_t number);
-/* Of a namespace that is left for another. */
-void smem__control_forget_numbers(void);
-/* A reference to the joined one, NULL if this process is not joined. Cheap:
- * does not look whether the object is intact. */
-struct control *smem__control_reference(void);
-
-/* Where the last bounded reclaim of the namespace stopped: how many objects it
- * had passed. NULL if the page cannot be used. */
-_Atomic uint64_t *smem__control_reclaim_position(struct control *control);
 
 /* To be called by whoever has made or mapped a segment, before the reference is
  * given back under which it was done; and how often it was. */
-void smem__control_used(void);
-uint64_t smem__control_uses(void);
+void smem__presence_count_act(void);
+uint64_t smem__presence_acts(void);
 
 /* To be called by whoever has freed a segment. */
-void smem__control_freed(void);
+void smem__presence_note_free(void);
 
 /* Give up the presence, and remove the object after the last process and the
  * last segment. False, and nothing is changed: another thread is using it, or
- * has since smem__control_uses() was `before`, so there may be something to
+ * has since smem__presence_acts() was `before`, so there may be something to
  * stay for. */
-bool smem__control_leave(const struct call *call, uint64_t before);
+bool smem__presence_leave(const struct call *call, uint64_t before);
 
-void smem__control_start(void);
-void smem__control_before_fork(void);
-void smem__control_after_fork(void);
-void smem__control_in_child(void);
+/* Before smem__control_in_child(). */
+void smem__presence_in_child(void);
 
 /* ---- owner.c ------------------------------------------------------------- */
 

@@ -141,3 +141,18 @@ smem_code smem_list(bool (*visit_one)(const smem_entry *entry, void *context),
   if (listing.control) smem__control_release(listing.control);
   return code;
 }
+
+smem_code smem_last_index(uint64_t *index, smem_error *error) {
+  struct call call = {SMEM_OP_COUNT, "", 0, error, false};
+  struct control *control;
+  smem_code code = smem__control_peek(&call, &control);
+  if (code != SMEM_OK) return code;
+  if (!control || !control->page) /* none yet, or only just made */
+    code = smem__walk_highest_number(&call, index);
+  else if (control->generation != 0)
+    *index = atomic_load(&control->page->number);
+  else
+    code = smem__fail(&call, SMEM_CONTROL, 0, "the control object is damaged");
+  if (control) smem__control_release(control);
+  return code;
+}

@@ -37,7 +37,7 @@ static struct control *adopt(struct control *control) {
 
 static smem_code join(const struct call *call) {
   struct control *control;
-  smem_code code = smem__control_join(call, &control);
+  smem_code code = smem__presence_join(call, &control);
   if (code != SMEM_OK) return code;
   struct control *before = adopt(control);
   if (before) smem__control_release(before);
@@ -70,7 +70,7 @@ bool smem__sync_may_live(const struct control *control, uint64_t who) {
 }
 
 bool smem__sync_is_dead(uint64_t who) {
-  struct control *control = smem__control_reference();
+  struct control *control = smem__presence_reference();
   bool dead = !smem__sync_may_live(control, who);
   if (control) smem__control_release(control);
   return dead;
