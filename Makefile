@@ -31,7 +31,7 @@ help:
 
 #: make            build and install the package into build/library
 #: make demo       the life cycle of a segment between two R processes
-#: make test       every R test and every C test
+#: make test       every R test, every C test, and base functions on shared objects
 #: make test-r     only the R tests; FILTER=name: only test-name*.R
 #: make test-core  only the C tests: of the core and of the layer below, without R
 #: make test-lib   the C library (see lib/Makefile), as it is when it is installed;
@@ -39,7 +39,7 @@ help:
 demo: setup-demo $(INSTALLED)
 	@Rscript demo/lifecycle.R
 test: setup-test setup-core $(INSTALLED)
-	@tools/test r os core
+	@tools/test r differential-share os core
 test-r: setup-test $(INSTALLED)
 	@Rscript tools/test-r $(FILTER)
 test-core: setup-core
@@ -49,7 +49,7 @@ test-lib: setup-lib setup-debian
 
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
-	@tools/test -j 2 sid r differential core lib lib-without-r user clang asan tsan \
+	@tools/test -j 2 sid r differential differential-share core lib lib-without-r user clang asan tsan \
 	  portable musl m32 gnu2x valgrind valgrind-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
 	  strict windows-glue style spelling graph workflows model analyze site fuzz-short torture \
@@ -62,9 +62,10 @@ torture: setup-torture $(INSTALLED)
 	@tests/torture/run $(SECONDS) $(CALLS)
 
 #: make differential  every function of base, stats, utils and some packages, on an
-#:                 ordinary vector and on a view; FULL=full: with all there is
+#:                 ordinary vector and on a view; FULL=full: with all there is;
+#:                 WAY=share: on what share() makes
 differential: setup-test $(INSTALLED)
-	@tests/differential/run $(FULL)
+	@DIFFERENTIAL_WAY=$(or $(WAY),view) tests/differential/run $(FULL)
 
 #: make sanitize   C tests with the address and the thread sanitizer
 #: make windows    C tests of the Windows build, under Wine
@@ -102,7 +103,7 @@ coverage-r: setup-coverage-r
 check-valgrind: setup-valgrind setup-test $(INSTALLED)
 	@tools/check-valgrind
 test-package: setup-check $(INSTALLED)
-	@tools/test r check-rest
+	@tools/test r differential-share check-rest
 sid trixie: setup-debian
 	@tools/debian $@
 

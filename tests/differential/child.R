@@ -24,7 +24,7 @@ dir.create(empty)
 setwd(empty)
 options(warn = 1, device = function(...) grDevices::pdf(NULL), digits = 15,
         lifecycle_verbosity = "quiet", browserNLdisabled = TRUE,
-        keep.source = FALSE, useFancyQuotes = FALSE)
+        keep.source = FALSE, useFancyQuotes = FALSE, sharedmemory.handoff = 0)
 progress <- file(file.path(folder, "progress"), "w")
 results <- file(file.path(folder, "result"), "a")
 tell <- function(...) {
@@ -41,8 +41,8 @@ case <- function(type, n = 65, attributes = "none", place = "variable",
 }
 short_cases <- function() {
   c(
-    lapply(names(type_sizes), case),
-    lapply(names(type_sizes), case, n = 1),
+    lapply(types_tried, case),
+    lapply(types_tried, case, n = 1),
     lapply(setdiff(lengths_tried, c(1, 65)), function(n) case("double", n)),
     lapply(names(places_of_vector)[-1], function(p) case("double", 65, "none", p)),
     lapply(c("integer", "logical"), case, n = 64, place = "temporary"),
@@ -56,7 +56,7 @@ short_cases <- function() {
 }
 full_cases <- function() {
   all <- expand.grid(
-    type = names(type_sizes), n = lengths_tried, attributes = names(attribute_kinds),
+    type = types_tried, n = lengths_tried, attributes = names(attribute_kinds),
     place = names(places_of_vector), elements = c("plain", "odd"),
     stringsAsFactors = FALSE
   )
@@ -104,7 +104,7 @@ try_everywhere <- function(call, cases) {
   enough <- processor_time() + if (form == "full") 60 else 0.3
   for (i in seq_along(cases)) {
     case <- cases[[i]]
-    refuses <- i > 2 * length(type_sizes) && count[["values"]] == values
+    refuses <- i > 2 * length(types_tried) && count[["values"]] == values
     if (form == "short" && refuses && is_bare(case)) next
     if (processor_time() > enough || (case$n > 65 && longest > 0.02)) {
       count_one("slow")

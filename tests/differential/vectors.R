@@ -4,7 +4,8 @@
 # that knows how; a way is a function from a vector to a list of the functions
 #   make()    another vector with these elements
 #   bytes()   the bytes in shared memory, as nobody's vector has them
-#   id        to be freed
+#   whole(x)  x with its attributes, or a list or data frame, as such a vector is in it
+#   id        to be freed, if there is one
 ways <- list(
   view = function(values) {
     type <- typeof(values)
@@ -14,12 +15,31 @@ ways <- list(
     list(
       id = id,
       make = function() viewSharedMemory(id, type, length = length(values)),
-      bytes = function() readSharedMemory(id, "raw")
+      bytes = function() readSharedMemory(id, "raw"),
+      whole = identity
+    )
+  },
+  # As they come to a worker: what has no elements is ordinary there by itself.
+  share = function(values) {
+    arrived <- function(x) unserialize(serialize(share(x), NULL))
+    if (length(values) == 0) {
+      return(list(id = NULL, make = function() values, bytes = function() raw(),
+                  whole = arrived))
+    }
+    x <- share(values, lifetime = "freed")
+    id <- sharedMemoryId(x)
+    sent <- serialize(x, NULL)
+    list(
+      id = id,
+      make = function() unserialize(sent),
+      bytes = function() readSharedMemory(id, "raw"),
+      whole = arrived
     )
   }
 )
 
 type_sizes <- c(raw = 1, logical = 4, integer = 4, double = 8, complex = 16)
+types_tried <- c(names(type_sizes), if (way == "share") "character")
 lengths_tried <- c(0, 1, 63, 64, 65, 1000)
 
 # ---- elements ----------------------------------------------------------------
@@ -34,7 +54,8 @@ plain_elements <- function(type, n) {
     logical = whole %% 2L == 1L,
     integer = whole,
     double = whole + rep_len(c(0, 0.5, 0.25, 0), n),
-    complex = complex(real = whole, imaginary = rep_len(c(0, 1, -0.5), n))
+    complex = complex(real = whole, imaginary = rep_len(c(0, 1, -0.5), n)),
+    character = c("a", "b", "cc", "1", "2.5", "\u00e9")[whole]
   )
 }
 
@@ -46,7 +67,8 @@ odd_elements <- function(type, n) {
     logical = c(NA, FALSE),
     integer = c(NA, -1L, 0L, 255L),
     double = c(NaN, NA, -0, -1.5, Inf, 1e-300, -Inf),
-    complex = complex(real = c(NA, -1, 0, Inf), imaginary = c(0, NaN, -0, 1))
+    complex = complex(real = c(NA, -1, 0, Inf), imaginary = c(0, NaN, -0, 1)),
+    character = c(NA, "", "NA", "\u4e2d", iconv("\u00e9", "UTF-8", "latin1"))
   )
   elements <- plain_elements(type, n)
   at <- unique(c(seq_len(min(n, length(special))),
@@ -65,12 +87,12 @@ labels_for <- function(n) paste0("n", seq_len(n))
 
 numbers <- c("integer", "double")
 attribute_kinds <- list(
-  none = list(types = names(type_sizes), of = function(n) list()),
-  names = list(types = names(type_sizes), of = function(n) {
+  none = list(types = types_tried, of = function(n) list()),
+  names = list(types = types_tried, of = function(n) {
     list(names = labels_for(n))
   }),
-  dim = list(types = names(type_sizes), of = function(n) list(dim = sides(n))),
-  dimnames = list(types = names(type_sizes), of = function(n) {
+  dim = list(types = types_tried, of = function(n) list(dim = sides(n))),
+  dimnames = list(types = types_tried, of = function(n) {
     list(dim = sides(n), dimnames = lapply(sides(n), labels_for))
   }),
   Date = list(types = numbers, of = function(n) list(class = "Date")),
@@ -89,7 +111,7 @@ attribute_kinds <- list(
   ts = list(types = numbers, of = function(n) {
     if (n > 0) list(tsp = c(1, n, 1), class = "ts")
   }),
-  class = list(types = names(type_sizes), of = function(n) {
+  class = list(types = types_tried, of = function(n) {
     list(class = "unheard_of", note = "kept")
   })
 )
@@ -111,7 +133,9 @@ segment_of <- function(type, n, elements) {
 
 # After a fault too, for nothing that follows may be measured by what it has changed.
 free_all <- function() {
-  for (key in ls(kept)) freeSharedMemory(kept[[key]]$id)
+  for (key in ls(kept)) {
+    if (!is.null(kept[[key]]$id)) freeSharedMemory(kept[[key]]$id)
+  }
   rm(list = ls(kept), envir = kept)
   rm(list = ls(pairs), envir = pairs)
 }
@@ -123,16 +147,17 @@ dressed <- function(x, attributes_of) {
 
 # Where calls are evaluated: `x`, `make()` a temporary, `l` a list, `df` a data frame.
 # What else a call may need is ordinary on both sides.
-scene <- function(make, attributes_of, values) {
+scene <- function(make, attributes_of, values, whole = identity) {
   n <- length(values)
   scene <- new.env(parent = globalenv())
-  scene$make <- function() dressed(make(), attributes_of)
+  scene$make <- function() whole(dressed(make(), attributes_of))
   scene$x <- scene$make()
-  scene$l <- list(a = scene$make(), b = 1)
-  frame <- scene$make()
-  attributes(frame) <- attributes_of[!names(attributes_of) %in% c("dim", "dimnames")]
-  scene$df <- structure(list(v = frame, k = rep_len(1:3, n)), class = "data.frame",
-                        row.names = .set_row_names(n))
+  scene$l <- whole(list(a = dressed(make(), attributes_of), b = 1))
+  flat <- attributes_of[!names(attributes_of) %in% c("dim", "dimnames")]
+  scene$df <- whole(structure(
+    list(v = dressed(make(), flat), k = rep_len(1:3, n)), class = "data.frame",
+    row.names = .set_row_names(n)
+  ))
   scene$y <- rep_len(rev(values), n) # a vector of its own also if there is none
   scene$g <- rep_len(c(1L, 2L, 1L), n)
   scene$n <- n
@@ -151,7 +176,7 @@ pair_for <- function(case) {
   pairs[[key]] <- list(
     key = key, segment = segment, attributes_of = attributes_of, plain = plain,
     untouched = unserialize(serialize(mget(places, plain), NULL)),
-    shared = scene(segment$make, attributes_of, segment$values)
+    shared = scene(segment$make, attributes_of, segment$values, segment$whole)
   )
   pairs[[key]]
 }
