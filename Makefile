@@ -102,7 +102,7 @@ coverage-r: setup-coverage-r
 	@tools/coverage r
 check-valgrind: setup-valgrind setup-test $(INSTALLED)
 	@tools/check-valgrind
-test-package: setup-check $(INSTALLED)
+test-package: setup-check setup-others $(INSTALLED)
 	@tools/test r differential-share check-rest
 sid trixie: setup-debian
 	@tools/debian $@

@@ -64,6 +64,7 @@ left_out <- list(
   ),
   "crashes R with ordinary vectors too, after an error of its own" = "fisher.test",
   "does not end when a file is both of its arguments" = "file.append",
+  "makes a vector an attribute of itself" = "setattr",
   "called by itself tells ordinary variables from temporaries" = "xtfrm.AsIs",
   "is about the machine or the moment, not about its argument" = c(
     "Sys.time", "Sys.Date", "date", "proc.time", "system.time", "gc", "tempfile",

@@ -114,6 +114,67 @@ cases <- list(
     freeSharedMemory(id)
     tryCatch(unserialize(sent)[1], error = function(e) class(e)[1])
   },
+  share = function() {
+    x <- share(object)
+    list(is.shared(x), x$n[99], x$s[3], x$f[2], x$d$u[3], x$e[[1]](2), names(x),
+         identical(share(x$n), x$n), is.na(sharedMemoryId(x)))
+  },
+  share_named = function() {
+    share(object, "named", "freed")
+    x <- openShared("named")
+    freeSharedMemory("named")
+    list(x$n[600], x$s[1:3], attributes(x$d), dim(x$m), x$l)
+  },
+  share_fails = function() share(1, "stands"),
+  open_fails = function() openShared("absent"),
+  open_plain = function() openShared("stands"),
+  shared_travels = function() {
+    x <- unserialize(serialize(share(object), NULL))
+    y <- unserialize(serialize(x, NULL))
+    list(y$n[5], y$s[6], y$d$w[2], x$q, levels(y$f), y$t, y$p)
+  },
+  shared_in_vain = function() {
+    x <- share(object)
+    sent <- serialize(x, NULL)
+    id <- sharedMemoryId(x)
+    rm(x)
+    freeSharedMemory(id)
+    gc()
+    y <- unserialize(sent)
+    kind <- function(code) tryCatch(code, error = function(e) class(e)[1])
+    c(kind(y$n[1]), kind(y$s[[2]]), kind(sum(y$n)))
+  },
+  shared_elements = function() {
+    x <- share(list(1:700 / 2, c(TRUE, NA), rep(c("a", NA), 300), list(1, NULL)))
+    list(x[[1]][700], x[[2]], x[[3]][599:600], x[[4]], sum(x[[1]]), range(x[[1]]),
+         x[[3]] == "a", order(x[[1]], decreasing = TRUE)[1], lengths(x))
+  },
+  shared_changes = function() {
+    x <- share(object)
+    x$n[2] <- 7
+    x$s[2] <- "new"
+    x$d$v <- 1:3
+    names(x$m) <- NULL
+    y <- unserialize(serialize(x, NULL))
+    list(y$n[1:3], y$s[1:3], y$d, is.shared(y$f))
+  },
+  shared_inside = function() {
+    part <- share(1:600 / 2)
+    x <- share(list(part, share(list(rep("b", 600), part))))
+    rm(part)
+    gc()
+    x <- unserialize(serialize(x, NULL))
+    list(x[[1]][600], x[[2]][[1]][600], x[[2]][[2]][1])
+  },
+  unshare = function() {
+    x <- unshare(share(object))
+    list(is.shared(x), x)
+  },
+  share_s4 = function() {
+    x <- share(methods::new("Tortured", x = 1:600 / 2, y = list("a")))
+    y <- unserialize(serialize(x, NULL))
+    list(isS4(y), y@x[600], y@y, y)
+  },
   local = function() {
     f <- function() local_shared_memory(10, "local")
     f()
@@ -125,18 +186,31 @@ cases <- list(
   }
 )
 
+# Each kind of node, with leaves and without. Small, for all is slow under gctorture.
+methods::setClass("Tortured", methods::representation(x = "numeric", y = "list"))
+object <- list(
+  n = 1:600 / 2, s = rep(c("a", utf8, NA, latin1, ""), 120), q = quote(a + b),
+  f = factor(rep(1:3, 200)), e = list(as.function(alist(u = , u + 1), globalenv())),
+  d = data.frame(u = 1:3, w = c("x", NA, "y")), l = c(TRUE, NA), t = stats::ts(1:9),
+  m = matrix(1:6 + 0i, 2, dimnames = list(c("a", "b"), NULL)), i = 1:1000000, r = bytes,
+  p = pairlist(a = 1, "b"), z = list(NULL, character(), list())
+)
+options(sharedmemory.handoff = 0)
+
 made <- allocateSharedMemory(256, c("stands", utf8))
 writeSharedMemory("stands", bytes)
 attempt <- function(case) {
-  tryCatch(case(), error = function(e) list(class(e), conditionMessage(e)))
+  tryCatch(unshare(case()), error = function(e) list(class(e), conditionMessage(e)))
 }
 expected <- lapply(cases, attempt)
+invisible(gc())
 
 failures <- 0L
 for (round in seq_len(rounds)) for (name in names(cases)) {
   gctorture(TRUE)
   value <- attempt(cases[[name]])
   gctorture(FALSE)
+  gc() # what was shared goes with its last leaf
   if (identical(value, expected[[name]])) next
   failures <- failures + 1L
   cat("under gctorture", name, "gives\n")
