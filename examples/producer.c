@@ -20,15 +20,13 @@ static void check(smem_code code, const smem_error *error) {
 
 int main(void) {
   const char *name = "waves";
-  smem_request request = {0};
+  smem_request request = SMEM_REQUEST_INIT(COUNT * sizeof(double), name);
   smem_handle *handle;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   smem_start(NULL);
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"), NULL, NULL);
 
   /* All of the memory is ours from here on, or this is an error. */
-  request.name = name;
-  request.size = COUNT * sizeof(double);
   check(smem_allocate(&request, 1, SMEM_UNTIL_FREED, true, &error), &error);
   check(smem_open(name, SMEM_READ_WRITE, &handle, &error), &error);
   double *wave = handle->address;

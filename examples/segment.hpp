@@ -41,10 +41,8 @@ public:
   // Makes one that goes with this process.
   static segment make(const std::string &name, std::size_t count) {
     start();
-    smem_error record;
-    smem_request request = smem_request();
-    request.name = name.c_str();
-    request.size = count * sizeof(T);
+    smem_error record = SMEM_ERROR_INIT;
+    smem_request request = SMEM_REQUEST_INIT(count * sizeof(T), name.c_str());
     if (smem_allocate(&request, 1, SMEM_OF_PROCESS, true, &record))
       throw error(record);
     return segment(name, SMEM_READ_WRITE);
@@ -61,7 +59,7 @@ public:
 private:
   segment(const std::string &name, smem_access access)
       : handle(nullptr, smem_close) {
-    smem_error record;
+    smem_error record = SMEM_ERROR_INIT;
     smem_handle *opened;
     if (smem_open(name.c_str(), access, &opened, &record)) throw error(record);
     handle.reset(opened);
@@ -74,7 +72,7 @@ class lock {
 public:
   explicit lock(const std::string &name) : latch(nullptr) {
     start();
-    smem_error record;
+    smem_error record = SMEM_ERROR_INIT;
     if (smem_latch_open(name.c_str(), &latch, &record)) throw error(record);
     if (smem_lock(latch, SMEM_EXCLUSIVE, SMEM_FOREVER, &told, &record)) {
       smem_latch_close(latch);
@@ -82,8 +80,7 @@ public:
     }
   }
   ~lock() {
-    smem_error record;
-    smem_unlock(latch, &record);
+    smem_unlock(latch, nullptr);
     smem_latch_close(latch);
   }
   lock(const lock &) = delete;
@@ -94,7 +91,7 @@ public:
 
 private:
   smem_latch *latch;
-  smem_told told;
+  smem_told told = SMEM_TOLD_INIT;
 };
 
 } // namespace smem

@@ -16,14 +16,19 @@ READ_WRITE, READ_ONLY, PRIVATE = 0, 1, 2
 
 
 class Request(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_uint64), ("name", ctypes.c_char_p),
-                ("number", ctypes.c_uint64), ("trace", ctypes.c_char_p),
-                ("made", ctypes.c_uint64), ("is_sync", ctypes.c_bool)]
+    _fields_ = [("size", ctypes.c_size_t), ("bytes", ctypes.c_uint64),
+                ("name", ctypes.c_char_p), ("trace", ctypes.c_char_p),
+                ("number", ctypes.c_uint64), ("made", ctypes.c_uint64),
+                ("is_sync", ctypes.c_bool)]
 
 
 class Handle(ctypes.Structure):  # what is used of it
-    _fields_ = [("address", ctypes.c_void_p), ("capacity", ctypes.c_uint64),
-                ("requested", ctypes.c_uint64)]
+    _fields_ = [("size", ctypes.c_size_t), ("address", ctypes.c_void_p),
+                ("capacity", ctypes.c_uint64), ("requested", ctypes.c_uint64)]
+
+
+class Error(ctypes.Structure):  # with room to spare
+    _fields_ = [("size", ctypes.c_size_t), ("rest", ctypes.c_char * 1016)]
 
 
 lib.smem_open.argtypes = [ctypes.c_char_p, ctypes.c_int,
@@ -40,16 +45,16 @@ lib.smem_environment(os.environb.get(b"SHAREDMEMORY_NAMESPACE"), None, None)
 
 
 def check(function, *arguments):
-    error = ctypes.create_string_buffer(1024)  # an smem_error, with room to spare
-    if function(*arguments, error) != 0:
+    error = Error(size=ctypes.sizeof(Error))
+    if function(*arguments, ctypes.byref(error)) != 0:
         text = ctypes.create_string_buffer(1024)
-        lib.smem_error_message(error, text, len(text))
+        lib.smem_error_message(ctypes.byref(error), text, len(text))
         raise OSError(text.value.decode())
 
 
 def allocate(name, size, lifetime=OF_PROCESS):
     """Make a segment of `size` bytes; it must not exist."""
-    request = Request(size=size, name=name.encode())
+    request = Request(ctypes.sizeof(Request), size, name.encode())
     check(lib.smem_allocate, request, 1, lifetime, True)
 
 

@@ -6,9 +6,11 @@
  * Units: sizes and offsets are bytes, times nanoseconds. An id is UTF-8 and
  * terminated: the decimal number of an unnamed segment, or a name.
  *
- * Errors: what can fail returns SMEM_OK or a code, and fills *error, which must
- * not be NULL, only if it fails. A call that fails has changed nothing. Beside
- * the codes that a function names there may be SMEM_ARGUMENT, SMEM_CORRUPT,
+ * Errors: what can fail returns SMEM_OK or a code, and fills *error only if it
+ * fails; `error` may be NULL. A call that fails has changed nothing. New codes
+ * may come: take an unknown one as SMEM_SYSTEM. Other pointers must not be NULL
+ * unless that is said, and what is no id is SMEM_ARGUMENT. Beside the codes
+ * that a function names there may be SMEM_ARGUMENT, SMEM_CORRUPT,
  * SMEM_PERMISSION, SMEM_CONTROL, SMEM_NO_MEMORY, SMEM_TOO_MANY_FILES,
  * SMEM_INTERRUPTED, SMEM_SYSTEM. Nothing here prints, exits, or jumps out of a
  * call.
@@ -21,8 +23,14 @@
  * may call all of them. It owns no segment and holds no lock of its parent's;
  * mappings and handles that it inherits are its own.
  *
- * Structs grow at their end only, and only with the number of the shared
- * library. Set to zero what you do not set. */
+ * Structs begin with their size, as whoever made them knows it: set it, and all
+ * the rest to zero, by SMEM_ERROR_INIT and the like. They grow at their end
+ * only, so a library serves clients of older headers: what their struct has no
+ * room for is not told, and what it cannot say is zero. A size that was not set
+ * is SMEM_ARGUMENT; an error record and limits of that kind are left alone. The
+ * size of what the library makes (handles, entries, shares) is the library's:
+ * if that may be older than your header, look before you use what is new there.
+ * A reference has no size, for it never changes. */
 #ifndef SMEM_H
 #define SMEM_H
 
@@ -136,6 +144,7 @@ enum {
 /* What went wrong. Filled by the function that returns a code other than
  * SMEM_OK, untouched otherwise. All strings are UTF-8 and terminated. */
 typedef struct smem_error {
+  size_t size;
   smem_code code;
   int number; /* errno or GetLastError(), 0 if the system gave none */
   smem_op op;
@@ -143,6 +152,8 @@ typedef struct smem_error {
   char id[SMEM_ID_MAX + 1]; /* empty if no segment is concerned */
   char detail[400];         /* what happened, with the sizes */
 } smem_error;
+#define SMEM_ERROR_INIT                                                        \
+  { sizeof(smem_error), SMEM_OK, 0, SMEM_OP_USE, 0, "", "" }
 
 /* The word for a code, as "not_found"; "system" for an unknown one. A constant.
  */
@@ -197,14 +208,16 @@ typedef enum smem_lifetime {
 } smem_lifetime;
 
 typedef struct smem_request {
-  uint64_t size;     /* at least 1 */
-  const char *name;  /* a valid id, or NULL for an unnamed segment */
-  uint64_t number;   /* out: the id of an unnamed segment */
+  size_t size;       /* of this struct; the same in all of an array */
+  uint64_t bytes;    /* 1 to SMEM_MAX_NUMBER */
+  const char *name;  /* an id, or NULL for an unnamed segment */
   const char *trace; /* to be recorded with the segment, or NULL; is cut */
-  uint64_t
-      made; /* out: generation of what was created, 0: it was there before */
-  bool is_sync; /* a semaphore, an event or a barrier */
+  uint64_t number;   /* out: the id of an unnamed segment */
+  uint64_t made;     /* out: generation of what was created, 0: it was there */
+  bool is_sync;      /* a semaphore, an event or a barrier */
 } smem_request;
+#define SMEM_REQUEST_INIT(bytes, name)                                         \
+  { sizeof(smem_request), bytes, name, NULL, 0, 0, false }
 
 /* Allocate segments: all of them or, on an error, none. A name that exists is
  * opened: SMEM_EXISTS with `exclusive`, SMEM_TOO_SMALL if it cannot hold the
@@ -306,6 +319,7 @@ smem_code smem_free(const char *const *ids, size_t count, smem_gone *gone,
  * in smem_map(). */
 
 typedef struct smem_handle {
+  size_t size;
   void *address;
   uint64_t capacity;  /* bytes that may be used */
   uint64_t requested; /* bytes that were asked for; of a raw one all of them */
@@ -386,19 +400,14 @@ smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
 smem_code smem_write(const char *id, uint64_t offset, const void *from,
                      uint64_t length, smem_error *error);
 
-/* Which bytes of a segment are to be read, and into what. */
-typedef struct smem_range {
-  uint64_t offset, length;
-  void *to; /* NULL: none, and the call is SMEM_INTERRUPTED */
-} smem_range;
-
-/* The same, where it depends on the segment what is read: `choose` is told how
- * many bytes it has, and how many were asked for at its allocation. It must
- * return. */
+/* Read, where it depends on the segment what is read: `choose` is told how many
+ * bytes it has, and how many were asked for at its allocation. It sets which
+ * bytes are to be read, and returns into what; NULL: none, and the call is
+ * SMEM_INTERRUPTED. It must return. Otherwise as smem_read(). */
 smem_code smem_read_some(const char *id,
-                         smem_range (*choose)(uint64_t capacity,
-                                              uint64_t requested,
-                                              void *context),
+                         void *(*choose)(uint64_t capacity, uint64_t requested,
+                                         uint64_t *offset, uint64_t *length,
+                                         void *context),
                          void *context, smem_error *error);
 
 /* ---- writing together ------------------------------------------------------
@@ -449,6 +458,7 @@ typedef enum smem_mode {
 
 /* What a lock told who has got it. */
 typedef struct smem_told {
+  size_t size;
   bool died;  /* its holder died, and this call is the one that noticed: what it
                  guards may be half written. Also told when the call fails, for
                  want of time, say */
@@ -456,6 +466,8 @@ typedef struct smem_told {
   uint64_t pid;  /* of that one, in its pid namespace; 0: not known */
   uint64_t time; /* nanoseconds since 1970, when that was noticed; 0 likewise */
 } smem_told;
+#define SMEM_TOLD_INIT                                                         \
+  { sizeof(smem_told), false, false, 0, 0 }
 
 /* Lock a segment. The holder is this thread. SMEM_TIMEOUT; SMEM_DEADLOCK if it
  * holds the lock already, in whichever mode. `told` may be NULL. */
@@ -561,6 +573,7 @@ enum { SMEM_WHAT_SIZE = 64 };
 /* What is known of one object of the namespace. Where nothing is known: 0, ""
  * or UINT64_MAX as noted. Strings are good until the visit returns. */
 typedef struct smem_entry {
+  size_t size;
   const char *id;
   smem_state state;
   uint64_t capacity;  /* bytes; of the following, only of complete segments: */
@@ -651,6 +664,7 @@ void smem_reclaim_some(uint64_t nanoseconds);
 /* Everything of this package in the shared memory file system, of all
  * namespaces and users, by namespace, user and state. */
 typedef struct smem_share {
+  size_t size;
   const char *space; /* namespace */
   uint64_t user;
   smem_state state;
@@ -664,6 +678,7 @@ smem_code smem_shares(void (*visit)(const smem_share *share, void *context),
 
 /* What will bite; UINT64_MAX where there is no such limit or it is not told. */
 typedef struct smem_limits {
+  size_t size;
   uint64_t capacity;      /* bytes of the shared memory file system */
   uint64_t used;          /* bytes of it, by whomever */
   uint64_t free;          /* bytes that an allocation can still get */
@@ -672,7 +687,10 @@ typedef struct smem_limits {
   uint64_t mappings;      /* of this process */
   bool cleaned_at_logout; /* the system removes this user's objects then */
 } smem_limits;
-/* What limits shared memory on this machine. */
+#define SMEM_LIMITS_INIT                                                       \
+  { sizeof(smem_limits), 0, 0, 0, "", 0, 0, false }
+/* What limits shared memory on this machine. Does nothing if limits->size is
+ * not set. */
 void smem_limits_get(smem_limits *limits);
 /* The name of a user, as "alice (uid 1000)". */
 void smem_user_name(uint64_t user, char *buffer, size_t length);

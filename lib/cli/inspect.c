@@ -104,7 +104,7 @@ static void print_json(const struct inspection *inspection) {
 
 int run_inspect(const struct options *options) {
   struct inspection inspection = {0};
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   int status = DONE;
   if (look(options->operands[0], &inspection, &error) != SMEM_OK)
     status = refuse(&error);
@@ -133,7 +133,7 @@ static bool read_number(const char *text, uint64_t *number) {
 static int dump(const struct options *options, const char *id, uint64_t offset,
                 uint64_t length) {
   static unsigned char chunk[64 * 1024];
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   while (length > 0) {
     uint64_t here = length < sizeof chunk ? length : sizeof chunk;
     if (smem_read(id, offset, chunk, here, &error) != SMEM_OK)
@@ -152,7 +152,7 @@ static int dump(const struct options *options, const char *id, uint64_t offset,
 int run_dump(const struct options *options) {
   const char *id = options->operands[0];
   uint64_t offset = 0, length, capacity, requested;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   if (options->count > 1 && !read_number(options->operands[1], &offset))
     return USAGE;
   if (options->count > 2 && !read_number(options->operands[2], &length))

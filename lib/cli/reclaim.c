@@ -149,7 +149,7 @@ static int tell(const struct reclaim *reclaim) {
  */
 
 static int run(struct reclaim *reclaim) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   smem_code code = each_space(reclaim->options, reclaim_space, reclaim, &error);
   if (code != SMEM_OK) return refuse(&error);
   if (reclaim->rows.failed) return no_memory();

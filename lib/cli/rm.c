@@ -18,7 +18,7 @@ static int ask(const struct options *options, const char *id) {
   char path[300], question[3 * TEXT_SIZE], shown[TEXT_SIZE], owner[TEXT_SIZE],
       bytes[32];
   size_t none = 0;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   bool asked;
   int status = DONE;
   if (smem_inspect(id, NULL, &none, path, sizeof path, note_entry, &rows,
@@ -48,7 +48,7 @@ static int ask(const struct options *options, const char *id) {
 }
 
 static int remove_one(const struct options *options, const char *id) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   int status = ask(options, id);
   if (status != DONE) return status;
   return smem_free(&id, 1, NULL, &error) == SMEM_OK ? DONE : refuse(&error);

@@ -234,7 +234,7 @@ static smem_code gather_space(const char *space, void *context,
 
 bool gather(const struct options *options, struct rows *rows, int *status) {
   struct gathering gathering = {options, rows, NULL};
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   smem_code code = each_space(options, gather_space, &gathering, &error);
   *status = DONE;
   if (code != SMEM_OK) *status = refuse(&error);

@@ -141,8 +141,8 @@ static int print_text(const struct options *options, const char *space,
 int run_stat(const struct options *options) {
   struct shares shares = {0};
   char space[SMEM_NAMESPACE_SIZE];
-  smem_limits limits;
-  smem_error error;
+  smem_limits limits = SMEM_LIMITS_INIT;
+  smem_error error = SMEM_ERROR_INIT;
   int status = DONE;
   smem_code code = smem_namespace(space, &error);
   if (code == SMEM_OK) code = smem_shares(note_share, &shares, &error);

@@ -31,7 +31,7 @@ static void print_head(const struct options *options) {
   char used[32], capacity[32], free_bytes[32], clock[16];
   time_t now = time(NULL);
   struct tm day;
-  smem_limits limits;
+  smem_limits limits = SMEM_LIMITS_INIT;
   smem_limits_get(&limits);
   format_bytes(options, limits.used, used);
   format_bytes(options, limits.capacity, capacity);

@@ -71,17 +71,15 @@ void smem_start(bool (*interrupted)(void)) {
 /* ---- what this process owns ---------------------------------------------- */
 
 static bool is_own(const char *name, const char *id, struct segment *segment) {
-  smem_error ignored;
-  if (smem__list_open(name, id, segment, &ignored) != SMEM_OK) return false;
+  if (smem__list_open(name, id, segment, NULL) != SMEM_OK) return false;
   smem__os_object_close(segment->object);
   return segment->footer.owner.token == smem__process_self()->token;
 }
 
 static bool visit_owned(const char *name, const char *id, void *context) {
   struct segment segment;
-  smem_error ignored;
   bool *any = context;
-  switch (smem__list_open(name, id, &segment, &ignored)) {
+  switch (smem__list_open(name, id, &segment, NULL)) {
   case SMEM_OK:
     smem__os_object_close(segment.object);
     *any = segment.footer.owner.token == smem__process_self()->token;
@@ -110,7 +108,7 @@ static bool visit_free(const char *name, const char *id, void *context) {
 /* ---- the end ------------------------------------------------------------- */
 
 void smem_stop(void) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   struct call call = {SMEM_OP_FREE, "", 0, &error, true};
   smem__object_stop();
   if (smem__process_settle()) smem__walk_own(&call, visit_free, &call);

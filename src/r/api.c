@@ -63,7 +63,7 @@ static const char no_size[] = "the member `size` of the struct is not set";
 
 static int refuse(smem_code code, smem_op op, const char *id, const char *why,
                   sharedmemory_error *to) {
-  smem_error error = {.code = code, .op = op};
+  smem_error error = {.size = sizeof error, .code = code, .op = op};
   smem_copy_text(error.id, sizeof error.id, id);
   smem_copy_text(error.detail, sizeof error.detail, why);
   return report(code, &error, to);
@@ -92,7 +92,7 @@ static int api_allocate(const sharedmemory_request *from,
                         sharedmemory_error *error) {
   smem_op op = SMEM_OP_ALLOCATE;
   sharedmemory_request asked = SHAREDMEMORY_REQUEST_INIT;
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   begin();
   if (!from || !id) return refuse(SMEM_ARGUMENT, op, "", no_pointer, error);
   if (!copy_struct(&asked, from, from->size, sizeof asked))
@@ -104,7 +104,7 @@ static int api_allocate(const sharedmemory_request *from,
       asked.lifetime != SHAREDMEMORY_OF_PROCESS)
     return refuse(SMEM_ARGUMENT, op, "", "there is no such lifetime", error);
   if (asked.name && !is_good(op, asked.name, error)) return SMEM_ARGUMENT;
-  smem_request request = {.size = asked.bytes, .name = asked.name};
+  smem_request request = SMEM_REQUEST_INIT(asked.bytes, asked.name);
   smem_code code = smem_allocate(&request, 1, (smem_lifetime)asked.lifetime,
                                  asked.exclusive != 0, &failure);
   if (code == SMEM_OK && asked.name)
@@ -116,7 +116,7 @@ static int api_allocate(const sharedmemory_request *from,
 
 static int api_map(const char *id, int readonly, sharedmemory_handle **handle,
                    sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   smem_handle *opened;
   if (!is_good(SMEM_OP_MAP, id, error)) return SMEM_ARGUMENT;
   if (!handle) return refuse(SMEM_ARGUMENT, SMEM_OP_MAP, id, no_pointer, error);
@@ -147,13 +147,13 @@ static uint64_t api_requested(const sharedmemory_handle *handle) {
 }
 
 static int api_free(const char *id, sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   if (!is_good(SMEM_OP_FREE, id, error)) return SMEM_ARGUMENT;
   return report(smem_free(&id, 1, NULL, &failure), &failure, error);
 }
 
 static int api_exists(const char *id, int *exists, sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   bool found = false;
   if (!is_good(SMEM_OP_FIND, id, error)) return SMEM_ARGUMENT;
   if (!exists)
@@ -165,7 +165,7 @@ static int api_exists(const char *id, int *exists, sharedmemory_error *error) {
 
 static int api_size_of(const char *id, uint64_t *capacity, uint64_t *requested,
                        sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   uint64_t usable = 0, asked = 0;
   if (!is_good(SMEM_OP_MEASURE, id, error)) return SMEM_ARGUMENT;
   smem_code code = smem_extent(id, &usable, &asked, &failure);
@@ -192,7 +192,7 @@ static void fill_info(const smem_entry *entry, void *context) {
 
 static int api_info(const char *id, sharedmemory_info *info,
                     sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   sharedmemory_info ours = SHAREDMEMORY_INFO_INIT;
   char path[300];
   size_t none = 0;
@@ -208,7 +208,7 @@ static int api_info(const char *id, sharedmemory_info *info,
 }
 
 static int api_last_index(uint64_t *index, sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   uint64_t last = 0;
   begin();
   if (!index)
@@ -220,7 +220,7 @@ static int api_last_index(uint64_t *index, sharedmemory_error *error) {
 
 static int api_fill(const char *id, uint64_t offset, const void *data,
                     uint64_t length, sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   if (!is_good(SMEM_OP_WRITE, id, error)) return SMEM_ARGUMENT;
   if (!data && length > 0)
     return refuse(SMEM_ARGUMENT, SMEM_OP_WRITE, id, no_pointer, error);
@@ -229,7 +229,7 @@ static int api_fill(const char *id, uint64_t offset, const void *data,
 }
 
 static int api_seal(const char *id, sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   if (!is_good(SMEM_OP_SEAL, id, error)) return SMEM_ARGUMENT;
   return report(smem_seal(&id, 1, &failure), &failure, error);
 }
@@ -242,7 +242,7 @@ static smem_latch *core_latch(sharedmemory_lock *lock) {
 
 static int api_lock_open(const char *id, sharedmemory_lock **lock,
                          sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   smem_latch *latch;
   if (!is_good(SMEM_OP_LOCK, id, error)) return SMEM_ARGUMENT;
   if (!lock) return refuse(SMEM_ARGUMENT, SMEM_OP_LOCK, id, no_pointer, error);
@@ -254,8 +254,8 @@ static int api_lock_open(const char *id, sharedmemory_lock **lock,
 static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
                     sharedmemory_told *told, sharedmemory_error *error) {
   smem_op op = SMEM_OP_LOCK;
-  smem_error failure;
-  smem_told known;
+  smem_error failure = SMEM_ERROR_INIT;
+  smem_told known = SMEM_TOLD_INIT;
   begin();
   if (!lock) return refuse(SMEM_ARGUMENT, op, "", no_pointer, error);
   if (told && told->size < sizeof told->size)
@@ -272,7 +272,7 @@ static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
 }
 
 static int api_unlock(sharedmemory_lock *lock, sharedmemory_error *error) {
-  smem_error failure;
+  smem_error failure = SMEM_ERROR_INIT;
   if (!lock)
     return refuse(SMEM_ARGUMENT, SMEM_OP_UNLOCK, "", no_pointer, error);
   return report(smem_unlock(core_latch(lock), &failure), &failure, error);
@@ -328,7 +328,8 @@ static int api_view(const sharedmemory_handle *handle, int type,
                     uint64_t offset, uint64_t length, int live, SEXP *view,
                     sharedmemory_error *error) {
   smem_reference reference;
-  smem_error failure = {.code = SMEM_NO_MEMORY, .op = SMEM_OP_VIEW};
+  smem_error failure = {
+      .size = sizeof failure, .code = SMEM_NO_MEMORY, .op = SMEM_OP_VIEW};
   if (!r_is_main_thread())
     return refuse(SMEM_ARGUMENT, SMEM_OP_VIEW, "",
                   "only R's main thread can make R vectors", error);

@@ -222,7 +222,7 @@ static void close_array(struct r_array *array) {
 }
 
 static void open_now(smem_op op, struct r_array *array) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   array->shared = new_shared(op);
   smem_code code =
       open_reference(&array->reference, &array->shared->handle, &error);
@@ -254,7 +254,7 @@ struct r_array *r_array_writable(smem_op op, SEXP x) {
 }
 
 smem_latch *r_array_latch(smem_op op, SEXP x) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   struct r_array *array = r_array_open(op, x);
   struct r_shared *shared = array->shared;
   if (shared->latch) return shared->latch;
@@ -313,7 +313,7 @@ static void check_place(const char *id, const struct making *making) {
 
 SEXP r_array_new(SEXP id, SEXP type, SEXP dim, SEXP offset) {
   smem_op op = SMEM_OP_MAP;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   id = PROTECT(r_id(op, id));
   struct making making = {.element = r_element_named(op, type)};

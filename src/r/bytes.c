@@ -21,19 +21,20 @@ static SEXP make_vector(void *data) {
   return reading->x;
 }
 
-static smem_range choose(uint64_t capacity, uint64_t requested, void *context) {
+static void *choose(uint64_t capacity, uint64_t requested, uint64_t *offset,
+                    uint64_t *length, void *context) {
   struct reading *reading = context;
   reading->capacity = capacity;
   reading->requested = requested;
-  if (r_postpone_jump(make_vector, reading)) return (smem_range){0};
-  return (smem_range){(uint64_t)reading->offset,
-                      (uint64_t)reading->count * reading->type->size,
-                      r_vector_bytes(reading->x)};
+  if (r_postpone_jump(make_vector, reading)) return NULL;
+  *offset = (uint64_t)reading->offset;
+  *length = (uint64_t)reading->count * reading->type->size;
+  return r_vector_bytes(reading->x);
 }
 
 SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
   smem_op op = SMEM_OP_READ;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   struct reading reading = {.n = n};
   r_pointer_collect();
   reading.id = PROTECT(r_id(op, id));
@@ -60,7 +61,7 @@ static SEXP apart_from(const char *id, SEXP x) {
 
 SEXP r_write(SEXP id, SEXP x, SEXP offset) {
   smem_op op = SMEM_OP_WRITE;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   id = PROTECT(r_id(op, id));
   int index = r_type_of(x);

@@ -84,7 +84,7 @@ const char *r_current_call(void) {
  */
 void r_reclaim_once(smem_op op) {
   static bool done;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   enum { NANOSECONDS = 3 * 1000 * 1000 };
   if (done) return;
   done = true;
@@ -101,7 +101,7 @@ void r_reclaim_once(smem_op op) {
 
 SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   smem_op op = SMEM_OP_ALLOCATE;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   smem_object_sweep();
   r_sizes_check(op, size);
@@ -119,7 +119,8 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
   for (R_xlen_t i = 0; i < n; i++) {
     SEXP id = STRING_ELT(name, XLENGTH(name) == 1 ? 0 : i);
     result.requests[i] =
-        (smem_request){.size = r_size(op, size, XLENGTH(size) == 1 ? 0 : i),
+        (smem_request){.size = sizeof(smem_request),
+                       .bytes = r_size(op, size, XLENGTH(size) == 1 ? 0 : i),
                        .name = LENGTH(id) > 0 ? CHAR(id) : NULL,
                        .trace = trace};
   }
@@ -171,7 +172,7 @@ static void take_back_maps(void *data) {
 
 SEXP r_map(SEXP id, SEXP readonly) {
   smem_op op = SMEM_OP_MAP;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids(op, "id", id, false));
   R_xlen_t n = XLENGTH(ids);
@@ -199,7 +200,7 @@ SEXP r_unmap(SEXP id) {
 }
 
 SEXP r_free(SEXP id) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids(SMEM_OP_FREE, "id", id, false));
   r_check(
@@ -210,7 +211,7 @@ SEXP r_free(SEXP id) {
 }
 
 SEXP r_seal(SEXP id) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids(SMEM_OP_SEAL, "id", id, false));
   r_check(smem_seal(texts_of(ids), (size_t)XLENGTH(ids), &error), &error);
@@ -225,7 +226,7 @@ static void look_for_interrupt(R_xlen_t i) {
 }
 
 SEXP r_has(SEXP id) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids(SMEM_OP_FIND, "id", id, false));
   R_xlen_t n = XLENGTH(ids);
@@ -242,7 +243,7 @@ SEXP r_has(SEXP id) {
 }
 
 SEXP r_get_size(SEXP id) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   SEXP ids = PROTECT(r_ids(SMEM_OP_MEASURE, "id", id, false));
   R_xlen_t n = XLENGTH(ids);
@@ -261,7 +262,7 @@ SEXP r_get_size(SEXP id) {
 /* ---- the namespace ------------------------------------------------------- */
 
 SEXP r_last_index(void) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   uint64_t index = 0;
   r_pointer_collect();
   smem_code code = smem_last_index(&index, &error);
@@ -270,7 +271,7 @@ SEXP r_last_index(void) {
 }
 
 SEXP r_join(void) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   smem_code code = smem_join(&error);
   r_check(code, &error);
@@ -278,7 +279,7 @@ SEXP r_join(void) {
 }
 
 SEXP r_leave(void) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   smem_code code = smem_leave(&error);
   r_check(code, &error);

@@ -16,7 +16,7 @@ static SEXP text_of(const uint64_t number[2]) {
 /* The same text for all that see the same shared memory. */
 SEXP r_here(void) {
   uint64_t place[2];
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_check(smem_here(place, &error), &error);
   return text_of(place);
 }

@@ -109,7 +109,7 @@ void r_check_element(smem_code code, smem_error *error, R_xlen_t i,
 
 static void fail(smem_code code, smem_op op, const char *id, const char *format,
                  va_list arguments) {
-  smem_error error = {.code = code, .op = op};
+  smem_error error = {.size = sizeof error, .code = code, .op = op};
   snprintf(error.id, sizeof error.id, "%s", id);
   vsnprintf(error.detail, sizeof error.detail, format, arguments);
   throw_condition(&error);

@@ -30,7 +30,7 @@ struct target {
 
 static void open_reference(struct target *target, smem_op op,
                            const smem_reference *reference) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   smem_code code = smem_latch_open_reference(reference, &target->latch, &error);
   error.op = op;
   r_check(code, &error);
@@ -38,7 +38,7 @@ static void open_reference(struct target *target, smem_op op,
 }
 
 static void open_id(struct target *target, smem_op op, SEXP x) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   const char *id = CHAR(PROTECT(r_id(op, x)));
   smem_code code = smem_latch_mapped(id, &target->latch, &error);
   if (code == SMEM_OK && !target->latch) {
@@ -120,15 +120,15 @@ struct locking {
 
 static void drop(void *data) {
   struct locking *locking = data;
-  smem_error ignored;
-  if (locking->held) smem_unlock(locking->target.latch, &ignored);
+  if (locking->held) smem_unlock(locking->target.latch, NULL);
   locking->held = false;
   close_target(&locking->target);
   locking->target.opened = false;
 }
 
 static struct locking new_locking(SEXP id, SEXP timeout, SEXP shared) {
-  struct locking locking = {.timeout = r_timeout(SMEM_OP_LOCK, timeout)};
+  struct locking locking = {.timeout = r_timeout(SMEM_OP_LOCK, timeout),
+                            .told = SMEM_TOLD_INIT};
   locking.mode =
       r_flag(SMEM_OP_LOCK, "shared", shared) ? SMEM_SHARED : SMEM_EXCLUSIVE;
   locking.target = open_target(SMEM_OP_LOCK, id);
@@ -176,7 +176,7 @@ static SEXP tell_and_keep(void *data) {
 }
 
 SEXP r_lock(SEXP id, SEXP timeout, SEXP shared) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   struct locking locking = new_locking(id, timeout, shared);
   locking.recovered = R_NilValue;
   smem_code code = take(&locking, locking.mode, &error);
@@ -201,7 +201,7 @@ static struct target held_target(SEXP x) {
 }
 
 SEXP r_unlock(SEXP id) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   struct target target = held_target(id);
   smem_code code = smem_unlock(target.latch, &error);
   close_target(&target);
@@ -219,14 +219,14 @@ static void go_on(struct locking *locking) {
 }
 
 static void unlock_now(struct locking *locking) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   locking->held = false;
   smem_code code = smem_unlock(locking->target.latch, &error);
   r_check(code, &error);
 }
 
 static void change_mode(struct locking *locking, smem_mode mode) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   unlock_now(locking);
   go_on(locking);
   smem_code code = take(locking, mode, &error);
@@ -258,7 +258,7 @@ static SEXP run(void *data) {
 
 SEXP r_with_lock(SEXP id, SEXP frame, SEXP timeout, SEXP shared,
                  SEXP recovered) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   if (recovered != R_NilValue && !Rf_isFunction(recovered))
     r_fail_argument(SMEM_OP_LOCK, "", "`recovered` must be NULL or a function");
   struct locking locking = new_locking(id, timeout, shared);

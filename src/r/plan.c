@@ -253,7 +253,6 @@ static void plan_stream(struct plan *plan) {
 
 void r_plan_make(struct plan *plan, SEXP x, SEXP kept) {
   enum { LOOK_EVERY = 4096 };
-  smem_error none;
   plan->keep = kept;
   plan->blobs = Rf_cons(R_NilValue, R_NilValue);
   SETCAR(kept, plan->blobs);
@@ -263,7 +262,7 @@ void r_plan_make(struct plan *plan, SEXP x, SEXP kept) {
   for (uint64_t i = 0; i < plan->count; i++) {
     plan_node(plan, i);
     if (i % LOOK_EVERY == LOOK_EVERY - 1 && r_interrupted())
-      r_check(SMEM_OK, &none);
+      r_check(SMEM_OK, NULL);
   }
   plan_stream(plan);
   plan->part_at = smem_place(plan->at, 8);

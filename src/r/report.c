@@ -358,7 +358,7 @@ static smem_code find_mappings(struct report *report, const char *id,
 
 /* `copies`: ask also what was copied. */
 static SEXP list(struct report *report, bool mappings, bool copies) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   report->has_copies = copies;
   smem_code code = smem_list(list_row, report, &error);
   if (code == SMEM_OK && mappings) code = find_mappings(report, NULL, &error);
@@ -382,7 +382,7 @@ SEXP r_savings(void) {
 
 SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
   smem_op op = SMEM_OP_RECLAIM;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   struct report report = new_report();
   r_pointer_collect();
   report.is_reclaim = true;
@@ -394,7 +394,7 @@ SEXP r_reclaim(SEXP dry_run, SEXP persistent) {
 
 SEXP r_inspect(SEXP id, SEXP n) {
   smem_op op = SMEM_OP_INSPECT;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   char path[300];
   r_pointer_collect();
   id = PROTECT(r_id(op, id));

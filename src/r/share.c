@@ -27,10 +27,9 @@ static void end_sharing(void *data) {
   smem_write_abandon(sharing->writer);
   if (!sharing->published || sharing->done) return;
   const char *id = sharing->reference.id;
-  smem_error ignored;
   smem_object_let_go(&sharing->reference);
   if (sharing->lifetime == SMEM_OF_OBJECT) return;
-  smem_free(&id, 1, r_pointer_gone, &ignored);
+  smem_free(&id, 1, r_pointer_gone, NULL);
 }
 
 static smem_code write_object(struct sharing *sharing, smem_error *error) {
@@ -54,7 +53,7 @@ static smem_code write_object(struct sharing *sharing, smem_error *error) {
 
 static SEXP share(void *data) {
   struct sharing *sharing = data;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   sharing->plan = r_plan_new(sharing->lifetime);
   r_plan_make(sharing->plan, sharing->x, sharing->kept);
   smem_code code = write_object(sharing, &error);
@@ -97,7 +96,7 @@ SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
 
 SEXP r_open_shared(SEXP name) {
   smem_op op = SMEM_OP_OPEN;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   smem_handle *handle;
   smem_reference reference;
   r_pointer_collect();

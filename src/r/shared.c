@@ -137,10 +137,9 @@ static void hold_parts(struct object *object, bool open) {
 
 /* Its own parts are among those that were opened before it. */
 static void open_part(struct object *object) {
-  smem_error ignored;
   const char *wrong;
   if (object->handle) return;
-  if (open_one(object, SMEM_AS_PART, &wrong, &ignored) == SMEM_OK)
+  if (open_one(object, SMEM_AS_PART, &wrong, NULL) == SMEM_OK)
     hold_parts(object, false);
 }
 
@@ -166,7 +165,7 @@ static void explain(smem_error *error) {
 }
 
 void r_object_open(struct object *object, enum smem_arrival arrival) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   const char *wrong;
   if (object->handle) return;
   smem_code code = open_object(object, arrival, &wrong, &error);
@@ -176,21 +175,19 @@ void r_object_open(struct object *object, enum smem_arrival arrival) {
 }
 
 void r_object_receive(struct object *object) {
-  smem_error ignored;
   const char *wrong;
   if (object->handle)
     smem_object_received(&object->reference);
   else
-    open_object(object, SMEM_BY_REFERENCE, &wrong, &ignored);
+    open_object(object, SMEM_BY_REFERENCE, &wrong, NULL);
 }
 
 SEXP r_object_alias(const struct object *object) {
-  smem_error ignored;
   SEXP pointer = PROTECT(new_pointer(&object->reference));
   struct object *alias = R_ExternalPtrAddr(pointer);
   alias->is_private = true;
   smem_code code = smem_open_reference(&alias->reference, SMEM_PRIVATE,
-                                       &alias->handle, &ignored);
+                                       &alias->handle, NULL);
   if (code == SMEM_OK) {
     alias->epoch++;
     if (smem_tree_open(&alias->tree, alias->handle->address,

@@ -44,8 +44,8 @@ static void dispose_shares(void *data) { free(((struct r_table *)data)->data); }
 /* ---- the machine --------------------------------------------------------- */
 
 SEXP r_status(void) {
-  smem_error error;
-  smem_limits limits;
+  smem_error error = SMEM_ERROR_INIT;
+  smem_limits limits = SMEM_LIMITS_INIT;
   char space[SMEM_NAMESPACE_SIZE];
   struct r_table shares = {.size = sizeof(struct share_row)};
   r_pointer_collect();

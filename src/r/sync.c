@@ -55,7 +55,7 @@ static void read_reference(smem_op op, SEXP x, smem_reference *reference) {
 
 /* What has come from elsewhere is opened at its first use. */
 static smem_sync *open_now(smem_op op, SEXP x) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   smem_reference reference;
   smem_sync *sync;
   r_pointer_collect();
@@ -100,7 +100,7 @@ static uint32_t count_of(SEXP n) {
 }
 
 SEXP r_sync_open(SEXP what, SEXP id, SEXP n) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   smem_sync *sync;
   smem_sync_kind kind = (smem_sync_kind)Rf_asInteger(what);
   r_pointer_collect();
@@ -139,14 +139,14 @@ static SEXP answer(smem_code code, const smem_error *error) {
 /* ---- semaphores ---------------------------------------------------------- */
 
 SEXP r_semaphore_acquire(SEXP x, SEXP timeout) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   uint64_t time = r_timeout(SMEM_OP_ACQUIRE, timeout);
   smem_sync *semaphore = one_of(SMEM_OP_ACQUIRE, x, SMEM_SEMAPHORE);
   return answer(smem_acquire(semaphore, time, NULL, &error), &error);
 }
 
 SEXP r_semaphore_release(SEXP x) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   smem_sync *semaphore = one_of(SMEM_OP_RELEASE, x, SMEM_SEMAPHORE);
   r_check(smem_release(semaphore, &error), &error);
   return R_NilValue;
@@ -164,7 +164,7 @@ SEXP r_semaphore_permits(SEXP x) {
 /* ---- events -------------------------------------------------------------- */
 
 SEXP r_event_wait(SEXP x, SEXP timeout) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   uint64_t time = r_timeout(SMEM_OP_WAIT_FOR, timeout);
   smem_sync *event = one_of(SMEM_OP_WAIT_FOR, x, SMEM_EVENT);
   return answer(smem_event_wait(event, time, &error), &error);
@@ -187,7 +187,7 @@ SEXP r_event_is_set(SEXP x) {
 /* ---- barriers ------------------------------------------------------------ */
 
 SEXP r_barrier_wait(SEXP x, SEXP timeout) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   uint64_t time = r_timeout(SMEM_OP_WAIT_AT, timeout);
   smem_sync *barrier = one_of(SMEM_OP_WAIT_AT, x, SMEM_BARRIER);
   smem_code code = smem_barrier_wait(barrier, time, &error);

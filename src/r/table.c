@@ -18,7 +18,8 @@ void *r_table_add(struct r_table *table) {
 }
 
 void r_table_fail(smem_op op) {
-  smem_error error = {.code = SMEM_NO_MEMORY,
+  smem_error error = {.size = sizeof error,
+                      .code = SMEM_NO_MEMORY,
                       .op = op,
                       .detail = "there is no memory for the table"};
   r_check(error.code, &error);

@@ -95,7 +95,8 @@ static SEXP new_view(SEXP pointer) {
 static smem_code fail(const struct view *view, smem_code code,
                       smem_error *error, const char *format, ...) {
   va_list arguments;
-  *error = (smem_error){.code = code, .op = SMEM_OP_VIEW};
+  *error =
+      (smem_error){.size = sizeof *error, .code = code, .op = SMEM_OP_VIEW};
   smem_copy_text(error->id, sizeof error->id, view->reference.id);
   va_start(arguments, format);
   vsnprintf(error->detail, sizeof error->detail, format, arguments);
@@ -171,7 +172,7 @@ static bool is_detached(SEXP x) { return R_altrep_data1(x) != R_NilValue; }
 /* What could not be opened when the reference came in may be there now: the
  * memory, or an error that says why there is none. */
 static char *prepare_now(SEXP x) {
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   struct view *view = view_of(x);
   r_check(prepare(view, &error), &error);
   if (view->is_finalized) R_RegisterCFinalizer(R_altrep_data2(x), finalize);
@@ -240,7 +241,7 @@ static bool is_pristine(SEXP x) {
 /* NULL: R makes an ordinary copy. Attributes are R's business. */
 static SEXP view_duplicate(SEXP x, Rboolean deep) {
   const struct view *view = view_of(x);
-  smem_error ignored;
+  smem_error ignored = SMEM_ERROR_INIT;
   if (deep || !is_pristine(x)) return NULL;
   SEXP pointer = PROTECT(new_pointer(&view->reference));
   struct view *copy = R_ExternalPtrAddr(pointer);
@@ -310,7 +311,7 @@ static const char *wrong_state(SEXP class, SEXP state,
 /* If it cannot be opened, the first use will say why. That also looks at the
  * values, which would take long here. */
 static SEXP view_from_reference(const smem_reference *reference) {
-  smem_error ignored;
+  smem_error ignored = SMEM_ERROR_INIT;
   SEXP pointer = PROTECT(new_pointer(reference));
   struct view *view = R_ExternalPtrAddr(pointer);
   if (open_handle(view, &ignored) == SMEM_OK && type_of(view)->type != LGLSXP)
@@ -352,7 +353,7 @@ struct opening {
 static SEXP make_view(void *data) {
   struct opening *opening = data;
   struct view *view = R_ExternalPtrAddr(opening->pointer);
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_check(check_handle(view, &error), &error); /* is it sealed? */
   view->reference.offset = (uint64_t)opening->offset;
   view->reference.length =
@@ -388,7 +389,7 @@ static void check_request(SEXP id, const struct r_type *type, int64_t offset,
 
 SEXP r_view(SEXP id, SEXP type, SEXP length, SEXP offset, SEXP live) {
   smem_op op = SMEM_OP_VIEW;
-  smem_error error;
+  smem_error error = SMEM_ERROR_INIT;
   r_pointer_collect();
   id = PROTECT(r_id(op, id));
   int index = r_type_named(op, "type", type);

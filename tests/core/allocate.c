@@ -4,9 +4,12 @@
 #include "../harness/faults.h"
 #include "test.h"
 
-TEST(more_than_can_be_addressed) {
-  CHECK_CODE(SMEM_NO_MEMORY, allocate("a", UINT64_MAX / 2));
-  CHECK_CODE(SMEM_NO_MEMORY, allocate("a", UINT64_MAX - (1 << 20)));
+TEST(sizes_that_cannot_be) {
+  CHECK_CODE(SMEM_ARGUMENT, allocate("a", 0));
+  CHECK_CODE(SMEM_ARGUMENT, allocate("a", SMEM_MAX_NUMBER + 1));
+  CHECK_CODE(SMEM_ARGUMENT, allocate("a", UINT64_MAX));
+  if (sizeof(size_t) == 4) /* more than can be addressed */
+    CHECK_CODE(SMEM_NO_MEMORY, allocate("a", UINT64_C(1) << 31));
   CHECK_EQUAL(0, count_listed());
 }
 
@@ -25,7 +28,8 @@ TEST(tags_and_traces_are_cut) {
   memset(trace, 'f', sizeof trace - 1);
   trace[sizeof trace - 1] = '\0';
   set_variable("SHAREDMEMORY_TAG", tag);
-  smem_request request = {.size = 1, .name = "a", .trace = trace};
+  smem_request request = SMEM_REQUEST_INIT(1, "a");
+  request.trace = trace;
   CHECK_OK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error));
   CHECK_OK(smem_inspect("a", bytes, &length, path, sizeof path, check_texts,
                         NULL, &error));
@@ -45,8 +49,8 @@ TEST(cleaned_away_while_allocating) {
   need_listing_of_what_is_planted();
   bool cleaned = true;
   for (unsigned long at = 1; cleaned; at += FAULT_STEP) {
-    smem_request requests[] = {{.size = 1, .name = "a"},
-                               {.size = 1, .name = "b"}};
+    smem_request requests[] = {SMEM_REQUEST_INIT(1, "a"),
+                               SMEM_REQUEST_INIT(1, "b")};
     fault_hook = take_all_away;
     fault_arm(FAULT_HOOK, at);
     CHECK_OK(smem_allocate(requests, 2, SMEM_UNTIL_FREED, true, &error));

@@ -224,7 +224,8 @@ ROLE(in_a_group) {
   join_group(argument);
   check_no_space(allocate(NULL, 200 * mib));
   check_no_space(allocate("a", 200 * mib));
-  for (int i = 0; i < 50; i++) requests[i] = (smem_request){.size = 4 * mib};
+  for (int i = 0; i < 50; i++)
+    requests[i] = (smem_request)SMEM_REQUEST_INIT(4 * mib, NULL);
   check_no_space(smem_allocate(requests, 50, SMEM_UNTIL_FREED, false, &error));
   char names[50][16];
   for (int i = 0; i < 50; i++) {
@@ -239,7 +240,7 @@ ROLE(in_a_group) {
     unsigned made = 0;
     smem_code code;
     do {
-      smem_request request = {.size = sizes[k]};
+      smem_request request = SMEM_REQUEST_INIT(sizes[k], NULL);
       code = smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error);
     } while (code == SMEM_OK && ++made < 5000);
     check_no_space(code);
@@ -266,7 +267,8 @@ ROLE(one_of_several) {
   raise_flag(0);
   await_flag(0, 4);
   for (int i = 0; i < 200; i++) {
-    smem_request request = {.size = (uint64_t)(1 + i % 30) * mib};
+    smem_request request =
+        SMEM_REQUEST_INIT((uint64_t)(1 + i % 30) * mib, NULL);
     smem_code code = smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error);
     CHECK(code == SMEM_OK || code == SMEM_NO_SPACE);
     if (i % 3 == 0 && code == SMEM_OK)

@@ -91,7 +91,9 @@ static bool look_at(const smem_entry *entry, void *context) {
 
 ROLE(restless) {
   uint64_t end = now_ms() + (uint64_t)atoi(argument);
-  smem_request batch[] = {{1, NULL, 0}, {1, "batch", 0}, {1, NULL, 0}};
+  smem_request batch[] = {SMEM_REQUEST_INIT(1, NULL),
+                          SMEM_REQUEST_INIT(1, "batch"),
+                          SMEM_REQUEST_INIT(1, NULL)};
   do {
     uint64_t number = allocate_number(100);
     create_or_open();

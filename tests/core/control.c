@@ -176,7 +176,7 @@ TEST(a_counter_beyond_all_numbers) {
 
 TEST(the_counter_is_used_up) {
   uint64_t word = SMEM_MAX_NUMBER - 2;
-  smem_request request = {1, NULL, 0};
+  smem_request request = SMEM_REQUEST_INIT(1, NULL);
   CHECK_OK(smem_join(&error));
   write_at(control_path(), 24, &word, 8);
   smem_code code = SMEM_OK;

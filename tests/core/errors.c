@@ -54,7 +54,7 @@ TEST(every_number_of_the_system_has_a_code) {
 /* Whoever uses the core from another language says it in that. */
 TEST(advice_names_functions_of_the_core_only) {
   char text[2048];
-  smem_error some = {.op = SMEM_OP_READ, .detail = "so"};
+  smem_error some = {.size = sizeof some, .op = SMEM_OP_READ, .detail = "so"};
   for (int code = 1; code < SMEM_CODES; code++) {
     some.code = (smem_code)code;
     CHECK(smem_error_message(&some, text, sizeof text) < (int)sizeof text);
@@ -72,7 +72,10 @@ TEST(advice_names_functions_of_the_core_only) {
 
 TEST(unknown_codes_and_states) {
   char text[200];
-  smem_error unknown = {.code = SMEM_CODES, .op = SMEM_OP_FIND, .detail = "so"};
+  smem_error unknown = {.size = sizeof unknown,
+                        .code = SMEM_CODES,
+                        .op = SMEM_OP_FIND,
+                        .detail = "so"};
   CHECK(strcmp(smem_error_kind(SMEM_BUSY), "busy") == 0);
   CHECK(strcmp(smem_error_kind(SMEM_CODES), "system") == 0);
   CHECK(strcmp(smem_error_kind((smem_code)-1), "system") == 0);

@@ -37,7 +37,7 @@ static smem_code act_stop(void) {
 
 static uint64_t numbered;
 static smem_code act_unnamed(void) {
-  smem_request request = {5000, NULL, 0};
+  smem_request request = SMEM_REQUEST_INIT(5000, NULL);
   smem_code code = smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error);
   numbered = request.number;
   return code;
@@ -47,7 +47,9 @@ static void free_number(void) { CHECK_OK(free_id(number_id(numbered))); }
 static smem_code act_exclusive(void) { return allocate_exclusive("a", 5000); }
 static smem_code act_open(void) { return allocate("a", 5000); }
 
-static smem_request batch[] = {{1, "x", 0}, {1, NULL, 0}, {1, "y", 0}};
+static smem_request batch[] = {SMEM_REQUEST_INIT(1, "x"),
+                               SMEM_REQUEST_INIT(1, NULL),
+                               SMEM_REQUEST_INIT(1, "y")};
 static smem_code act_batch(void) {
   return smem_allocate(batch, 3, SMEM_UNTIL_FREED, true, &error);
 }

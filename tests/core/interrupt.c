@@ -99,7 +99,8 @@ TEST(a_large_allocation_is_interrupted) {
 TEST(many_allocations_are_interrupted) {
   enum { COUNT = 2000 };
   static smem_request requests[COUNT];
-  for (int i = 0; i < COUNT; i++) requests[i].size = 1;
+  for (int i = 0; i < COUNT; i++)
+    requests[i] = (smem_request)SMEM_REQUEST_INIT(1, NULL);
   smem_start(impatient);
   patience = 3;
   CHECK_CODE(SMEM_INTERRUPTED,
@@ -170,7 +171,8 @@ static bool stop_listing(const smem_entry *entry, void *context) {
 TEST(a_list_is_interrupted) {
   enum { COUNT = 600 };
   static smem_request requests[COUNT];
-  for (int i = 0; i < COUNT; i++) requests[i].size = 1;
+  for (int i = 0; i < COUNT; i++)
+    requests[i] = (smem_request)SMEM_REQUEST_INIT(1, NULL);
   CHECK_OK(smem_allocate(requests, COUNT, SMEM_UNTIL_FREED, false, &error));
   smem_start(impatient);
   CHECK_CODE(SMEM_INTERRUPTED, smem_list(stop_listing, NULL, &error));
@@ -289,7 +291,7 @@ TEST(many_names_are_interrupted) {
   need_listing_of_what_is_planted();
   for (int i = 0; i < MANY; i++) {
     snprintf(names[i], sizeof names[i], "n%d", i);
-    requests[i] = (smem_request){.size = 1, .name = names[i]};
+    requests[i] = (smem_request)SMEM_REQUEST_INIT(1, names[i]);
   }
   /* Asked while memory is reserved, too. */
   smem_start(impatient);

@@ -7,14 +7,15 @@
 static smem_request requests[3];
 
 static void allocate_three(void) {
-  requests[0] = (smem_request){1, "x", 0};
-  requests[1] = (smem_request){1, NULL, 0};
-  requests[2] = (smem_request){1, "y", 0};
+  requests[0] = (smem_request)SMEM_REQUEST_INIT(1, "x");
+  requests[1] = (smem_request)SMEM_REQUEST_INIT(1, NULL);
+  requests[2] = (smem_request)SMEM_REQUEST_INIT(1, "y");
   CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, true, &error));
 }
 
 static void allocate_row(void) {
-  for (int i = 0; i < 3; i++) requests[i] = (smem_request){1, NULL, 0};
+  for (int i = 0; i < 3; i++)
+    requests[i] = (smem_request)SMEM_REQUEST_INIT(1, NULL);
   CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, false, &error));
 }
 

@@ -165,7 +165,8 @@ TEST(unmap_all) {
 TEST(many_at_once) {
   enum { COUNT = 300 }; /* more than any table of locks may hold */
   static smem_request requests[COUNT];
-  for (int i = 0; i < COUNT; i++) requests[i].size = (uint64_t)i + 1;
+  for (int i = 0; i < COUNT; i++)
+    requests[i] = (smem_request)SMEM_REQUEST_INIT((uint64_t)i + 1, NULL);
   requests[10].name = "ten";
   CHECK_OK(smem_allocate(requests, COUNT, SMEM_UNTIL_FREED, true, &error));
   CHECK_EQUAL(COUNT, count_listed());
@@ -182,7 +183,8 @@ TEST(nothing_at_once) {
 
 TEST(a_batch_is_undone) {
   smem_request requests[] = {
-      {1, "first", 0}, {1, NULL, 0}, {1, "taken", 0}, {1, "last", 0}};
+      SMEM_REQUEST_INIT(1, "first"), SMEM_REQUEST_INIT(1, NULL),
+      SMEM_REQUEST_INIT(1, "taken"), SMEM_REQUEST_INIT(1, "last")};
   CHECK_OK(allocate("taken", 1));
   CHECK_CODE(SMEM_EXISTS,
              smem_allocate(requests, 4, SMEM_UNTIL_FREED, true, &error));
@@ -195,7 +197,9 @@ TEST(a_batch_is_undone) {
 }
 
 TEST(a_batch_is_not_undone_beyond_what_it_made) {
-  smem_request requests[] = {{1, "old", 0}, {1, "new", 0}, {9999, "small", 0}};
+  smem_request requests[] = {SMEM_REQUEST_INIT(1, "old"),
+                             SMEM_REQUEST_INIT(1, "new"),
+                             SMEM_REQUEST_INIT(9999, "small")};
   CHECK_OK(allocate("old", 1));
   CHECK_OK(allocate("small", 1));
   CHECK_CODE(SMEM_TOO_SMALL,
@@ -209,7 +213,8 @@ TEST(a_batch_is_not_undone_beyond_what_it_made) {
 }
 
 TEST(a_name_twice_in_a_batch) {
-  smem_request requests[] = {{1, "twin", 0}, {1, "twin", 0}};
+  smem_request requests[] = {SMEM_REQUEST_INIT(1, "twin"),
+                             SMEM_REQUEST_INIT(1, "twin")};
   CHECK_OK(smem_allocate(requests, 2, SMEM_UNTIL_FREED, false, &error));
   CHECK_EQUAL(1, count_listed());
   CHECK_OK(free_id("twin"));
@@ -221,7 +226,8 @@ TEST(a_name_twice_in_a_batch) {
 
 /* More than any machine has: told before any of it is taken. */
 TEST(far_too_large) {
-  smem_request requests[] = {{1, NULL, 0}, {(uint64_t)1 << 50, NULL, 0}};
+  smem_request requests[] = {SMEM_REQUEST_INIT(1, NULL),
+                             SMEM_REQUEST_INIT((uint64_t)1 << 50, NULL)};
   skip_if_portable("this system does not tell how much shared memory it has");
   CHECK_CODE(SMEM_NO_SPACE,
              smem_allocate(requests, 2, SMEM_UNTIL_FREED, false, &error));

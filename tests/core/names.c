@@ -193,7 +193,9 @@ TEST(spent_numbers_as_names) {
 }
 
 TEST(the_counter_skips_names) {
-  smem_request requests[] = {{1, NULL, 0}, {1, NULL, 0}, {1, NULL, 0}};
+  smem_request requests[] = {SMEM_REQUEST_INIT(1, NULL),
+                             SMEM_REQUEST_INIT(1, NULL),
+                             SMEM_REQUEST_INIT(1, NULL)};
   uint64_t index;
   CHECK_EQUAL(1, allocate_number(1));
   CHECK_OK(allocate("3", 1));

@@ -8,7 +8,7 @@ static void check_no_namespace(bool joined) {
   size_t length = sizeof bytes;
   uint64_t number;
   smem_handle *handle;
-  smem_request request = {.size = 1};
+  smem_request request = SMEM_REQUEST_INIT(1, NULL);
   smem__namespace_forget();
   CHECK_CODE(SMEM_ARGUMENT, smem_namespace(space, &error));
   CHECK(smem_is_utf8(message()));

@@ -148,7 +148,7 @@ TEST(presences_differ) {
 /* ---- the end of a process ------------------------------------------------ */
 
 static void allocate_own(const char *name) {
-  smem_request request = {1, name, 0};
+  smem_request request = SMEM_REQUEST_INIT(1, name);
   CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
 }
 

@@ -340,10 +340,10 @@ static void check_not_allocated(smem_request *requests, size_t count,
 }
 
 TEST(a_raw_name_is_not_allocated) {
-  smem_request requests[] = {{1, NULL, 0},
-                             {1, "a", 0},
-                             {1, raw_id("absent"), 0},
-                             {1, raw_id("there"), 0}};
+  smem_request requests[] = {SMEM_REQUEST_INIT(1, NULL),
+                             SMEM_REQUEST_INIT(1, "a"),
+                             SMEM_REQUEST_INIT(1, raw_id("absent")),
+                             SMEM_REQUEST_INIT(1, raw_id("there"))};
   char byte;
   plant_file(raw_path("there"), "x", 0600);
   check_not_allocated(&requests[2], 1, 0);

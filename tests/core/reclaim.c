@@ -148,7 +148,7 @@ ROLE(competitor) {
 
 ROLE(owner_of_many) {
   for (int i = 0; i < 200; i++) {
-    smem_request request = {.size = 1};
+    smem_request request = SMEM_REQUEST_INIT(1, NULL);
     CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
   }
   host_exit(0);

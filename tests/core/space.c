@@ -18,7 +18,7 @@ static void mount_own(unsigned long flags, const char *options) {
 
 static smem_code fill(uint64_t size, unsigned *count) {
   for (;;) {
-    smem_request request = {size, NULL, 0};
+    smem_request request = SMEM_REQUEST_INIT(size, NULL);
     smem_code code =
         smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error);
     if (code != SMEM_OK) return code;
@@ -87,8 +87,9 @@ TEST(no_space) {
 #endif
   CHECK(strstr(message(), "mount -o remount") != NULL);
   CHECK(!path_exists(segment_path("b")));
-  smem_request requests[] = {
-      {400000, NULL, 0}, {400000, NULL, 0}, {400000, NULL, 0}};
+  smem_request requests[] = {SMEM_REQUEST_INIT(400000, NULL),
+                             SMEM_REQUEST_INIT(400000, NULL),
+                             SMEM_REQUEST_INIT(400000, NULL)};
   CHECK_CODE(SMEM_NO_SPACE,
              smem_allocate(requests, 3, SMEM_UNTIL_FREED, false, &error));
   CHECK_EQUAL(3, error.element);

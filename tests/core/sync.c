@@ -119,7 +119,7 @@ ROLE(locks_and_stays) {
 }
 
 TEST(a_dead_holder_is_told_of_once) {
-  smem_told told;
+  smem_told told = SMEM_TOLD_INIT;
   CHECK_OK(allocate("a", 1));
   smem_latch *latch = open_latch("a");
   process_id holder = START(locks_and_stays, "exclusive");
@@ -144,7 +144,7 @@ TEST(a_dead_holder_is_told_of_once) {
 }
 
 TEST(a_dead_reader_leaves) {
-  smem_told told;
+  smem_told told = SMEM_TOLD_INIT;
   CHECK_OK(allocate("a", 1));
   smem_latch *latch = open_latch("a");
   process_id holder = START(locks_and_stays, "shared");
@@ -201,7 +201,7 @@ TEST(a_stopped_holder_is_alive) {
   kill((pid_t)holder, SIGCONT);
   raise_flag(1);
   FINISH(holder); /* a normal end is a death too */
-  smem_told told;
+  smem_told told = SMEM_TOLD_INIT;
   CHECK_OK(smem_lock(latch, SMEM_SHARED, SMEM_FOREVER, &told, &error));
   CHECK(told.died && told.dirty);
   CHECK_OK(smem_unlock(latch, &error));
@@ -268,7 +268,7 @@ ROLE(holds_a_permit) {
 TEST(a_semaphore_counts_and_gets_the_permits_of_the_dead_back) {
   smem_sync *semaphore = open_sync(SMEM_SEMAPHORE, 2), *other;
   uint32_t available, held;
-  smem_told told;
+  smem_told told = SMEM_TOLD_INIT;
   CHECK_CODE(SMEM_NOT_HELD, smem_release(semaphore, &error));
   CHECK_CODE(SMEM_ARGUMENT,
              smem_sync_open(SMEM_SEMAPHORE, "a", 3, &other, &error));

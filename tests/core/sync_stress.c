@@ -108,7 +108,7 @@ static void look_together(const smem_told *told) {
 }
 
 static void lock_once(void) {
-  smem_told told;
+  smem_told told = SMEM_TOLD_INIT;
   smem_mode mode = chance(2) ? SMEM_EXCLUSIVE : SMEM_SHARED;
   smem_code code = smem_lock(latch, mode, some_timeout(), &told, &error);
   arena->told += told.died;
@@ -324,7 +324,7 @@ static unsigned check_told(void) {
 static const uint64_t soon = UINT64_C(10000000000);
 
 TEST_FOR(locks_survive_deaths_at_any_step, 1500) {
-  smem_told told;
+  smem_told told = SMEM_TOLD_INIT;
   start_arena();
   CHECK_OK(allocate("a", 1));
   CHECK_OK(smem_latch_open("a", &latch, &error));

@@ -4,7 +4,7 @@
 #include "test.h"
 
 TEST(limits_of_the_machine) {
-  smem_limits limits;
+  smem_limits limits = SMEM_LIMITS_INIT;
   smem_limits_get(&limits);
   CHECK(limits.used <= limits.capacity && limits.free > 0);
 #if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)

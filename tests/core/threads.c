@@ -384,9 +384,9 @@ static void *go_on(void *number) {
 static atomic_bool done_allocating;
 
 static void *allocate_and_free(void *nothing) {
-  smem_error own;
+  smem_error own = SMEM_ERROR_INIT;
   for (int i = 0; i < ROUNDS(500); i++) {
-    smem_request request = {.size = 100};
+    smem_request request = SMEM_REQUEST_INIT(100, NULL);
     CHECK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &own) == SMEM_OK);
     char number[SMEM_NUMBER_SIZE];
     const char *id = number;

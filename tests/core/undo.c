@@ -2,7 +2,9 @@
 #include "test.h"
 
 TEST(what_was_created_is_taken_back) {
-  smem_request requests[] = {{10, "old", 0}, {10, "new", 0}, {10, NULL, 0}};
+  smem_request requests[] = {SMEM_REQUEST_INIT(10, "old"),
+                             SMEM_REQUEST_INIT(10, "new"),
+                             SMEM_REQUEST_INIT(10, NULL)};
   CHECK_OK(allocate("old", 5000));
   CHECK_OK(smem_allocate(requests, 3, SMEM_UNTIL_FREED, false, &error));
   CHECK(requests[0].made == 0 && requests[1].made != 0 &&
@@ -17,7 +19,7 @@ TEST(what_was_created_is_taken_back) {
 }
 
 TEST(what_came_later_is_not_taken_back) {
-  smem_request request = {10, "a", 0};
+  smem_request request = SMEM_REQUEST_INIT(10, "a");
   CHECK_OK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error));
   CHECK_OK(free_id("a"));
   CHECK_OK(allocate("a", 10));

@@ -1,7 +1,7 @@
 /* The core, in fewer words. */
 #include "test.h"
 
-_Thread_local smem_error error;
+_Thread_local smem_error error = SMEM_ERROR_INIT;
 
 void tell_environment(void) {
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"),
@@ -45,7 +45,7 @@ void test_code(const char *file, int line, const char *text, smem_code code,
 /* ---- calls --------------------------------------------------------------- */
 
 static smem_code allocate_one(const char *name, uint64_t size, bool exclusive) {
-  smem_request request = {size, name, 0};
+  smem_request request = SMEM_REQUEST_INIT(size, name);
   return smem_allocate(&request, 1, SMEM_UNTIL_FREED, exclusive, &error);
 }
 
@@ -54,7 +54,7 @@ smem_code allocate(const char *name, uint64_t size) {
 }
 
 smem_code allocate_for_process(const char *name) {
-  smem_request request = {.size = 1, .name = name};
+  smem_request request = SMEM_REQUEST_INIT(1, name);
   return smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error);
 }
 
@@ -63,7 +63,7 @@ smem_code allocate_exclusive(const char *name, uint64_t size) {
 }
 
 uint64_t allocate_number(uint64_t size) {
-  smem_request request = {size, NULL, 0};
+  smem_request request = SMEM_REQUEST_INIT(size, NULL);
   CHECK_OK(smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error));
   CHECK(request.number > 0);
   return request.number;

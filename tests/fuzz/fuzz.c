@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-smem_error error;
+smem_error error = SMEM_ERROR_INIT;
 static char space[17];
 
 void fuzz_fail(const char *file, int line, const char *what) {

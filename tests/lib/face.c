@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static smem_error error;
+static smem_error error = SMEM_ERROR_INIT;
 
 #define CHECK(condition)                                                       \
   ((condition) ? (void)0 : complain(__LINE__, #condition))
@@ -43,22 +43,17 @@ static void ids(void) {
 /* ---- segments, mappings, handles ----------------------------------------- */
 
 static void allocate(const char *name, uint64_t size) {
-  smem_request request;
-  memset(&request, 0, sizeof request);
-  request.size = size;
-  request.name = name;
+  smem_request request = SMEM_REQUEST_INIT(size, name);
   CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, true, &error));
 }
 
 static void segments(void) {
-  smem_request request;
+  smem_request request = SMEM_REQUEST_INIT(1, NULL);
   uint64_t size = 0, requested = 0;
   bool exists = true;
   const char *name = "face";
   CHECK(smem_size(name, &size, &error) == SMEM_NOT_FOUND);
   CHECK(error.code == SMEM_NOT_FOUND && strcmp(error.id, name) == 0);
-  memset(&request, 0, sizeof request);
-  request.size = 1;
   CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
   CHECK(request.number > 0);
   CHECK_OK(smem_last_index(&size, &error));
@@ -74,10 +69,12 @@ static void segments(void) {
 static unsigned notes;
 static void count_note(void *note) { notes += note == &notes; }
 
-static smem_range choose(uint64_t capacity, uint64_t requested, void *to) {
-  smem_range range = {12, 4, to};
+static void *choose(uint64_t capacity, uint64_t requested, uint64_t *offset,
+                    uint64_t *length, void *to) {
   CHECK(capacity >= requested);
-  return range;
+  *offset = 12;
+  *length = 4;
+  return to;
 }
 
 static void mappings(void) {
@@ -239,7 +236,7 @@ static void survey(void) {
   unsigned count = 0;
   uint64_t segments = 0;
   size_t length = sizeof bytes;
-  smem_limits limits;
+  smem_limits limits = SMEM_LIMITS_INIT;
   CHECK_OK(smem_namespace(space, &error));
   CHECK_OK(smem_list(count_entry, &count, &error));
   CHECK(count == 2);

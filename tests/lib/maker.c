@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static smem_error error;
+static smem_error error = SMEM_ERROR_INIT;
 
 static void check(smem_code code) {
   char message[1024];
@@ -20,10 +20,7 @@ static void check(smem_code code) {
 
 static void make(const char *name, uint64_t size, smem_lifetime lifetime,
                  const char *trace) {
-  smem_request request;
-  memset(&request, 0, sizeof request);
-  request.size = size;
-  request.name = name;
+  smem_request request = SMEM_REQUEST_INIT(size, name);
   request.trace = trace;
   check(smem_allocate(&request, 1, lifetime, true, &error));
 }

@@ -23,6 +23,34 @@ try 'with the address sanitizer' sanitized address,undefined
 setarch -R true 2>/dev/null && fixed='setarch -R'
 try 'with the thread sanitizer' sanitized thread ${fixed-}
 
+# Structs end before their last members, as in a header before these came.
+older_header() {
+  local struct member
+  mkdir -p "$scratch/older"
+  cp "$dist/smem.h" "$scratch/older/smem.h"
+  while read -r struct member; do
+    grep -qE "^  .*\\b$member(\\[[0-9]+\\])?;" "$scratch/older/smem.h" || return 1
+    sed -i -E "/^typedef struct $struct \\{/,/^\\} $struct;/{
+        /\\b$member(\\[[0-9]+\\])?;/d
+      }
+      /\\{ sizeof\\($struct\\)/s/, [^,]* \\}/ }/" "$scratch/older/smem.h"
+  done <<'END'
+smem_error detail
+smem_request is_sync
+smem_told time
+smem_limits cleaned_at_logout
+END
+}
+with_older_header() {
+  gcc -std=c11 -g -fsanitize=address,undefined -fno-sanitize-recover=all -pthread \
+    -I"$dist" -c -o "$scratch/sanitized.o" "$dist/smem.c" &&
+    gcc -std=c99 $strict -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+      -pthread -I"$scratch/older" -o "$scratch/face-older" $face "$scratch/sanitized.o" &&
+    "$scratch/face-older"
+}
+try 'an older header' older_header
+try 'a client of an older header' with_older_header
+
 for_windows() {
   x86_64-w64-mingw32-gcc -std=c11 -O2 -static -I"$dist" -o "$scratch/face.exe" $face \
     "$dist/smem.c"

@@ -81,7 +81,7 @@ static uint64_t any_size(void) {
 /* `refused`: how it may fail, the segment being there. */
 static void make(struct object *object, const char *id, struct watch *watch,
                  bool exclusive, uint32_t refused, enum seen made) {
-  smem_request request = {any_size(), id, 0, NULL};
+  smem_request request = SMEM_REQUEST_INIT(any_size(), id);
   smem_code code = smem_allocate(&request, 1, (smem_lifetime)object->lifetime,
                                  exclusive, &error);
   CHECK_AMONG(CODE(OK) | refused, code);
@@ -136,13 +136,13 @@ static int claim_free(struct object **claimed, int most, int lifetime) {
  * none of them. */
 void act_batch(struct object *object, const char *id, struct watch *watch) {
   struct object *claimed[3];
-  smem_request request[4] = {{any_size(), NULL, 0, NULL},
-                             {any_size(), NULL, 0, NULL},
-                             {any_size(), NULL, 0, NULL}};
+  smem_request request[4] = {SMEM_REQUEST_INIT(any_size(), NULL),
+                             SMEM_REQUEST_INIT(any_size(), NULL),
+                             SMEM_REQUEST_INIT(any_size(), NULL)};
   int lifetime = object->lifetime;
   int count = claim_free(claimed, 1 + (int)random_below(3), lifetime);
   bool named = one_in(3);
-  if (named) request[count] = (smem_request){any_size(), id, 0, NULL};
+  if (named) request[count] = (smem_request)SMEM_REQUEST_INIT(any_size(), id);
   smem_code code = smem_allocate(request, (size_t)count + named,
                                  (smem_lifetime)lifetime, false, &error);
   CHECK_AMONG(CODE(OK) | (named ? CODE(TOO_SMALL) : 0), code);

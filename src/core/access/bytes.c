@@ -39,35 +39,33 @@ static smem_code copy(const struct call *call, const struct segment *segment,
 }
 
 smem_code smem_read_some(const char *id,
-                         smem_range (*choose)(uint64_t capacity,
-                                              uint64_t requested,
-                                              void *context),
+                         void *(*choose)(uint64_t capacity, uint64_t requested,
+                                         uint64_t *offset, uint64_t *length,
+                                         void *context),
                          void *context, smem_error *error) {
   struct call call = {SMEM_OP_READ, id, 0, error, false};
   struct segment segment;
+  uint64_t offset = 0, length = 0;
   smem_code code = smem__segment_open(&call, false, &segment);
   if (code != SMEM_OK) return code;
-  smem_range range = choose(smem__segment_capacity(&segment.footer),
-                            segment.footer.requested, context);
-  code = range.to
-             ? copy(&call, &segment, range.offset, range.to, NULL, range.length)
-             : smem__fail(&call, SMEM_INTERRUPTED, 0, "interrupted");
+  void *to = choose(smem__segment_capacity(&segment.footer),
+                    segment.footer.requested, &offset, &length, context);
+  code = to ? copy(&call, &segment, offset, to, NULL, length)
+            : smem__fail(&call, SMEM_INTERRUPTED, 0, "interrupted");
   smem__os_object_close(segment.object);
   return code;
-}
-
-static smem_range as_given(uint64_t capacity, uint64_t requested,
-                           void *context) {
-  (void)capacity;
-  (void)requested;
-  return *(const smem_range *)context;
 }
 
 smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
                     smem_error *error) {
   static char nowhere; /* for no bytes */
-  smem_range range = {offset, length, to ? to : &nowhere};
-  return smem_read_some(id, as_given, &range, error);
+  struct call call = {SMEM_OP_READ, id, 0, error, false};
+  struct segment segment;
+  smem_code code = smem__segment_open(&call, false, &segment);
+  if (code != SMEM_OK) return code;
+  code = copy(&call, &segment, offset, to ? to : &nowhere, NULL, length);
+  smem__os_object_close(segment.object);
+  return code;
 }
 
 smem_code smem_write(const char *id, uint64_t offset, const void *from,

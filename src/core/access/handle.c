@@ -39,9 +39,8 @@ static smem_code map_segment(const struct call *call,
 
 static bool is_ours(const struct call *call, const char *space) {
   struct space own;
-  smem_error ignored;
   struct call quiet = *call;
-  quiet.error = &ignored;
+  quiet.error = NULL;
   return smem__namespace_get(&quiet, &own) == SMEM_OK &&
          strcmp(own.text, space) == 0;
 }
@@ -73,7 +72,8 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
     smem__os_release(opened);
     return code;
   }
-  opened->handle = (smem_handle){address,
+  opened->handle = (smem_handle){sizeof(smem_handle),
+                                 address,
                                  smem__segment_capacity(&segment->footer),
                                  segment->footer.requested,
                                  segment->footer.generation,
@@ -156,8 +156,7 @@ static os_code compare(const struct opened *opened, bool *same) {
 }
 
 bool smem_id_means(const smem_reference *reference, const smem_handle *handle) {
-  smem_error ignored;
-  struct call call = {SMEM_OP_FIND, reference->id, 0, &ignored, false};
+  struct call call = {SMEM_OP_FIND, reference->id, 0, NULL, false};
   smem_handle *opened;
   bool same;
   if (!smem_id_is_raw(reference->id) && !is_ours(&call, reference->space))
@@ -166,7 +165,7 @@ bool smem_id_means(const smem_reference *reference, const smem_handle *handle) {
     return compare((const struct opened *)handle, &same) == OS_NOT_FOUND ||
            same;
   smem_code code =
-      smem_open_reference(reference, SMEM_READ_ONLY, &opened, &ignored);
+      smem_open_reference(reference, SMEM_READ_ONLY, &opened, NULL);
   if (code == SMEM_OK) smem_close(opened);
   return code == SMEM_OK || code == SMEM_NOT_FOUND;
 }

@@ -16,10 +16,10 @@ const char *smem__advice(smem_code code);
  */
 struct call {
   smem_op op;
-  const char *id;   /* "" if none */
-  uint64_t element; /* of a vectorised call, from 1, or 0 */
-  smem_error *error;
-  bool must_finish; /* cleaning up: do not ask for interrupts */
+  const char *id;    /* "" if none */
+  uint64_t element;  /* of a vectorised call, from 1, or 0 */
+  smem_error *error; /* may be NULL */
+  bool must_finish;  /* cleaning up: do not ask for interrupts */
 };
 
 /* It goes on with ids[i]. */
@@ -50,6 +50,14 @@ bool smem__is_bad_place(os_status status);
  * do. */
 smem_code smem__fail_place(const struct call *call, os_status status);
 smem_code smem__fail_no_memory(const struct call *call);
+/* For a struct whose size is not set. */
+smem_code smem__fail_struct(const struct call *call);
+
+/* ---- struct.c ------------------------------------------------------------ */
+
+/* Copy what both structs have; each begins with its size, which stays. False:
+ * one of them is not set. */
+bool smem__struct_copy(void *to, const void *from);
 
 /* ---- text.c -------------------------------------------------------------- */
 

@@ -30,6 +30,9 @@ int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
 
 int smem_error_message_with(const smem_error *error, const char *advice,
                             char *buffer, unsigned length) {
+  smem_error whole = SMEM_ERROR_INIT;
+  smem__struct_copy(&whole, error);
+  error = &whole;
   char system[160] = "", element[40] = "";
   if (error->number != 0)
     smem__os_error_text(error->number, system, sizeof system);
@@ -54,16 +57,18 @@ void smem__call_element(struct call *call, const char *const *ids, size_t count,
 
 smem_code smem__fail(const struct call *call, smem_code code, int number,
                      const char *format, ...) {
-  smem_error *error = call->error;
+  smem_error error = SMEM_ERROR_INIT;
   va_list arguments;
-  error->code = code;
-  error->number = number;
-  error->op = call->op;
-  error->element = call->element;
-  smem_copy_text(error->id, sizeof error->id, call->id);
+  if (!call->error) return code;
+  error.code = code;
+  error.number = number;
+  error.op = call->op;
+  error.element = call->element;
+  smem_copy_text(error.id, sizeof error.id, call->id);
   va_start(arguments, format);
-  vsnprintf(error->detail, sizeof error->detail, format, arguments);
+  vsnprintf(error.detail, sizeof error.detail, format, arguments);
   va_end(arguments);
+  smem__struct_copy(call->error, &error);
   return code;
 }
 
@@ -179,4 +184,9 @@ smem_code smem__fail_place(const struct call *call, os_status status) {
 smem_code smem__fail_no_memory(const struct call *call) {
   return smem__fail(call, SMEM_NO_MEMORY, 0,
                     "no memory for the package's own records");
+}
+
+smem_code smem__fail_struct(const struct call *call) {
+  return smem__fail(call, SMEM_ARGUMENT, 0,
+                    "the member `size` of a struct is not set");
 }

@@ -140,8 +140,7 @@ static struct own *prepare_adopted(const struct open_tail *opening,
 static enum whose adopt(const struct open_tail *opening,
                         const smem_reference *reference, bool as_part) {
   const struct footer *footer = &opening->segment.footer;
-  smem_error ignored;
-  struct call call = {SMEM_OP_FREE, reference->id, 0, &ignored, true};
+  struct call call = {SMEM_OP_FREE, reference->id, 0, NULL, true};
   uint64_t nobody = 0;
   struct own *own;
   if (footer->lifetime != SMEM_OF_OBJECT ||
@@ -198,8 +197,7 @@ static bool is_own(uint64_t generation) {
 }
 
 bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part) {
-  smem_error ignored;
-  struct call call = {SMEM_OP_SHARE, part->id, 0, &ignored, true};
+  struct call call = {SMEM_OP_SHARE, part->id, 0, NULL, true};
   struct segment segment;
   os_status status;
   if (smem_id_is_raw(part->id)) return false;
@@ -221,8 +219,7 @@ bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part) {
 
 /* Removed, unless somebody may still come for it. True: it is gone. */
 static bool end_object(const smem_reference *reference, bool wait) {
-  smem_error ignored;
-  struct call call = {SMEM_OP_FREE, reference->id, 0, &ignored, true};
+  struct call call = {SMEM_OP_FREE, reference->id, 0, NULL, true};
   if (wait && smem__tail_is_awaited(reference)) return false;
   smem__segment_remove_generation(&call, reference->generation);
   return true;
@@ -399,10 +396,8 @@ static bool differs(const smem_handle *handle, uint64_t offset,
                     uint64_t length) {
   smem_reference reference;
   smem_handle *other;
-  smem_error ignored;
   smem_refer(handle, &reference);
-  if (smem_open_reference(&reference, SMEM_READ_ONLY, &other, &ignored) !=
-      SMEM_OK)
+  if (smem_open_reference(&reference, SMEM_READ_ONLY, &other, NULL) != SMEM_OK)
     return true;
   bool same =
       memcmp((const char *)handle->address + offset,

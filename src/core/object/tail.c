@@ -22,8 +22,7 @@ static bool is_meant(const struct call *call, struct segment *segment,
 
 bool smem__tail_open(const smem_reference *reference,
                      struct open_tail *opening) {
-  smem_error ignored;
-  struct call call = {SMEM_OP_FREE, reference->id, 0, &ignored, true};
+  struct call call = {SMEM_OP_FREE, reference->id, 0, NULL, true};
   struct segment *segment = &opening->segment;
   if (smem_id_is_raw(reference->id)) return false;
   smem__name_of_segment_in(reference->space, reference->id, &segment->name);

@@ -107,10 +107,12 @@ static smem_code check_name(const struct call *call,
 
 static smem_code check_free(const struct call *call) {
   bool there = false;
-  smem_code code = smem_exists(call->id, &there, call->error);
-  if (code != SMEM_OK) call->error->op = call->op;
+  smem_error error = SMEM_ERROR_INIT;
+  smem_code code = smem_exists(call->id, &there, &error);
+  if (code != SMEM_OK)
+    return smem__fail(call, code, error.number, "%s", error.detail);
   return there ? smem__fail(call, SMEM_EXISTS, 0, "a segment has this name")
-               : code;
+               : SMEM_OK;
 }
 
 /* What has the name is a segment, or what is being created, or what a dead
@@ -356,8 +358,7 @@ static smem_code publish(struct call *call, smem_writer *writer,
 
 static void refer(const smem_writer *writer, smem_reference *reference) {
   struct space space = {""};
-  smem_error ignored;
-  struct call quiet = {SMEM_OP_SHARE, writer->id, 0, &ignored, true};
+  struct call quiet = {SMEM_OP_SHARE, writer->id, 0, NULL, true};
   smem__namespace_get(&quiet, &space);
   memset(reference, 0, sizeof *reference);
   reference->generation = writer->generation;

@@ -174,7 +174,7 @@ static smem_code fail_spent(const struct call *call) {
 /* One attempt. *again: somebody was in the way. */
 static smem_code create_or_open(const struct call *call, struct batch *batch,
                                 const struct name *name, bool *again) {
-  uint64_t size = batch->requests[batch->at].size;
+  uint64_t size = batch->requests[batch->at].bytes;
   enum outcome outcome = is_spent(call, batch) ? SPENT : TAKEN;
   smem_code code = SMEM_OK;
   *again = false;
@@ -213,7 +213,7 @@ static smem_code allocate_number(struct call *call, struct batch *batch,
   call->id = id;
   smem_code code = smem__name_of_segment(call, &name);
   if (code == SMEM_OK)
-    code = create(call, batch, &name, request->size, outcome);
+    code = create(call, batch, &name, request->bytes, outcome);
   call->id = "";
   return code;
 }
@@ -244,7 +244,7 @@ static uint64_t add_sizes(uint64_t a, uint64_t b) {
 static uint64_t sum_of_sizes(const struct batch *batch) {
   uint64_t sum = 0;
   for (size_t i = 0; i < batch->count; i++)
-    sum = add_sizes(sum, batch->requests[i].size);
+    sum = add_sizes(sum, batch->requests[i].bytes);
   return sum;
 }
 
@@ -253,13 +253,14 @@ static uint64_t sum_of_sizes(const struct batch *batch) {
 static smem_code check_room(struct call *call, struct batch *batch) {
   uint64_t sum = 0, room;
   for (size_t i = 0; i < batch->count; i++)
-    if (!batch->requests[i].name) sum = add_sizes(sum, batch->requests[i].size);
+    if (!batch->requests[i].name)
+      sum = add_sizes(sum, batch->requests[i].bytes);
   if (smem__os_has_room(sum)) return SMEM_OK;
   room = smem__os_free_space(NULL, 0);
   sum = 0;
   for (size_t i = 0; i < batch->count; i++) {
     if (batch->requests[i].name) continue;
-    sum = add_sizes(sum, batch->requests[i].size);
+    sum = add_sizes(sum, batch->requests[i].bytes);
     begin(call, batch, i, "");
     if (sum > room) return smem__fail_no_space(call, 0, sum, "were asked for");
   }
@@ -323,9 +324,31 @@ void smem__allocate_relief(bool (*make_room)(uint64_t size)) {
   relief = make_room;
 }
 
-void smem_undo_allocate(smem_request *requests, size_t count) {
-  smem_error ignored;
-  struct call call = {SMEM_OP_ALLOCATE, "", 0, &ignored, true};
+/* Sets how many have no name, and that nothing was made. */
+static smem_code check_requests(struct call *call, struct batch *batch,
+                                size_t *unnamed) {
+  for (size_t i = 0; i < batch->count; i++) {
+    smem_request *request = &batch->requests[i];
+    request->made = 0;
+    *unnamed += !request->name;
+    begin(call, batch, i, request->name ? request->name : "");
+    if (request->bytes < 1 || request->bytes > SMEM_MAX_NUMBER)
+      return smem__fail(call, SMEM_ARGUMENT, 0,
+                        "the size must be from 1 to 2^53 bytes");
+    if (batch->lifetime != SMEM_UNTIL_FREED &&
+        batch->lifetime != SMEM_OF_PROCESS)
+      return smem__fail(call, SMEM_ARGUMENT, 0, "there is no such lifetime");
+    if (smem_id_is_raw(call->id))
+      return smem__fail(
+          call, SMEM_ARGUMENT, 0,
+          "names that begin with \"/\" are those of other programs' "
+          "objects, which can be mapped and not allocated");
+  }
+  return SMEM_OK;
+}
+
+static void undo(smem_request *requests, size_t count) {
+  struct call call = {SMEM_OP_ALLOCATE, "", 0, NULL, true};
   for (size_t i = 0; i < count; i++) {
     char number[SMEM_NUMBER_SIZE];
     if (requests[i].made == 0) continue;
@@ -335,37 +358,81 @@ void smem_undo_allocate(smem_request *requests, size_t count) {
   }
 }
 
-smem_code smem_allocate(smem_request *requests, size_t count,
-                        smem_lifetime lifetime, bool exclusive,
-                        smem_error *error) {
+static smem_code allocate(smem_request *requests, size_t count,
+                          smem_lifetime lifetime, bool exclusive,
+                          smem_error *error) {
   struct call call = {SMEM_OP_ALLOCATE, "", 0, error, false};
   struct batch batch = {.requests = requests,
                         .count = count,
                         .lifetime = lifetime,
                         .exclusive = exclusive};
   size_t unnamed = 0;
-  if (count == 0) return SMEM_OK;
-  for (size_t i = 0; i < count; i++) {
-    const char *name = requests[i].name;
-    unnamed += !name;
-    requests[i].made = 0;
-    if (!name || !smem_id_is_raw(name)) continue;
-    begin(&call, &batch, i, name);
-    return smem__fail(
-        &call, SMEM_ARGUMENT, 0,
-        "names that begin with \"/\" are those of other programs' "
-        "objects, which can be mapped and not allocated");
-  }
-  smem_code code = allocate_all(&call, &batch, unnamed);
+  smem_code code = check_requests(&call, &batch, &unnamed);
+  if (code == SMEM_OK) code = allocate_all(&call, &batch, unnamed);
   while (code == SMEM_NO_SPACE && relief && relief(sum_of_sizes(&batch))) {
-    smem_undo_allocate(requests, count);
+    undo(requests, count);
     code = allocate_all(&call, &batch, unnamed);
   }
-  if (code != SMEM_OK) smem_undo_allocate(requests, count);
+  if (code != SMEM_OK) undo(requests, count);
   if (batch.control) {
     smem__presence_count_act();
     smem__control_release(batch.control);
   }
   if (code == SMEM_OK && lifetime == SMEM_OF_PROCESS) smem__process_owes_free();
   return code;
+}
+
+/* ---- clients of other headers -------------------------------------------- */
+
+/* Element i of what has elements of another size than ours. */
+static smem_request *client_request(smem_request *requests, size_t i) {
+  return (smem_request *)(void *)((char *)requests + i * requests->size);
+}
+
+/* The same in our size; NULL: there is no memory. */
+static smem_request *our_requests(smem_request *theirs, size_t count) {
+  const smem_request empty = SMEM_REQUEST_INIT(0, NULL);
+  smem_request *ours = count < SIZE_MAX / sizeof *ours
+                           ? smem__os_allocate(count * sizeof *ours)
+                           : NULL;
+  for (size_t i = 0; ours && i < count; i++) {
+    ours[i] = empty;
+    smem__struct_copy(&ours[i], client_request(theirs, i));
+  }
+  return ours;
+}
+
+static void give_back(smem_request *theirs, smem_request *ours, size_t count) {
+  for (size_t i = 0; i < count; i++)
+    smem__struct_copy(client_request(theirs, i), &ours[i]);
+  smem__os_release(ours);
+}
+
+smem_code smem_allocate(smem_request *requests, size_t count,
+                        smem_lifetime lifetime, bool exclusive,
+                        smem_error *error) {
+  struct call call = {SMEM_OP_ALLOCATE, "", 0, error, false};
+  if (count == 0) return SMEM_OK;
+  if (requests->size == sizeof *requests)
+    return allocate(requests, count, lifetime, exclusive, error);
+  if (requests->size < sizeof requests->size) return smem__fail_struct(&call);
+  smem_request *ours = our_requests(requests, count);
+  if (!ours) return smem__fail_no_memory(&call);
+  smem_code code = allocate(ours, count, lifetime, exclusive, error);
+  give_back(requests, ours, count);
+  return code;
+}
+
+void smem_undo_allocate(smem_request *requests, size_t count) {
+  if (count == 0) return;
+  if (requests->size == sizeof *requests) {
+    undo(requests, count);
+    return;
+  }
+  for (size_t i = 0; i < count; i++) {
+    smem_request ours = SMEM_REQUEST_INIT(0, NULL);
+    smem__struct_copy(&ours, client_request(requests, i));
+    undo(&ours, 1);
+    smem__struct_copy(client_request(requests, i), &ours);
+  }
 }

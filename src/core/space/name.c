@@ -137,6 +137,9 @@ smem_code smem__name_prefix(const struct call *call, struct name *name) {
 
 smem_code smem__name_of_segment(const struct call *call, struct name *name) {
   struct space space;
+  const char *why;
+  if (!smem_id_is_valid(call->id, strlen(call->id), &why))
+    return smem__fail(call, SMEM_ARGUMENT, 0, "the id %s", why);
   if (smem_id_is_raw(call->id)) {
     smem_copy_text(name->text, sizeof name->text, call->id + 1);
     return SMEM_OK;

@@ -66,9 +66,10 @@ static void describe_object(const os_info *info, smem_entry *entry) {
 bool smem__list_examine(const struct control *control, const char *name,
                         const char *id, smem_entry *entry,
                         struct segment *segment, bool *opened) {
-  static _Thread_local smem_error wrong;
+  static _Thread_local smem_error wrong = SMEM_ERROR_INIT;
   os_info info;
-  *entry = (smem_entry){.id = id,
+  *entry = (smem_entry){.size = sizeof *entry,
+                        .id = id,
                         .state = SMEM_DAMAGED,
                         .tag = "",
                         .trace = "",

@@ -20,10 +20,12 @@ void smem_command(uint64_t pid, char *buffer, size_t length) {
 }
 
 void smem_limits_get(smem_limits *limits) {
-  smem__os_capacity(&limits->capacity, &limits->used);
-  limits->free = smem__os_free_space(limits->free_by, sizeof limits->free_by);
-  smem__os_mapping_counts(&limits->max_mappings, &limits->mappings);
-  limits->cleaned_at_logout = smem__os_cleans_at_logout();
+  smem_limits ours = SMEM_LIMITS_INIT;
+  smem__os_capacity(&ours.capacity, &ours.used);
+  ours.free = smem__os_free_space(ours.free_by, sizeof ours.free_by);
+  smem__os_mapping_counts(&ours.max_mappings, &ours.mappings);
+  ours.cleaned_at_logout = smem__os_cleans_at_logout();
+  smem__struct_copy(limits, &ours);
 }
 
 void smem_user_name(uint64_t user, char *buffer, size_t length) {

@@ -110,8 +110,7 @@ smem_code smem_reclaim(bool dry_run, bool persistent,
 }
 
 void smem_reclaim_some(uint64_t nanoseconds) {
-  smem_error ignored;
-  struct call call = {SMEM_OP_RECLAIM, "", 0, &ignored, true};
+  struct call call = {SMEM_OP_RECLAIM, "", 0, NULL, true};
   struct reclaim reclaim = {.budget = nanoseconds};
   uint64_t seen = 0;
   if (smem__control_peek(&call, &reclaim.control) != SMEM_OK ||

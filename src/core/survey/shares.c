@@ -76,8 +76,8 @@ static void report(const struct tally *tally,
                    void (*visit)(const smem_share *share, void *context),
                    void *context) {
   for (const struct group *group = tally->groups; group; group = group->next) {
-    smem_share share = {group->space.text, group->user, group->state,
-                        group->segments, group->resident};
+    smem_share share = {sizeof share, group->space.text, group->user,
+                        group->state, group->segments,   group->resident};
     visit(&share, context);
   }
 }

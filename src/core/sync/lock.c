@@ -43,8 +43,7 @@ static struct hold *find_hold(const smem_latch *latch) {
 }
 
 smem_latch *smem_latch_held(const char *id) {
-  smem_error ignored;
-  struct call call = {SMEM_OP_UNLOCK, id, 0, &ignored, false};
+  struct call call = {SMEM_OP_UNLOCK, id, 0, NULL, false};
   struct space own;
   struct hold *all = all_holds();
   if (holds.count == 0) return NULL; /* and so no namespace need be chosen */
@@ -368,24 +367,30 @@ static void leave_last(void) {
   forget(hold);
 }
 
-smem_code smem_lock(smem_latch *latch, smem_mode mode, uint64_t timeout,
-                    smem_told *told, smem_error *error) {
-  struct call call = {SMEM_OP_LOCK, latch->id, 0, error, false};
-  smem_told ignored;
+static smem_code lock(const struct call *call, smem_latch *latch,
+                      smem_mode mode, uint64_t timeout, smem_told *told) {
   uint64_t who;
-  if (!told) told = &ignored;
-  *told = (smem_told){.died = false};
   if (find_hold(latch))
-    return smem__fail(&call, SMEM_DEADLOCK, 0, "this thread has locked it");
-  if (!has_room()) return smem__fail_no_memory(&call);
+    return smem__fail(call, SMEM_DEADLOCK, 0, "this thread has locked it");
+  if (!has_room()) return smem__fail_no_memory(call);
   for (;;) {
-    smem_code code = smem__sync_join(&call, &who);
+    smem_code code = smem__sync_join(call, &who);
     if (code == SMEM_OK)
       code = (mode == SMEM_EXCLUSIVE ? lock_exclusive : lock_shared)(
-          &call, latch, who, timeout, told);
+          call, latch, who, timeout, told);
     if (code != SMEM_OK || who == smem__sync_own) return code;
     leave_last(); /* under a presence that we have given up meanwhile */
   }
+}
+
+smem_code smem_lock(smem_latch *latch, smem_mode mode, uint64_t timeout,
+                    smem_told *told, smem_error *error) {
+  struct call call = {SMEM_OP_LOCK, latch->id, 0, error, false};
+  smem_told ours = SMEM_TOLD_INIT;
+  if (told && !smem__struct_copy(told, &ours)) return smem__fail_struct(&call);
+  smem_code code = lock(&call, latch, mode, timeout, &ours);
+  if (told) smem__struct_copy(told, &ours);
+  return code;
 }
 
 smem_code smem_unlock(smem_latch *latch, smem_error *error) {

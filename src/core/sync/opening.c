@@ -36,8 +36,9 @@ static smem_code check_request(const struct call *call, uint32_t count) {
 static smem_code make(const struct call *call, smem_sync_kind kind,
                       uint32_t count, smem_request *request) {
   uint64_t number;
-  *request = (smem_request){
-      .size = size_of(kind, count), .name = call->id, .is_sync = true};
+  request->bytes = size_of(kind, count);
+  request->name = call->id;
+  request->is_sync = true;
   if (count == 0 || smem_id_is_number(call->id, &number)) return SMEM_OK;
   smem_code code =
       smem_allocate(request, 1, SMEM_UNTIL_FREED, false, call->error);
@@ -117,7 +118,7 @@ smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
   struct call call = {SMEM_OP_OPEN, id, 0, error, false};
   struct segment segment;
   struct space space = {""};
-  smem_request request = {.made = 0};
+  smem_request request = SMEM_REQUEST_INIT(0, NULL);
   uint64_t place[2] = {0, 0}, who;
   const char *same;
   smem_code code = check_request(&call, count);

@@ -83,16 +83,18 @@ smem_code smem_acquire(smem_sync *semaphore, uint64_t timeout, smem_told *told,
                        smem_error *error) {
   struct call call = {SMEM_OP_ACQUIRE, semaphore->reference.id, 0, error,
                       false};
-  bool died = false;
+  smem_told ours = SMEM_TOLD_INIT;
   uint64_t who;
   smem_code code;
+  if (told && !smem__struct_copy(told, &ours)) return smem__fail_struct(&call);
   for (;;) {
     code = smem__sync_join(&call, &who);
-    if (code == SMEM_OK) code = take(&call, semaphore, who, timeout, &died);
+    if (code == SMEM_OK)
+      code = take(&call, semaphore, who, timeout, &ours.died);
     if (code != SMEM_OK || who == smem__sync_own) break;
     give_back(semaphore, who); /* see smem__sync_join() */
   }
-  if (told) *told = (smem_told){.died = died};
+  if (told) smem__struct_copy(told, &ours);
   return code;
 }
 
