@@ -20,13 +20,13 @@
 #' @param id One id: a string, a number, or a factor of length 1; see
 #'   [sharedmemory]. A name that begins with `/` is that of another program's
 #'   object, see [viewSharedMemory()].
-#' @param what Type of the elements: `"raw"` (1 byte each), `"logical"`,
+#' @param type Type of the elements: `"raw"` (1 byte each), `"logical"`,
 #'   `"integer"` (4), `"double"` (8) or `"complex"` (16).
-#' @param n How many elements. Without it, as many as there are behind `offset` in
-#'   what was asked for at allocation.
+#' @param length How many elements. Without it, as many as there are behind `offset`
+#'   in what was asked for at allocation.
 #' @param offset Where to begin, in bytes from the start of the segment.
 #' @param x A raw, logical, integer, double or complex vector, of any length.
-#' @return `readSharedMemory()`: an ordinary vector of type `what`.
+#' @return `readSharedMemory()`: an ordinary vector of type `type`.
 #'   `writeSharedMemory()`: `NULL`, invisibly.
 #' @section Errors:
 #' `sharedmemory_error_bounds` if the segment does not have the bytes: nothing was
@@ -38,15 +38,15 @@
 #' writeSharedMemory(id, c(1, 2, 3))
 #' writeSharedMemory(id, c(4, 5), offset = 3 * 8)
 #' readSharedMemory(id)
-#' readSharedMemory(id, n = 2, offset = 8)
-#' readSharedMemory(id, "raw", n = 8)
+#' readSharedMemory(id, length = 2, offset = 8)
+#' readSharedMemory(id, "raw", length = 8)
 #'
 #' tryCatch(writeSharedMemory(id, numeric(1e6)),
 #'          sharedmemory_error_bounds = function(e) conditionMessage(e))
 #' freeSharedMemory(id)
 #' @export
-readSharedMemory <- function(id, what = "double", n, offset = 0) {
-  .Call(C_read, id, what, if (missing(n)) NULL else n, offset)
+readSharedMemory <- function(id, type = "double", length, offset = 0) {
+  .Call(C_read, id, type, if (missing(length)) NULL else length, offset)
 }
 
 #' @rdname readSharedMemory

@@ -102,15 +102,16 @@ print.sharedmemory_list <- function(x, n = 40, ...) {
   if (is_empty_table(x)) return(invisible(x))
   top <- print_top(x, n, function(x) {
     data.frame(
-      Id = clip(x$Id, 16),
+      Id = clip(x$Id, 14),
       size = format_bytes(x$size),
       resident = format_bytes(x$resident),
       state = ifelse(is.na(x$state), "", x$state),
-      owner = clip(format_owner(x$pid, x$command), 14),
-      made = format_when(x$created),
-      until = ifelse(is.na(x$lifetime), "", x$lifetime)
+      `pid command` = clip(format_owner(x$pid, x$command), 13),
+      created = format_when(x$created),
+      lifetime = ifelse(is.na(x$lifetime), "", x$lifetime),
+      check.names = FALSE
     )
-  }, left = c("Id", "state", "owner", "made", "until"))
+  }, left = c("Id", "state", "pid command", "created", "lifetime"))
   print_objects(top)
   print_locks(top)
   print_calls(top)

@@ -82,13 +82,14 @@ print.sharedmemory_savings <- function(x, n = 20, ...) {
   print_top(x, n, function(x) {
     data.frame(
       Id = clip(x$Id, 16),
-      what = format_what(x$class, x$dim, 28),
+      `class dim` = format_what(x$class, x$dim, 28),
       size = format_bytes(x$size),
       processes = format_count(x$processes),
       saved = format_bytes(x$saved),
-      copied = format_bytes(x$copied)
+      copied = format_bytes(x$copied),
+      check.names = FALSE
     )
-  }, left = c("Id", "what"))
+  }, left = c("Id", "class dim"))
   print_saved(x)
   invisible(x)
 }

@@ -14,7 +14,7 @@
 #'   * `free_by`: character, what it is that limits `free`: the file system, the memory
 #'     of the machine, or the limit of a control group, which is named; `NA` likewise,
 #'   * `shares`: a data frame with the columns `namespace`, `user`, `state`,
-#'     `segments` (count), `bytes` (resident). Other users' objects have the state
+#'     `segments` (count), `resident` (bytes). Other users' objects have the state
 #'     `foreign`, since we may not look into them, and so have files whose name is not
 #'     an id,
 #'   * `limits`: a data frame with the columns `limit`, `now`, `remedy`
@@ -27,7 +27,7 @@
 sharedMemoryStatus <- function() {
   status <- .Call(C_status)
   shares <- list2DF(status$shares)
-  shares <- shares[order(-shares$bytes, shares$namespace, shares$state), ,
+  shares <- shares[order(-shares$resident, shares$namespace, shares$state), ,
                    drop = FALSE]
   rownames(shares) <- NULL
   structure(list(namespace = status$namespace, capacity = status$capacity,
@@ -79,7 +79,7 @@ find_limits <- function(status, shares) {
     ),
     if (is_dead_run(status, shares)) c(
       "other namespaces hold memory of dead owners",
-      bytes_text(sum(shares$bytes[dead_elsewhere(status, shares)])),
+      bytes_text(sum(shares$resident[dead_elsewhere(status, shares)])),
       paste("start R with SHAREDMEMORY_NAMESPACE set to that namespace and call",
             "reclaimSharedMemory(persistent = TRUE)")
     )
@@ -112,7 +112,7 @@ print.sharedmemory_status <- function(x, ...) {
                              user = clip(x$shares$user, 24),
                              state = x$shares$state,
                              segments = format_count(x$shares$segments),
-                             resident = format_bytes(x$shares$bytes)),
+                             resident = format_bytes(x$shares$resident)),
                   left = c("namespace", "user", "state"))
   }
   for (i in seq_len(nrow(x$limits))) {

@@ -33,7 +33,7 @@ static void fill_line(const struct options *options, struct grid *grid,
   char text[TEXT_SIZE], owner[TEXT_SIZE] = "", bytes[32], when[16];
   bool owned = has_owner(entry);
   grid_row(grid, entry->state);
-  clip(entry->id, 16, text);
+  clip(entry->id, 14, text);
   grid_cell(grid, text);
   format_bytes(options, is_complete(entry) ? entry->capacity : UINT64_MAX,
                bytes);
@@ -42,7 +42,7 @@ static void fill_line(const struct options *options, struct grid *grid,
   grid_cell(grid, bytes);
   grid_cell(grid, smem_state_name(entry->state));
   if (owned) format_owner(entry->pid, row->command, owner, sizeof owner);
-  clip(owner, 14, text);
+  clip(owner, 13, text);
   grid_cell(grid, text);
   format_when(owned ? entry->created : 0, when);
   grid_cell(grid, when);
@@ -51,10 +51,10 @@ static void fill_line(const struct options *options, struct grid *grid,
 
 bool print_rows(const struct options *options, const struct row *row,
                 size_t count) {
-  struct grid grid = {
-      .names = {"Id", "size", "resident", "state", "owner", "made", "until"},
-      .left = {true, false, false, true, true, true, true},
-      .columns = 7};
+  struct grid grid = {.names = {"Id", "size", "resident", "state",
+                                "pid command", "created", "lifetime"},
+                      .left = {true, false, false, true, true, true, true},
+                      .columns = 7};
   for (size_t i = 0; i < count; i++) fill_line(options, &grid, &row[i]);
   return grid_print(&grid);
 }

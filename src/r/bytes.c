@@ -5,7 +5,7 @@
 
 struct reading {
   const struct r_type *type;
-  SEXP id, n, x;
+  SEXP id, length, x;
   PROTECT_INDEX place; /* of x */
   int64_t offset, count;
   uint64_t capacity, requested;
@@ -14,7 +14,7 @@ struct reading {
 static SEXP make_vector(void *data) {
   struct reading *reading = data;
   reading->count = r_fit(SMEM_OP_READ, CHAR(reading->id), reading->type,
-                         reading->n, reading->count, reading->offset,
+                         reading->length, reading->count, reading->offset,
                          reading->capacity, reading->requested);
   reading->x = Rf_allocVector(reading->type->type, (R_xlen_t)reading->count);
   REPROTECT(reading->x, reading->place);
@@ -32,15 +32,15 @@ static void *choose(uint64_t capacity, uint64_t requested, uint64_t *offset,
   return r_vector_bytes(reading->x);
 }
 
-SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset) {
+SEXP r_read(SEXP id, SEXP type, SEXP length, SEXP offset) {
   smem_op op = SMEM_OP_READ;
   smem_error error = SMEM_ERROR_INIT;
-  struct reading reading = {.n = n};
+  struct reading reading = {.length = length};
   r_pointer_collect();
   reading.id = PROTECT(r_id(op, id));
-  reading.type = &r_types[r_type_named(op, "what", what)];
+  reading.type = &r_types[r_type_named(op, "type", type)];
   reading.offset = r_whole(op, "offset", offset, 0);
-  reading.count = r_count(op, "n", n);
+  reading.count = r_count(op, "length", length);
   PROTECT_WITH_INDEX(reading.x = R_NilValue, &reading.place);
   r_check(smem_read_some(CHAR(reading.id), choose, &reading, &error), &error);
   if (reading.type->type == LGLSXP)

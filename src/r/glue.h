@@ -158,7 +158,7 @@ void r_make_proper(int *values, uint64_t length);
 
 /* ---- bytes.c: copying ---------------------------------------------------- */
 
-SEXP r_read(SEXP id, SEXP what, SEXP n, SEXP offset);
+SEXP r_read(SEXP id, SEXP type, SEXP length, SEXP offset);
 SEXP r_write(SEXP id, SEXP x, SEXP offset);
 
 /* ---- view.c -------------------------------------------------------------- */

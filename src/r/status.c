@@ -20,7 +20,8 @@ static void add_share(const smem_share *share, void *context) {
 static SEXP make_shares(void *data) {
   struct r_table *shares = data;
   R_xlen_t n = (R_xlen_t)shares->used;
-  const char *names[] = {"namespace", "user", "state", "segments", "bytes", ""};
+  const char *names[] = {"namespace", "user",     "state",
+                         "segments",  "resident", ""};
   SEXP columns = PROTECT(Rf_mkNamed(VECSXP, names));
   for (int k = 0; k < 5; k++)
     SET_VECTOR_ELT(columns, k, Rf_allocVector(k < 3 ? STRSXP : REALSXP, n));

@@ -186,7 +186,7 @@ test_that("an array of a sealed segment can be read, and assigned to by nobody",
     dim(x) <- c(1, length(x))
     expect_identical(kind_of(x[1, 1] <- 5), "sealed")
   }
-  expect_identical(readSharedMemory(id, n = 3), c(1, 2, 3))
+  expect_identical(readSharedMemory(id, length = 3), c(1, 2, 3))
 })
 
 test_that("what is not an array made by sharedArray() is refused", {

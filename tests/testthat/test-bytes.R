@@ -29,7 +29,7 @@ test_that("what is not written stays, and a read changes nothing", {
   expect_identical(content(id), replace(as.raw(1:100), 50:51, as.raw(0)))
 })
 
-test_that("without `n` all of what was asked for is read, and no more", {
+test_that("without `length` all of what was asked for is read, and no more", {
   local_clean_shm()
   id <- allocateSharedMemory(83)
   lengths <- vapply(names(type_sizes), function(type) {
@@ -41,7 +41,7 @@ test_that("without `n` all of what was asked for is read, and no more", {
   expect_length(readSharedMemory(id, "raw", offset = 80), 3)
   expect_length(readSharedMemory(id, offset = 80), 0)
   expect_length(readSharedMemory(id, offset = 83), 0)
-  # With `n`, all of the capacity.
+  # With `length`, all of the capacity.
   capacity <- getSharedMemorySize(id)
   expect_gt(capacity, 83)
   expect_identical(readSharedMemory(id, "raw", capacity), raw(capacity))
@@ -97,7 +97,7 @@ test_that("what does not fit is refused, with the sizes, and nothing is copied",
   local_clean_shm()
   id <- local_segment(as.raw(1:80))
   capacity <- getSharedMemorySize(id)
-  error <- expect_refused(readSharedMemory(id, n = 1000), "bounds")
+  error <- expect_refused(readSharedMemory(id, length = 1000), "bounds")
   expect_says(error, "read", id, "1000 elements", "double", "offset 0", capacity)
   error <- expect_refused(readSharedMemory(id, "integer", 1, capacity), "bounds")
   expect_says(error, "read", id, "1 elements", "integer", capacity + 4)
@@ -120,27 +120,27 @@ test_that("arguments that make no sense are refused", {
   local_clean_shm()
   id <- local_segment(as.raw(1:80))
   disguised <- structure(1, class = "integer64")
-  whats <- list(
+  types <- list(
     "character", "Double", "", NA_character_, 1, NULL, c("double", "raw"),
     character(), "\u00e9", quote(double)
   )
-  for (what in whats) {
-    error <- expect_refused(readSharedMemory(id, what), info = deparse(what))
-    expect_match(conditionMessage(error), "`what`", fixed = TRUE)
+  for (type in types) {
+    error <- expect_refused(readSharedMemory(id, type), info = deparse(type))
+    expect_match(conditionMessage(error), "`type`", fixed = TRUE)
   }
   numbers <- list(
     NA, NA_real_, Inf, 0.5, "1", TRUE, c(1, 2), factor("1"), disguised, 2^53 + 2
   )
   for (number in numbers) {
     info <- deparse(number)
-    error <- expect_refused(readSharedMemory(id, n = number), info = info)
-    expect_match(conditionMessage(error), "`n`", fixed = TRUE, info = info)
+    error <- expect_refused(readSharedMemory(id, length = number), info = info)
+    expect_match(conditionMessage(error), "`length`", fixed = TRUE, info = info)
     error <- expect_refused(readSharedMemory(id, offset = number), info = info)
     expect_match(conditionMessage(error), "`offset`", fixed = TRUE, info = info)
     error <- expect_refused(writeSharedMemory(id, 1, number), info = info)
     expect_match(conditionMessage(error), "`offset`", fixed = TRUE, info = info)
   }
-  expect_refused(readSharedMemory(id, n = -1))
+  expect_refused(readSharedMemory(id, length = -1))
   for (x in list("a", list(1), NULL, quote(a), sum, new.env(), expression(a))) {
     error <- expect_refused(writeSharedMemory(id, x), info = typeof(x))
     expect_says(error, "write", id, "`x`", typeof(x))
@@ -173,7 +173,7 @@ test_that("classes and attributes are not written, only the values", {
   writeSharedMemory(id, letter)
   expect_identical(readSharedMemory(id, "integer", 3), c(2L, 1L, NA))
   writeSharedMemory(id, as.Date("1970-01-11"))
-  expect_identical(readSharedMemory(id, n = 1), 10)
+  expect_identical(readSharedMemory(id, length = 1), 10)
   writeSharedMemory(id, structure(5e-324, class = "integer64"))
   expect_identical(readSharedMemory(id, "integer", 2), c(1L, 0L))
   writeSharedMemory(id, matrix(1:6, 2, dimnames = list(NULL, letters[1:3])))
@@ -187,7 +187,7 @@ test_that("compact and other vectors that R has not filled in are written", {
   writeSharedMemory(id, 1:1e5)
   expect_identical(readSharedMemory(id, "integer", 1e5), 1:1e5 + 0L)
   writeSharedMemory(id, as.numeric(1:1e5))
-  expect_identical(readSharedMemory(id, n = 1e5), 1:1e5 + 0)
+  expect_identical(readSharedMemory(id, length = 1e5), 1:1e5 + 0)
   freeSharedMemory(id)
 })
 
@@ -242,7 +242,7 @@ test_that("neither reading nor writing leaves anything open or mapped", {
   before <- shared_state()
   for (i in 1:100) {
     writeSharedMemory(id, readSharedMemory(id))
-    try(readSharedMemory(id, n = 1e6), silent = TRUE)
+    try(readSharedMemory(id, length = 1e6), silent = TRUE)
   }
   expect_identical(shared_state(), before)
 })

@@ -203,6 +203,6 @@ test_that("a process that holds a lock cannot leave the namespace", {
 test_that("a lock of a sealed segment works, and the seal stays", {
   local_clean_shm()
   id <- local_sealed(c(1, 2))
-  expect_identical(withSharedLock(id, readSharedMemory(id, n = 2)), c(1, 2))
+  expect_identical(withSharedLock(id, readSharedMemory(id, length = 2)), c(1, 2))
   expect_identical(kind_of(writeSharedMemory(id, 3)), "sealed")
 })

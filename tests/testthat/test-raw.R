@@ -67,7 +67,7 @@ test_that("R writes and numpy sums, by the name that inspectSharedMemory() tells
   ), basename(path))
   expect_identical(answer, "500500")
   # What it wrote is here, and the segment is still one.
-  expect_identical(readSharedMemory(id, n = 2), c(-1, 2))
+  expect_identical(readSharedMemory(id, length = 2), c(-1, 2))
   expect_true(hasSharedMemory(id))
 })
 
@@ -105,7 +105,7 @@ test_that("Python creates, and R views, writes, measures, maps and frees", {
   x <- viewSharedMemory(id, live = TRUE)
   expect_identical(sum(x), 500500)
   expect_identical(sharedMemoryId(x), id)
-  expect_identical(readSharedMemory(id, n = 3), c(1, 2, 3))
+  expect_identical(readSharedMemory(id, length = 3), c(1, 2, 3))
   writeSharedMemory(id, c(-1, -2, -3))
   pointer <- mapSharedMemory(id)
   expect_identical(readBin(peek(pointer, 8, 24), "double"), 4)
@@ -173,7 +173,7 @@ test_that("references to it travel, and notice a successor", {
     id
   }, w)
   expect_identical(answer, id)
-  expect_identical(readSharedMemory(id, n = 1), 5)
+  expect_identical(readSharedMemory(id, length = 1), 5)
   state <- serialize(w, NULL)
   # Another one of this name, while the old is kept so that its inode is.
   unlink(raw_file(id))
@@ -207,7 +207,7 @@ test_that("an empty object is out of bounds, and can be freed", {
   expect_identical(readSharedMemory(id), numeric())
   for (use in list(
     function() viewSharedMemory(id, live = TRUE), function() mapSharedMemory(id),
-    function() writeSharedMemory(id, 1), function() readSharedMemory(id, n = 1)
+    function() writeSharedMemory(id, 1), function() readSharedMemory(id, length = 1)
   )) {
     expect_refused(use(), "bounds")
   }

@@ -8,7 +8,7 @@ test_that("the numbers are those of the system", {
                                     "free_by", "shares", "limits"))
   expect_identical(before$namespace, this_namespace())
   expect_identical(names(before$shares), c("namespace", "user", "state", "segments",
-                                           "bytes"))
+                                           "resident"))
   expect_identical(names(before$limits), c("limit", "now", "remedy"))
   expect_identical(objects_in(), character())
   expect_false(this_namespace() %in% before$shares$namespace)
@@ -18,8 +18,8 @@ test_that("the numbers are those of the system", {
   ours <- status$shares[status$shares$namespace == this_namespace(), ]
   expect_identical(ours$state, "live")
   expect_identical(ours$segments, 2)
-  expect_identical(ours$bytes, sum(listSharedObjects()$resident))
-  expect_false(is.unsorted(-status$shares$bytes))
+  expect_identical(ours$resident, sum(listSharedObjects()$resident))
+  expect_false(is.unsorted(-status$shares$resident))
   expect_fits(status)
   expect_output(expect_invisible(print(status)), this_namespace(), fixed = TRUE)
   freeSharedMemory(listSharedObjects()$Id)
@@ -49,7 +49,7 @@ test_that("all states, and what a dead test run left in its namespace, are told"
   theirs <- theirs[order(theirs$state), ]
   expect_identical(theirs$state, c("damaged", "incomplete", "orphan"))
   expect_identical(theirs$segments, c(1, 1, 2))
-  expect_gt(theirs$bytes[3], 1e5)
+  expect_gt(theirs$resident[3], 1e5)
   expect_match(theirs$user, system("id -u", intern = TRUE), fixed = TRUE)
   expect_match(status$limits$limit, "other namespaces hold memory", all = FALSE)
   expect_match(status$limits$remedy, "SHAREDMEMORY_NAMESPACE", all = FALSE)
@@ -75,7 +75,7 @@ test_that("another user's memory is told, with the user's name", {
   shares <- shares[shares$namespace == namespace, ]
   expect_identical(shares$state, "foreign")
   expect_match(shares$user, "nobody.*65534")
-  expect_gt(shares$bytes, 1e5)
+  expect_gt(shares$resident, 1e5)
   unlink(file.path("/dev/shm", objects_in(namespace)))
 })
 

@@ -158,7 +158,7 @@ good <- list(
   name = function() one_of(list("", "new", c("", "new", ""), ids())),
   lifetime = function() one_of(list("freed", "process", c("freed", "process"))),
   exclusive = flag, readonly = flag, live = flag, mappedBy = flag, dryRun = flag,
-  persistent = function() FALSE, id = ids, what = a_type, type = a_type,
+  persistent = function() FALSE, id = ids, type = a_type,
   n = a_length, length = a_length, dim = function() one_of(list(NULL, 3, c(2, 5))),
   offset = function() one_of(c(0, 8, 16, 100, 160)),
   end = function() one_of(list(NULL, 5, "5", 1e9)),
@@ -303,8 +303,8 @@ right <- list(
     else length(value) == length(canonical(a$id)),
   readSharedMemory = function(value, a, before)
     !canonical(a$id) %in% standing ||
-      same_bytes(value, canonical(a$id), plain(a$what, "double"), a$offset,
-                 plain(a$n, NULL)),
+      same_bytes(value, canonical(a$id), plain(a$type, "double"), a$offset,
+                 plain(a$length, NULL)),
   viewSharedMemory = function(value, a, before)
     !canonical(a$id) %in% standing ||
       same_bytes(value, canonical(a$id), plain(a$type, "double"), a$offset,
