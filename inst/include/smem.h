@@ -475,6 +475,10 @@ smem_code smem_lock(smem_latch *latch, smem_mode mode, uint64_t timeout,
                     smem_told *told, smem_error *error);
 /* Unlock. SMEM_NOT_HELD. */
 smem_code smem_unlock(smem_latch *latch, smem_error *error);
+/* The same where few steps do it, for SMEM_EXCLUSIVE. False, and nothing has
+ * changed: the others do it, or tell why not. */
+bool smem_lock_quickly(smem_latch *latch);
+bool smem_unlock_quickly(smem_latch *latch);
 /* By who holds it exclusively: what it guards is in order again. */
 void smem_lock_repaired(smem_latch *latch);
 /* Likewise: record since when it is held, for smem_list(). Without that it is

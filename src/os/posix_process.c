@@ -9,6 +9,8 @@
 
 uint64_t smem__os_pid(void) { return (uint64_t)getpid(); }
 
+uintptr_t smem__os_thread(void) { return (uintptr_t)pthread_self(); }
+
 uint64_t smem__os_user(void) { return (uint64_t)geteuid(); }
 
 void smem__os_user_name(uint64_t user, char *buffer, size_t length) {

@@ -23,6 +23,8 @@ void smem__os_process_self(os_process *self) {
 
 uint64_t smem__os_pid(void) { return GetCurrentProcessId(); }
 
+uintptr_t smem__os_thread(void) { return GetCurrentThreadId(); }
+
 os_life smem__os_process_life(const os_process *process) {
   uint64_t start;
   os_life life = OS_LIFE_UNKNOWN;

@@ -251,12 +251,14 @@ static int api_lock_open(const char *id, sharedmemory_lock **lock,
   return report(code, &failure, error);
 }
 
-static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
-                    sharedmemory_told *told, sharedmemory_error *error) {
+/* What may fail has an error on its stack, which the compiler guards. So what
+ * is done at once does not come here. No begin(): what it reads has been read
+ * when the lock was opened. */
+static int lock_slowly(sharedmemory_lock *lock, int shared, uint64_t timeout,
+                       sharedmemory_told *told, sharedmemory_error *error) {
   smem_op op = SMEM_OP_LOCK;
   smem_error failure = SMEM_ERROR_INIT;
   smem_told known = SMEM_TOLD_INIT;
-  begin();
   if (!lock) return refuse(SMEM_ARGUMENT, op, "", no_pointer, error);
   if (told && told->size < sizeof told->size)
     return refuse(SMEM_ARGUMENT, op, "", no_size, error);
@@ -271,11 +273,23 @@ static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
   return report(code, &failure, error);
 }
 
-static int api_unlock(sharedmemory_lock *lock, sharedmemory_error *error) {
+static int api_lock(sharedmemory_lock *lock, int shared, uint64_t timeout,
+                    sharedmemory_told *told, sharedmemory_error *error) {
+  if (lock && !shared && !told && smem_lock_quickly(core_latch(lock)))
+    return SMEM_OK;
+  return lock_slowly(lock, shared, timeout, told, error);
+}
+
+static int unlock_slowly(sharedmemory_lock *lock, sharedmemory_error *error) {
   smem_error failure = SMEM_ERROR_INIT;
   if (!lock)
     return refuse(SMEM_ARGUMENT, SMEM_OP_UNLOCK, "", no_pointer, error);
   return report(smem_unlock(core_latch(lock), &failure), &failure, error);
+}
+
+static int api_unlock(sharedmemory_lock *lock, sharedmemory_error *error) {
+  if (lock && smem_unlock_quickly(core_latch(lock))) return SMEM_OK;
+  return unlock_slowly(lock, error);
 }
 
 static void api_lock_repaired(sharedmemory_lock *lock) {

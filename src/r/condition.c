@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static SEXP package;    /* the namespace environment */
-static SEXP unwinding;  /* R's record of a jump that was stopped half-way */
-static bool jump_waits; /* ... and has to go on */
+static SEXP package;   /* the namespace environment */
+static SEXP unwinding; /* R's record of a jump that was stopped half-way */
+static _Atomic bool jump_waits; /* ... and has to go on */
 static _Thread_local bool is_main_thread;
 
 void r_condition_start(SEXP environment) {
@@ -59,7 +59,8 @@ bool r_is_main_thread(void) { return is_main_thread; }
 bool r_interrupt_waits(void) { return jump_waits; }
 
 void r_interrupt_forget(void) {
-  if (is_main_thread) jump_waits = false;
+  if (jump_waits && is_main_thread)
+    jump_waits = false; /* the cheap one first */
 }
 
 SEXP r_package_call(const char *function, SEXP arguments) {

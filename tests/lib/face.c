@@ -146,6 +146,8 @@ static void locks(void) {
   smem_lock_repaired(latch);
   CHECK_OK(smem_unlock(latch, &error));
   CHECK(smem_unlock(latch, &error) == SMEM_NOT_HELD);
+  CHECK(smem_lock_quickly(latch) && !smem_lock_quickly(latch));
+  CHECK(smem_unlock_quickly(latch) && !smem_unlock_quickly(latch));
   smem_lock_break(latch);
   CHECK_OK(smem_open(name, SMEM_READ_ONLY, &handle, &error));
   smem_refer(handle, &reference);

@@ -10,6 +10,13 @@ void smem__latch_start(void) { smem__os_mutex_init(&mutex); }
 void smem__latch_before_fork(void) { smem__os_mutex_lock(&mutex); }
 void smem__latch_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
+/* The one thread that a child has holds nothing. */
+void smem__latch_in_child(void) {
+  for (smem_latch *at = latches; at; at = at->next)
+    for (unsigned i = 0; i <= LOCK_SLOTS; i++) at->hold[i].thread = 0;
+  smem__os_mutex_unlock(&mutex);
+}
+
 /* ---- opening ------------------------------------------------------------- */
 
 /* Also one that is sealed: only values are, not the lock. */
@@ -117,12 +124,16 @@ const char *smem_latch_id(const smem_latch *latch) { return latch->id; }
 
 /* ---- closing ------------------------------------------------------------- */
 
+static bool is_held(smem_latch *latch) {
+  for (unsigned i = 0; i <= latch->most; i++)
+    if (latch->hold[i].thread != 0) return true;
+  return false;
+}
+
 /* Under the mutex: nobody has it open any more, and if this process does not
  * hold it either, it goes. */
 static void close_unused(smem_latch *latch) {
-  uint64_t own = smem__sync_own;
-  if (latch->users > 0 || (own != 0 && smem__lock_is_held(latch->words, own)))
-    return;
+  if (latch->users > 0 || is_held(latch)) return;
   smem_latch **at = &latches;
   while (*at != latch) at = &(*at)->next;
   *at = latch->next;
@@ -142,6 +153,39 @@ void smem_latch_close(smem_latch *latch) {
   latch->users--;
   close_unused(latch);
   smem__os_mutex_unlock(&mutex);
+}
+
+/* ---- what is held -------------------------------------------------------- */
+
+struct hold *smem__latch_hold(smem_latch *latch, uintptr_t thread) {
+  unsigned most = atomic_load_explicit(&latch->most, memory_order_relaxed);
+  for (unsigned i = 0; i <= most; i++)
+    if (atomic_load_explicit(&latch->hold[i].thread, memory_order_relaxed) ==
+        thread)
+      return &latch->hold[i];
+  return NULL;
+}
+
+/* By this thread, under this id, the one that was opened last. `space` may be
+ * NULL: in any. */
+static smem_latch *find_held(const char *id, const char *space) {
+  uintptr_t thread = os_thread();
+  smem__os_mutex_lock(&mutex);
+  smem_latch *at = latches;
+  while (at && !(strcmp(at->id, id) == 0 &&
+                 (!space || strcmp(at->space, space) == 0) &&
+                 smem__latch_hold(at, thread)))
+    at = at->next;
+  smem__os_mutex_unlock(&mutex);
+  return at;
+}
+
+smem_latch *smem_latch_held(const char *id) {
+  struct call call = {SMEM_OP_UNLOCK, id, 0, NULL, false};
+  struct space own;
+  if (!find_held(id, NULL)) return NULL; /* and so no namespace is chosen */
+  if (smem__namespace_get(&call, &own) != SMEM_OK) return NULL;
+  return find_held(id, own.text);
 }
 
 bool smem__latch_any_held(uint64_t who) {

@@ -18,9 +18,8 @@ void smem__sync_after_fork(void) {
 
 /* A child is somebody else, and holds nothing. */
 void smem__sync_in_child(void) {
-  smem__lock_in_child();
   smem__party_in_child();
-  smem__latch_after_fork();
+  smem__latch_in_child();
 }
 
 /* Who is entering meanwhile looks at smem__sync_own after it has, and we look

@@ -13,75 +13,27 @@
  * tests/model/lock.pml is a model of this. */
 #include "sync.h"
 
-#include <string.h>
+/* In place of a slot. */
+enum { EXCLUSIVE = -1 };
 
 /* ---- what this thread holds ---------------------------------------------- */
 
-enum { EXCLUSIVE = -1 };
-
-struct hold {
-  smem_latch *latch;
-  uint64_t who;
-  int slot; /* or EXCLUSIVE */
-};
-
-enum { FEW = 16 };
-static _Thread_local struct holds {
-  struct hold few[FEW], *many; /* where they are: `few`, if `many` is NULL */
-  unsigned count, room;
-} holds;
-
-static struct hold *all_holds(void) {
-  return holds.many ? holds.many : holds.few;
+/* Whoever has the lock, exclusively or in this slot, is the only one to write
+ * there. */
+static void note(smem_latch *latch, uintptr_t thread, uint64_t who, int slot) {
+  unsigned i = (unsigned)(slot + 1);
+  unsigned most = atomic_load_explicit(&latch->most, memory_order_relaxed);
+  while (most < i && !atomic_compare_exchange_weak(&latch->most, &most, i))
+    continue;
+  if (latch->hold[i].who != who) latch->hold[i].who = who;
+  atomic_store_explicit(&latch->hold[i].thread, thread, memory_order_relaxed);
 }
 
-static struct hold *find_hold(const smem_latch *latch) {
-  struct hold *all = all_holds();
-  for (unsigned i = 0; i < holds.count; i++)
-    if (all[i].latch == latch) return &all[i];
-  return NULL;
-}
-
-smem_latch *smem_latch_held(const char *id) {
-  struct call call = {SMEM_OP_UNLOCK, id, 0, NULL, false};
-  struct space own;
-  struct hold *all = all_holds();
-  if (holds.count == 0) return NULL; /* and so no namespace need be chosen */
-  if (smem__namespace_get(&call, &own) != SMEM_OK) return NULL;
-  for (unsigned i = holds.count; i > 0; i--) {
-    smem_latch *latch = all[i - 1].latch;
-    if (strcmp(latch->id, id) == 0 && strcmp(latch->space, own.text) == 0)
-      return latch;
-  }
-  return NULL;
-}
-
-/* So that no more can go wrong when it is locked. */
-static bool has_room(void) {
-  unsigned room = holds.many ? holds.room : FEW;
-  if (holds.count < room) return true;
-  struct hold *more = smem__os_allocate((size_t)2 * room * sizeof *more);
-  if (!more) return false;
-  memcpy(more, all_holds(), holds.count * sizeof *more);
-  smem__os_release(holds.many);
-  holds.many = more;
-  holds.room = 2 * room;
-  return true;
-}
-
-static void note(smem_latch *latch, uint64_t who, int slot) {
-  all_holds()[holds.count++] = (struct hold){latch, who, slot};
-}
-
+/* Before the lock comes free, for the next one that has it may be another
+ * thread of this process. */
 static void forget(struct hold *hold) {
-  *hold = all_holds()[--holds.count];
-  if (holds.count > 0 || !holds.many) return;
-  smem__os_release(holds.many);
-  holds.many = NULL;
+  atomic_store_explicit(&hold->thread, 0, memory_order_relaxed);
 }
-
-/* The one thread that a child has is this one. */
-void smem__lock_in_child(void) { holds.count = 0; }
 
 /* ---- the word ------------------------------------------------------------ */
 
@@ -95,20 +47,27 @@ static void wake(struct lock_words *words, uint64_t flags) {
     smem__os_wake(sync_low(&words->word), LOCK_READERS, true);
 }
 
-/* False: it is not ours any more, see smem_lock_break(). */
-static bool free_word(struct lock_words *words, uint64_t who) {
-  uint64_t seen = who;
-  while (!sync_cas(&words->word, &seen, seen & LOCK_DIRTY))
+/* The word was found with flags on it, or is not ours any more. */
+static bool free_slowly(struct lock_words *words, uint64_t who, uint64_t seen) {
+  do
     if (SYNC_WHO(seen) != who) return false;
+  while (!sync_cas(&words->word, &seen, seen & LOCK_DIRTY));
   if (seen & (LOCK_WRITERS | LOCK_READERS)) wake(words, seen);
   return true;
+}
+
+/* False: it is not ours any more, see smem_lock_break(). */
+static inline bool free_word(struct lock_words *words, uint64_t who) {
+  uint64_t seen = who;
+  return sync_cas(&words->word, &seen, 0) || free_slowly(words, who, seen);
 }
 
 /* For lists only: who has the lock has died on the way, perhaps, so that this
  * says which holder it speaks of. */
 static void record_holder(struct lock_words *words, uint64_t who) {
-  uint64_t record = (who >> 4) << 32 | smem__sync_pid();
-  atomic_store_explicit(&words->holder, record, memory_order_relaxed);
+  uint64_t record = (who >> 4) << 32 | smem__sync_pid;
+  if (atomic_load_explicit(&words->holder, memory_order_relaxed) != record)
+    atomic_store_explicit(&words->holder, record, memory_order_relaxed);
   if (atomic_load_explicit(&words->since, memory_order_relaxed) != 0)
     atomic_store_explicit(&words->since, 0, memory_order_relaxed);
 }
@@ -260,26 +219,36 @@ static smem_code drain(struct waiting *waiting) {
   return SMEM_OK;
 }
 
-static smem_code lock_exclusive(const struct call *call, smem_latch *latch,
-                                uint64_t who, uint64_t timeout,
-                                smem_told *told) {
-  struct lock_words *words = latch->words;
+static smem_code lock_exclusive(const struct call *call,
+                                struct lock_words *words, uint64_t who,
+                                uint64_t timeout, smem_told *told) {
   struct waiting waiting;
-  uint64_t nobody = 0;
-  bool taken = sync_cas(&words->word, &nobody, who);
-  smem_code code = SMEM_OK;
-  if (!taken || sync_load(&words->high) != 0) {
-    smem__waiting_begin(&waiting, call, words, timeout);
-    if (!taken) code = take_word(&waiting, who, told);
-    if (code == SMEM_OK && (code = drain(&waiting)) != SMEM_OK)
-      free_word(words, who);
-    smem__waiting_end(&waiting);
-    if (code != SMEM_OK) return code;
-    tell_dirt(words, told);
+  smem__waiting_begin(&waiting, call, words, timeout);
+  smem_code code = take_word(&waiting, who, told);
+  if (code == SMEM_OK && (code = drain(&waiting)) != SMEM_OK)
+    free_word(words, who);
+  smem__waiting_end(&waiting);
+  if (code != SMEM_OK) return code;
+  tell_dirt(words, told);
+  record_holder(words, who);
+  return SMEM_OK;
+}
+
+/* In one step, if nobody has it and there never was a reader. */
+bool smem_lock_quickly(smem_latch *latch) {
+  struct lock_words *words = latch->words;
+  uintptr_t thread = os_thread();
+  uint64_t nobody = 0, who = smem__sync_own;
+  if (who == 0 || latch->readers || !sync_cas(&words->word, &nobody, who))
+    return false;
+  if (sync_load(&words->high) != 0 || who != smem__sync_own) {
+    latch->readers = true; /* that, or at worst slower from now on */
+    free_word(words, who);
+    return false;
   }
   record_holder(words, who);
-  note(latch, who, EXCLUSIVE);
-  return SMEM_OK;
+  note(latch, thread, who, EXCLUSIVE);
+  return true;
 }
 
 /* ---- shared -------------------------------------------------------------- */
@@ -331,55 +300,55 @@ static smem_code enter(struct waiting *waiting, uint64_t who, int *slot) {
   return SMEM_OK;
 }
 
-static smem_code lock_shared(const struct call *call, smem_latch *latch,
-                             uint64_t who, uint64_t timeout, smem_told *told) {
-  struct lock_words *words = latch->words;
+static smem_code lock_shared(const struct call *call, struct lock_words *words,
+                             uint64_t who, uint64_t timeout, smem_told *told,
+                             int *slot) {
   struct waiting waiting;
   smem_code code = SMEM_OK;
-  int slot = -1;
   bool stolen;
+  *slot = -1;
   smem__waiting_begin(&waiting, call, words, timeout);
-  while (code == SMEM_OK && slot < 0) {
+  while (code == SMEM_OK && *slot < 0) {
     uint64_t word = sync_load(&words->word);
     if (SYNC_WHO(word) == 0)
-      code = enter(&waiting, who, &slot);
+      code = enter(&waiting, who, slot);
     else
       code = wait_for(&waiting, word, 0, LOCK_READERS, &stolen, told);
   }
   smem__waiting_end(&waiting);
   if (code != SMEM_OK) return code;
   tell_dirt(words, told);
-  note(latch, who, slot);
   return SMEM_OK;
 }
 
 /* ---- for all ------------------------------------------------------------- */
 
-static bool leave(const struct hold *hold) {
-  struct lock_words *words = hold->latch->words;
-  if (hold->slot == EXCLUSIVE) return free_word(words, hold->who);
-  return leave_slot(words, hold->slot, hold->who);
+static bool leave(struct lock_words *words, int slot, uint64_t who) {
+  return slot == EXCLUSIVE ? free_word(words, who)
+                           : leave_slot(words, slot, who);
 }
 
-static void leave_last(void) {
-  struct hold *hold = &all_holds()[holds.count - 1];
-  leave(hold);
-  forget(hold);
-}
-
-static smem_code lock(const struct call *call, smem_latch *latch,
-                      smem_mode mode, uint64_t timeout, smem_told *told) {
+static smem_code lock_slowly(const struct call *call, smem_latch *latch,
+                             smem_mode mode, uint64_t timeout,
+                             smem_told *told) {
+  struct lock_words *words = latch->words;
+  uintptr_t thread = os_thread();
   uint64_t who;
-  if (find_hold(latch))
+  if (smem__latch_hold(latch, thread))
     return smem__fail(call, SMEM_DEADLOCK, 0, "this thread has locked it");
-  if (!has_room()) return smem__fail_no_memory(call);
   for (;;) {
+    int slot = EXCLUSIVE;
     smem_code code = smem__sync_join(call, &who);
     if (code == SMEM_OK)
-      code = (mode == SMEM_EXCLUSIVE ? lock_exclusive : lock_shared)(
-          call, latch, who, timeout, told);
-    if (code != SMEM_OK || who == smem__sync_own) return code;
-    leave_last(); /* under a presence that we have given up meanwhile */
+      code = mode == SMEM_EXCLUSIVE
+                 ? lock_exclusive(call, words, who, timeout, told)
+                 : lock_shared(call, words, who, timeout, told, &slot);
+    if (code != SMEM_OK) return code;
+    if (who == smem__sync_own) {
+      note(latch, thread, who, slot);
+      return SMEM_OK;
+    }
+    leave(words, slot, who); /* under a presence given up meanwhile */
   }
 }
 
@@ -388,21 +357,33 @@ smem_code smem_lock(smem_latch *latch, smem_mode mode, uint64_t timeout,
   struct call call = {SMEM_OP_LOCK, latch->id, 0, error, false};
   smem_told ours = SMEM_TOLD_INIT;
   if (told && !smem__struct_copy(told, &ours)) return smem__fail_struct(&call);
-  smem_code code = lock(&call, latch, mode, timeout, &ours);
+  if (mode == SMEM_EXCLUSIVE && smem_lock_quickly(latch)) return SMEM_OK;
+  smem_code code = lock_slowly(&call, latch, mode, timeout, &ours);
   if (told) smem__struct_copy(told, &ours);
   return code;
 }
 
+bool smem_unlock_quickly(smem_latch *latch) {
+  struct hold *hold = &latch->hold[EXCLUSIVE + 1];
+  if (atomic_load_explicit(&hold->thread, memory_order_relaxed) !=
+          os_thread() ||
+      latch->users == 0)
+    return false;
+  uint64_t who = hold->who;
+  forget(hold);
+  return free_word(latch->words, who);
+}
+
 smem_code smem_unlock(smem_latch *latch, smem_error *error) {
   struct call call = {SMEM_OP_UNLOCK, latch->id, 0, error, false};
-  struct hold *hold = find_hold(latch);
+  struct hold *hold = smem__latch_hold(latch, os_thread());
+  smem_code code = SMEM_OK;
   if (!hold)
     return smem__fail(&call, SMEM_NOT_HELD, 0, "this thread has not locked it");
-  bool ours = leave(hold);
+  uint64_t who = hold->who;
   forget(hold);
-  smem_code code =
-      ours ? SMEM_OK
-           : smem__fail(&call, SMEM_NOT_HELD, 0, "it was taken away by force");
+  if (!leave(latch->words, (int)(hold - latch->hold) - 1, who))
+    code = smem__fail(&call, SMEM_NOT_HELD, 0, "it was taken away by force");
   if (latch->users == 0) smem__latch_settle(latch);
   return code;
 }

@@ -3,7 +3,7 @@
 
 static os_mutex mutex;       /* guards what follows */
 static struct control *ours; /* by which smem__sync_own is present */
-static _Atomic uint32_t pid;
+_Atomic uint32_t smem__sync_pid;
 
 /* The control object that this presence is of, as far as there is room. */
 static uint64_t tag_of(uint64_t generation) {
@@ -14,8 +14,6 @@ static uint64_t presence_of(uint64_t who) {
   return (who & UINT64_C(0xFFFFFFFFFF)) >> 4;
 }
 
-uint32_t smem__sync_pid(void) { return pid; }
-
 /* ---- joining ------------------------------------------------------------- */
 
 /* Be present by this one from now on. What it was before is returned, to be
@@ -24,7 +22,7 @@ static struct control *adopt(struct control *control) {
   smem__os_mutex_lock(&mutex);
   struct control *before = ours;
   uint64_t was = smem__sync_own;
-  pid = (uint32_t)smem__os_pid();
+  smem__sync_pid = (uint32_t)smem__os_pid();
   ours = control;
   smem__sync_own = tag_of(control->generation) | control->presence << 4;
   smem__os_mutex_unlock(&mutex);

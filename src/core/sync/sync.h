@@ -88,7 +88,7 @@ smem_code smem__sync_join(const struct call *call, uint64_t *who);
 void smem__sync_look(const struct call *call);
 /* Is it proved? Never of this process. */
 bool smem__sync_is_dead(uint64_t who);
-uint32_t smem__sync_pid(void); /* this process's */
+extern _Atomic uint32_t smem__sync_pid; /* this process's, once it has joined */
 
 /* Does anybody who may live have, or wait for, what is in these words? For
  * whom only looks: `control` may be NULL. */
@@ -122,15 +122,26 @@ enum { WAKE_ONE = 1, WAKE_ALL = 2 };
 
 /* ---- latch.c ------------------------------------------------------------- */
 
+/* What this process holds stands here, with the thread: no list that a thread
+ * has is as cheap, for where that is must be looked up in a library that is
+ * loaded later. A thread that has the number of one that ended with a lock has
+ * that lock. */
 struct smem_latch {
   struct lock_words *words;
   struct smem_latch *next;
   void *page; /* what is mapped */
   uint64_t generation;
-  _Atomic unsigned users;
+  _Atomic unsigned users, most; /* of `hold`, the last one ever used */
+  _Atomic bool readers;         /* it had some, of whichever process */
+  struct hold {
+    _Atomic uintptr_t thread; /* of this process; 0: none */
+    uint64_t who;             /* under which presence */
+  } hold[1 + LOCK_SLOTS];     /* exclusively; in each slot */
   char space[NAMESPACE_MAX + 1], id[SMEM_ID_MAX + 1];
 };
 
+/* What this thread holds of it. NULL: nothing. */
+struct hold *smem__latch_hold(smem_latch *latch, uintptr_t thread);
 /* Nobody has it open any more; does this process hold it? If not, it goes. */
 void smem__latch_settle(smem_latch *latch);
 /* Is any lock held by this process, under this name of it? */
@@ -207,6 +218,6 @@ void smem__party_return(struct control *control, uint64_t was);
 void smem__latch_start(void);
 void smem__latch_before_fork(void);
 void smem__latch_after_fork(void);
-void smem__lock_in_child(void);
+void smem__latch_in_child(void);
 
 #endif

@@ -1,0 +1,293 @@
+/* Locks in C, and their floors: two compare-and-swaps, a bare futex, a robust
+ * mutex of the C library. `locks_run(name, rounds)` is to them what floor_run()
+ * is to the rest. Ours are called as another package does. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define R_NO_REMAP
+#include <R.h>
+#include <Rinternals.h>
+
+#include <sharedmemory.h>
+
+enum { LOCKS = 3, CROWD = 8 };
+
+static const sharedmemory_api *shm;
+static sharedmemory_lock *locks[LOCKS];
+static char ids[LOCKS][SHAREDMEMORY_ID_SIZE];
+
+/* What the processes share. A word on a line of its own each. */
+static struct {
+  _Alignas(64) _Atomic uint64_t word;
+  _Alignas(64) _Atomic uint32_t turn;
+  _Alignas(64) pthread_mutex_t mutex;
+  _Alignas(64) uint64_t guarded;
+  _Alignas(64) _Atomic uint32_t ready, go;
+  _Atomic uint64_t killed;
+} * all;
+
+static void must(int good, const char *what) {
+  if (!good) Rf_error("%s failed", what);
+}
+
+static uint64_t now(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void begin(void) {
+  pthread_mutexattr_t kind;
+  all = mmap(NULL, sizeof *all, PROT_READ | PROT_WRITE,
+             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  must(all != MAP_FAILED, "mmap");
+  pthread_mutexattr_init(&kind);
+  pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+  must(pthread_mutex_init(&all->mutex, &kind) == 0, "pthread_mutex_init");
+  for (int i = 0; i < LOCKS; i++) {
+    sharedmemory_request request = SHAREDMEMORY_REQUEST_INIT;
+    request.bytes = 1;
+    must(shm->allocate(&request, ids[i], NULL) == 0 &&
+             shm->lock_open(ids[i], &locks[i], NULL) == 0,
+         "lock_open");
+  }
+}
+
+static void end(void) {
+  for (int i = 0; i < LOCKS; i++) {
+    shm->lock_close(locks[i]);
+    shm->free(ids[i], NULL);
+  }
+  munmap(all, sizeof *all);
+}
+
+static void take(int i) {
+  if (shm->lock(locks[i], 0, SHAREDMEMORY_FOREVER, NULL, NULL) != 0) abort();
+}
+static void give(int i) {
+  if (shm->unlock(locks[i], NULL) != 0) abort();
+}
+static void take_first(void) { take(0); }
+static void give_first(void) { give(0); }
+
+static void take_mutex(void) {
+  int status = pthread_mutex_lock(&all->mutex);
+  if (status == EOWNERDEAD) status = pthread_mutex_consistent(&all->mutex);
+  if (status != 0) abort();
+}
+static void give_mutex(void) { pthread_mutex_unlock(&all->mutex); }
+
+/* By whichever of the two. */
+static void (*take_it)(void), (*give_it)(void);
+
+static pid_t start(void (*work)(int), int n) {
+  pid_t child = fork();
+  must(child >= 0, "fork");
+  if (child != 0) return child;
+  work(n);
+  _exit(0);
+}
+
+/* When all of them are there. */
+static void meet(uint32_t count) {
+  all->ready++;
+  while (all->ready < count) usleep(100);
+}
+
+static void await(pid_t child) { waitpid(child, NULL, 0); }
+
+/* ---- nobody else wants it ------------------------------------------------ */
+
+static double cas_twice(int n) {
+  uint64_t from = now();
+  for (int i = 0; i < n; i++) {
+    uint64_t seen = 0;
+    atomic_compare_exchange_strong(&all->word, &seen, 1);
+    seen = 1;
+    atomic_compare_exchange_strong(&all->word, &seen, 0);
+  }
+  return (double)(now() - from);
+}
+
+static double lock_alone(int n) {
+  sharedmemory_lock *lock = locks[0];
+  take(0); /* joined, and what is touched first is touched */
+  give(0);
+  uint64_t from = now();
+  for (int i = 0; i < n; i++)
+    if (shm->lock(lock, 0, SHAREDMEMORY_FOREVER, NULL, NULL) != 0 ||
+        shm->unlock(lock, NULL) != 0)
+      abort();
+  return (double)(now() - from);
+}
+
+static double mutex_alone(int n) {
+  uint64_t from = now();
+  for (int i = 0; i < n; i++)
+    if (pthread_mutex_lock(&all->mutex) != 0 ||
+        pthread_mutex_unlock(&all->mutex) != 0)
+      abort();
+  return (double)(now() - from);
+}
+
+/* ---- from one process to another -------------------------------------------
+ *
+ * Each has what the other one wants next, and waits for it. One round: six
+ * times from one to the other. */
+
+static void answer_by_locks(int n) {
+  take(2);
+  meet(2);
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < LOCKS; k++) {
+      take(k);
+      give((k + 2) % LOCKS);
+    }
+  give(2);
+}
+
+static double lock_passed(int n) {
+  take(0);
+  take(1);
+  pid_t other = start(answer_by_locks, n);
+  meet(2);
+  uint64_t from = now();
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < LOCKS; k++) {
+      give(k);
+      take((k + 2) % LOCKS);
+    }
+  uint64_t took = now() - from;
+  give(0);
+  give(1);
+  await(other);
+  return (double)took;
+}
+
+static void futex_wait(uint32_t value) {
+  syscall(SYS_futex, &all->turn, FUTEX_WAIT, value, NULL, NULL, 0);
+}
+static void futex_turn(uint32_t to) {
+  all->turn = to;
+  syscall(SYS_futex, &all->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static void take_turns(int n, uint32_t mine) {
+  for (int i = 0; i < n * LOCKS; i++) {
+    while (all->turn != mine) futex_wait(!mine);
+    futex_turn(!mine);
+  }
+}
+static void answer_by_futex(int n) {
+  meet(2);
+  take_turns(n, 1);
+}
+
+static double futex_passed(int n) {
+  pid_t other = start(answer_by_futex, n);
+  meet(2);
+  uint64_t from = now();
+  take_turns(n, 0);
+  await(other);
+  return (double)(now() - from);
+}
+
+/* ---- eight want it ---------------------------------------------------------
+ */
+
+static void one_of_many(int n) {
+  take_it(); /* joined, and what is touched first is touched */
+  give_it();
+  all->ready++;
+  while (!all->go) usleep(100);
+  for (int i = 0; i < n; i++) {
+    take_it();
+    all->guarded++;
+    give_it();
+  }
+}
+
+static double crowd(int n) {
+  pid_t children[CROWD];
+  for (int i = 0; i < CROWD; i++) children[i] = start(one_of_many, n);
+  while (all->ready < CROWD) usleep(100);
+  uint64_t from = now();
+  all->go = 1;
+  for (int i = 0; i < CROWD; i++) await(children[i]);
+  uint64_t took = now() - from;
+  must(all->guarded == (uint64_t)n * CROWD, "excluding each other");
+  return (double)took / CROWD;
+}
+
+/* ---- its holder is killed --------------------------------------------------
+ */
+
+static void hold(int unused) {
+  (void)unused;
+  take_it();
+  all->ready++;
+  pause();
+}
+
+static void kill_soon(int holder) {
+  usleep(20000 + (unsigned)(now() % 60000));
+  all->killed = now();
+  kill(holder, SIGKILL);
+}
+
+static double after_death(int n) {
+  double took = 0;
+  for (int i = 0; i < n; i++) {
+    all->ready = 0;
+    pid_t holder = start(hold, 0);
+    while (!all->ready) usleep(100);
+    pid_t killer = start(kill_soon, (int)holder);
+    take_it();
+    took += (double)(now() - all->killed);
+    give_it();
+    await(holder);
+    await(killer);
+  }
+  return took;
+}
+
+/* ---- running ------------------------------------------------------------- */
+
+static const struct work {
+  const char *name;
+  double (*run)(int n); /* nanoseconds of n rounds */
+  void (*take)(void), (*give)(void);
+} works[] = {{"cas_twice", cas_twice, NULL, NULL},
+             {"lock_alone", lock_alone, NULL, NULL},
+             {"mutex_alone", mutex_alone, NULL, NULL},
+             {"lock_passed", lock_passed, NULL, NULL},
+             {"futex_passed", futex_passed, NULL, NULL},
+             {"lock_crowd", crowd, take_first, give_first},
+             {"mutex_crowd", crowd, take_mutex, give_mutex},
+             {"lock_of_dead", after_death, take_first, give_first},
+             {"mutex_of_dead", after_death, take_mutex, give_mutex}};
+
+SEXP locks_run(SEXP what, SEXP rounds) {
+  const struct work *work = works;
+  if (!shm) shm = sharedmemory_init("the benchmark");
+  while (strcmp(work->name, CHAR(STRING_ELT(what, 0))) != 0)
+    must(++work < works + sizeof works / sizeof *works, "choice of work");
+  int n = Rf_asInteger(rounds);
+  begin();
+  take_it = work->take;
+  give_it = work->give;
+  double took = work->run(n);
+  end();
+  return Rf_ScalarReal(took / 1e9 / n);
+}
