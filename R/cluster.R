@@ -95,8 +95,7 @@ clusterShare <- function(cl, varlist, envir = .GlobalEnv, keep = FALSE) {
 #' @rdname clusterShare
 #' @export
 clusterShared <- function(name) {
-  if (!is.character(name) || length(name) != 1 || is.na(name) || !nzchar(name) ||
-      Encoding(name) == "bytes")
+  if (!are_names(name) || length(name) != 1)
     throw_argument("`name` must be the name of one variable", "find")
   kept <- worker$kept[[name]]
   if (is.null(kept))
@@ -107,10 +106,16 @@ clusterShared <- function(name) {
   kept[[1]]
 }
 
+# A class would have methods that are called from here on.
+are_names <- function(x) {
+  is.character(x) && !is.object(x) && !anyNA(x) && all(nzchar(x)) &&
+    !any(Encoding(x) == "bytes")
+}
+
 # ---- the master --------------------------------------------------------------
 
 variable_names <- function(varlist) {
-  if (!is.character(varlist) || anyNA(varlist) || !all(nzchar(varlist)))
+  if (!are_names(varlist))
     throw_argument("`varlist` must be a character vector of names of variables",
                    "share")
   unique(varlist)
