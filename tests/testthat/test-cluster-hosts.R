@@ -196,3 +196,22 @@ test_that("a host without room is an error that names the worker", {
   expect_identical(seen$segments, c(0L, 0L))
   expect_identical(seen$exists, c(FALSE, FALSE))
 })
+
+test_that("what is replaced makes room", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(1, "20m")
+  seen <- on_master(hosts, function(hosts, tools) {
+    cl <- tools$cluster(hosts, 2)
+    same <- vapply(1:4, function(turn) {
+      x <- stats::rnorm(1e6)
+      clusterShare(cl, "x", environment())
+      sums <- unlist(parallel::clusterEvalQ(cl, sum(x)))
+      all(abs(sums - sum(x)) < 1e-6)
+    }, NA)
+    result <- list(same = same, segments = tools$segments(cl))
+    parallel::stopCluster(cl)
+    result
+  })
+  expect_identical(seen$same, rep(TRUE, 4))
+  expect_identical(seen$segments, c(1L, 1L))
+})
