@@ -143,6 +143,26 @@ TEST(a_dead_holder_is_told_of_once) {
   end();
 }
 
+/* Also by who does not wait. */
+TEST(a_dead_holder_is_found_by_who_only_tries) {
+  smem_told told = SMEM_TOLD_INIT;
+  int holders = 0;
+  CHECK_OK(allocate("a", 1));
+  smem_latch *latch = open_latch("a");
+  for (int theirs = SMEM_EXCLUSIVE; theirs <= SMEM_SHARED; theirs++)
+    for (int ours = SMEM_EXCLUSIVE; ours <= SMEM_SHARED; ours++) {
+      process_id holder = START(locks_and_stays, theirs ? "shared" : "excl");
+      await_flag(0, ++holders);
+      kill_process(holder);
+      finish(holder);
+      CHECK_OK(smem_lock(latch, ours, 0, &told, &error));
+      CHECK(told.died == (theirs == SMEM_EXCLUSIVE));
+      CHECK_OK(smem_unlock(latch, &error));
+    }
+  smem_latch_close(latch);
+  end();
+}
+
 TEST(a_dead_reader_leaves) {
   smem_told told = SMEM_TOLD_INIT;
   CHECK_OK(allocate("a", 1));
@@ -282,7 +302,7 @@ TEST(a_semaphore_counts_and_gets_the_permits_of_the_dead_back) {
              smem_acquire(semaphore, 80 * millisecond, NULL, &error));
   kill_process(holder);
   finish(holder);
-  CHECK_OK(smem_acquire(semaphore, SMEM_FOREVER, &told, &error));
+  CHECK_OK(smem_acquire(semaphore, 0, &told, &error));
   CHECK(told.died);
   CHECK_OK(smem_release(semaphore, &error));
   CHECK_OK(smem_release(semaphore, &error));

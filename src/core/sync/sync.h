@@ -107,6 +107,7 @@ struct waiting {
   int slot;
   bool slept; /* it may have got a wake that was meant for one of several */
   bool look;  /* it is time to see who is dead */
+  bool tried; /* for the last time: the deadline has passed */
 };
 void smem__waiting_begin(struct waiting *waiting, const struct call *call,
                          struct lock_words *words, uint64_t timeout);
