@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static struct {
   _Alignas(64) pthread_mutex_t mutex;
   _Alignas(64) uint64_t guarded;
   _Alignas(64) _Atomic uint32_t ready, go;
-  _Atomic uint64_t killed;
+  _Atomic uint64_t killed, took;
 } * all;
 
 static void must(int good, const char *what) {
@@ -107,6 +108,17 @@ static void meet(uint32_t count) {
 
 static void await(pid_t child) { waitpid(child, NULL, 0); }
 
+/* To the n-th of the processors that we may use: otherwise it is chance whether
+ * two processes run beside each other. */
+static void stay_on(int n) {
+  cpu_set_t may_use, one;
+  CPU_ZERO(&one);
+  sched_getaffinity(0, sizeof may_use, &may_use);
+  for (int i = 0; i < CPU_SETSIZE; i++)
+    if (CPU_ISSET(i, &may_use) && n-- == 0) CPU_SET(i, &one);
+  if (CPU_COUNT(&one) > 0) sched_setaffinity(0, sizeof one, &one);
+}
+
 /* ---- nobody else wants it ------------------------------------------------ */
 
 static double cas_twice(int n) {
@@ -144,9 +156,24 @@ static double mutex_alone(int n) {
 /* ---- from one process to another -------------------------------------------
  *
  * Each has what the other one wants next, and waits for it. One round: six
- * times from one to the other. */
+ * times from one to the other. Both are children that begin alike. */
 
-static void answer_by_locks(int n) {
+static void first_by_locks(int n) {
+  take(0);
+  take(1);
+  meet(2);
+  uint64_t from = now();
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < LOCKS; k++) {
+      give(k);
+      take((k + 2) % LOCKS);
+    }
+  all->took = now() - from;
+  give(0);
+  give(1);
+}
+
+static void second_by_locks(int n) {
   take(2);
   meet(2);
   for (int i = 0; i < n; i++)
@@ -155,24 +182,6 @@ static void answer_by_locks(int n) {
       give((k + 2) % LOCKS);
     }
   give(2);
-}
-
-static double lock_passed(int n) {
-  take(0);
-  take(1);
-  pid_t other = start(answer_by_locks, n);
-  meet(2);
-  uint64_t from = now();
-  for (int i = 0; i < n; i++)
-    for (int k = 0; k < LOCKS; k++) {
-      give(k);
-      take((k + 2) % LOCKS);
-    }
-  uint64_t took = now() - from;
-  give(0);
-  give(1);
-  await(other);
-  return (double)took;
 }
 
 static void futex_wait(uint32_t value) {
@@ -184,23 +193,52 @@ static void futex_turn(uint32_t to) {
 }
 
 static void take_turns(int n, uint32_t mine) {
+  meet(2);
+  uint64_t from = now();
   for (int i = 0; i < n * LOCKS; i++) {
     while (all->turn != mine) futex_wait(!mine);
     futex_turn(!mine);
   }
+  if (mine == 0) all->took = now() - from;
 }
-static void answer_by_futex(int n) {
-  meet(2);
-  take_turns(n, 1);
+static void first_by_futex(int n) { take_turns(n, 0); }
+static void second_by_futex(int n) { take_turns(n, 1); }
+
+/* FREE: wherever the system puts them. */
+enum place { FREE, ON_TWO, ON_ONE };
+
+static double pass(void (*first)(int), void (*second)(int), enum place place,
+                   int n) {
+  cpu_set_t may_use;
+  sched_getaffinity(0, sizeof may_use, &may_use);
+  if (place != FREE) stay_on(0);
+  pid_t one = start(first, n);
+  sched_setaffinity(0, sizeof may_use, &may_use);
+  if (place != FREE) stay_on(place == ON_TWO);
+  pid_t other = start(second, n);
+  sched_setaffinity(0, sizeof may_use, &may_use);
+  await(one);
+  await(other);
+  return (double)all->took;
 }
 
+static double lock_passed(int n) {
+  return pass(first_by_locks, second_by_locks, FREE, n);
+}
 static double futex_passed(int n) {
-  pid_t other = start(answer_by_futex, n);
-  meet(2);
-  uint64_t from = now();
-  take_turns(n, 0);
-  await(other);
-  return (double)(now() - from);
+  return pass(first_by_futex, second_by_futex, FREE, n);
+}
+static double lock_passed_on_two(int n) {
+  return pass(first_by_locks, second_by_locks, ON_TWO, n);
+}
+static double futex_passed_on_two(int n) {
+  return pass(first_by_futex, second_by_futex, ON_TWO, n);
+}
+static double lock_passed_on_one(int n) {
+  return pass(first_by_locks, second_by_locks, ON_ONE, n);
+}
+static double futex_passed_on_one(int n) {
+  return pass(first_by_futex, second_by_futex, ON_ONE, n);
 }
 
 /* ---- eight want it ---------------------------------------------------------
@@ -273,6 +311,10 @@ static const struct work {
              {"mutex_alone", mutex_alone, NULL, NULL},
              {"lock_passed", lock_passed, NULL, NULL},
              {"futex_passed", futex_passed, NULL, NULL},
+             {"lock_passed_on_two", lock_passed_on_two, NULL, NULL},
+             {"futex_passed_on_two", futex_passed_on_two, NULL, NULL},
+             {"lock_passed_on_one", lock_passed_on_one, NULL, NULL},
+             {"futex_passed_on_one", futex_passed_on_one, NULL, NULL},
              {"lock_crowd", crowd, take_first, give_first},
              {"mutex_crowd", crowd, take_mutex, give_mutex},
              {"lock_of_dead", after_death, take_first, give_first},

@@ -253,17 +253,21 @@ struct r_array *r_array_writable(smem_op op, SEXP x) {
   return array;
 }
 
-smem_latch *r_array_latch(smem_op op, SEXP x) {
+static smem_latch *open_latch(smem_op op, const struct r_array *array) {
   smem_error error = SMEM_ERROR_INIT;
-  struct r_array *array = r_array_open(op, x);
   struct r_shared *shared = array->shared;
-  if (shared->latch) return shared->latch;
   r_pointer_collect();
   smem_code code =
       smem_latch_open_reference(&array->reference, &shared->latch, &error);
   error.op = op;
   r_check(code, &error);
   return shared->latch;
+}
+
+/* An error record on the stack would cost as much as the rest. */
+smem_latch *r_array_latch(smem_op op, SEXP x) {
+  struct r_array *array = r_array_open(op, x);
+  return array->shared->latch ? array->shared->latch : open_latch(op, array);
 }
 
 /* ---- for the user -------------------------------------------------------- */

@@ -175,17 +175,31 @@ static SEXP tell_and_keep(void *data) {
   return R_NilValue;
 }
 
-SEXP r_lock(SEXP id, SEXP timeout, SEXP shared) {
+static bool lock_slowly(struct locking *locking) {
   smem_error error = SMEM_ERROR_INIT;
-  struct locking locking = new_locking(id, timeout, shared);
-  locking.recovered = R_NilValue;
-  smem_code code = take(&locking, locking.mode, &error);
-  settle(&locking, code, true, &error);
-  if (code == SMEM_OK && locking.told.died)
-    R_ExecWithCleanup(tell_and_keep, &locking, drop, &locking);
+  locking->recovered = R_NilValue;
+  smem_code code = take(locking, locking->mode, &error);
+  settle(locking, code, true, &error);
+  if (code == SMEM_OK && locking->told.died)
+    R_ExecWithCleanup(tell_and_keep, locking, drop, locking);
   else if (code == SMEM_OK)
-    close_target(&locking.target);
-  return Rf_ScalarLogical(code == SMEM_OK);
+    close_target(&locking->target);
+  return code == SMEM_OK;
+}
+
+/* What is open and free needs no error record, which costs as much as a lock.
+ */
+static bool lock_quickly(const struct locking *locking) {
+  if (locking->mode != SMEM_EXCLUSIVE || locking->target.opened ||
+      r_interrupt_waits() || !smem_lock_quickly(locking->target.latch))
+    return false;
+  smem_lock_stamp(locking->target.latch);
+  return true;
+}
+
+SEXP r_lock(SEXP id, SEXP timeout, SEXP shared) {
+  struct locking locking = new_locking(id, timeout, shared);
+  return Rf_ScalarLogical(lock_quickly(&locking) || lock_slowly(&locking));
 }
 
 /* The lock that this thread holds of an id, which may lead elsewhere by now. */
@@ -200,12 +214,17 @@ static struct target held_target(SEXP x) {
   return target;
 }
 
-SEXP r_unlock(SEXP id) {
+static void unlock_slowly(const struct target *target) {
   smem_error error = SMEM_ERROR_INIT;
-  struct target target = held_target(id);
-  smem_code code = smem_unlock(target.latch, &error);
-  close_target(&target);
+  smem_code code = smem_unlock(target->latch, &error);
+  close_target(target);
   r_check(code, &error);
+}
+
+SEXP r_unlock(SEXP id) {
+  struct target target = held_target(id);
+  if (target.opened || !smem_unlock_quickly(target.latch))
+    unlock_slowly(&target);
   return R_NilValue;
 }
 

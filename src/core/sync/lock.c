@@ -78,7 +78,8 @@ static uint64_t pid_of(struct lock_words *words, uint64_t who) {
 }
 
 void smem_lock_stamp(smem_latch *latch) {
-  sync_store(&latch->words->since, smem__os_wall_clock());
+  atomic_store_explicit(&latch->words->since, smem__os_wall_clock(),
+                        memory_order_relaxed);
 }
 
 void smem_lock_repaired(smem_latch *latch) {

@@ -4,7 +4,14 @@
 enum { MILLISECOND = 1000 * 1000, FIRST = 5 * MILLISECOND };
 /* Between two looks whether a holder lives. */
 enum { LOOK = 50 * MILLISECOND };
-enum { SPINS = 100 };
+/* How often a wait looks again before it sleeps: fewer times where that was in
+ * vain, as it is for two processes on one processor. */
+enum { MOST = 100, FEWEST = 8 };
+static _Atomic unsigned spins = MOST;
+
+static void learn(unsigned next) {
+  atomic_store_explicit(&spins, next, memory_order_relaxed);
+}
 
 void smem__waiting_begin(struct waiting *waiting, const struct call *call,
                          struct lock_words *words, uint64_t timeout) {
@@ -29,10 +36,17 @@ static void pause_processor(void) {
 }
 
 bool smem__waiting_spin(struct waiting *waiting) {
-  if (waiting->slept || waiting->spins >= SPINS) return false;
+  unsigned most = atomic_load_explicit(&spins, memory_order_relaxed);
+  if (waiting->slept || waiting->timeout == 0 || waiting->spins >= most)
+    return false;
   waiting->spins++;
   pause_processor();
   return true;
+}
+
+static void learn_to_sleep(void) {
+  unsigned most = atomic_load_explicit(&spins, memory_order_relaxed);
+  if (most > FEWEST) learn(most - most / 4);
 }
 
 /* ---- on record --------------------------------------------------------------
@@ -59,6 +73,7 @@ static void enter(struct waiting *waiting) {
 }
 
 void smem__waiting_end(struct waiting *waiting) {
+  if (waiting->spins > 0 && !waiting->slept) learn(MOST);
   if (waiting->slot < 0) return;
   uint64_t mine = waiting->who | SLOT_WAITS;
   sync_cas(&waiting->words->slot[waiting->slot], &mine, 0);
@@ -84,9 +99,11 @@ smem_code smem__waiting_sleep(struct waiting *waiting, _Atomic uint32_t *at,
     waiting->tried = waiting->look = true;
     return SMEM_OK;
   }
-  if (smem__process_interrupted())
+  /* The first sleep is short, so it need not be asked for before. */
+  if (waiting->slept && smem__process_interrupted())
     return smem__fail(waiting->call, SMEM_INTERRUPTED, 0,
                       "interrupted while waiting");
+  if (!waiting->slept && waiting->spins > 0) learn_to_sleep();
   if (waiting->slot < 0) enter(waiting);
   uint64_t until = waiting->deadline - now > waiting->pause
                        ? now + waiting->pause
