@@ -1,5 +1,11 @@
 # A gigabyte at a time.
 
+add_up <- function(x, n) {
+  sum <- 0
+  for (i in seq_len(n)) sum <- sum + x[i]
+  sum
+}
+
 bulk_works <- function() {
   n <- 2^27 # doubles
   x <- numeric(n) + seq_len(n) # not one of R's compact sequences, which know their sums
@@ -13,11 +19,6 @@ bulk_works <- function() {
     id <- allocateSharedMemory(8 * n)
     on.exit(freeSharedMemory(id))
     seconds(writeSharedMemory(id, x))
-  }
-  add <- function(x, n) {
-    sum <- 0
-    for (i in seq_len(n)) sum <- sum + x[i]
-    sum
   }
   constant <- .Call("floor_constant")
   short <- viewSharedMemory(filled, length = length(constant))
@@ -41,8 +42,8 @@ bulk_works <- function() {
          function() seconds(sum(view)), function() seconds(sum(x)),
          rounds = 15),
     work("x[i] loop over a view, to the least ALTREP vector", 1.1,
-         function() seconds(add(short, length(short))),
-         function() seconds(add(constant, length(constant))), rounds = 41),
+         function() seconds(add_up(short, length(short))),
+         function() seconds(add_up(constant, length(constant))), rounds = 41),
     work("first sum of a 1 GiB view, to a loop of C", 1.05, first_sum,
          floor_of("sum_map"), rounds = 7),
     work("serialize + unserialize a 1 GiB view, first element", 1.3,

@@ -144,6 +144,11 @@ static void make_bulk(void) {
   bulk_file = open_new(bulk);
 }
 
+static void make_empty(void) {
+  next_name();
+  bulk_file = open_new(PAGE);
+}
+
 static void remove_bulk(void) {
   close(bulk_file);
   unlink(name);
@@ -216,6 +221,9 @@ static const struct work {
     {"write_1", make_bulk, write_1, remove_bulk},
     {"write_4", make_bulk, write_4, remove_bulk},
     {"write_16", make_bulk, write_16, remove_bulk},
+    {"fresh_1", make_empty, write_1, remove_bulk},
+    {"fresh_4", make_empty, write_4, remove_bulk},
+    {"fresh_16", make_empty, write_16, remove_bulk},
     {"write_map", make_bulk, write_map, remove_bulk},
     {"write_populate", make_bulk, write_populate, remove_bulk},
     {"read_file", make_filled_bulk, read_file, remove_bulk},

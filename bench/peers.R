@@ -7,8 +7,6 @@ median_of <- function(rounds, run) {
   stats::median(vapply(seq_len(rounds), function(i) run(), 0))
 }
 
-has_package <- function(package) requireNamespace(package, quietly = TRUE)
-
 python <- function() {
   candidates <- c("/usr/bin/python3", Sys.which("python3"))
   candidates[file.exists(candidates)][1]
