@@ -134,26 +134,38 @@ static void plan_attributes(struct plan *plan, SEXP x, uint64_t number) {
 
 /* ---- values -------------------------------------------------------------- */
 
-/* The ALTREP class of R's own compact sequences. */
-static bool is_compact(SEXP x) {
-  static SEXP classes[2]; /* integer, double */
-  if (!classes[0]) {
-    SEXP integers = PROTECT(r_sequence(1, 10));
-    SEXP doubles = PROTECT(r_sequence(3e9, 3e9 + 10));
-    classes[0] = ALTREP(integers) ? ALTREP_CLASS(integers) : R_NilValue;
-    classes[1] = ALTREP(doubles) ? ALTREP_CLASS(doubles) : R_NilValue;
-    UNPROTECT(2);
-  }
-  return ALTREP(x) && ((TYPEOF(x) == INTSXP && ALTREP_CLASS(x) == classes[0]) ||
-                       (TYPEOF(x) == REALSXP && ALTREP_CLASS(x) == classes[1]));
+/* R's ALTREP classes of compact sequences, and of what it wraps them in to set
+ * attributes; integer and double. R_NilValue: it does not do that. */
+static SEXP compact[2], wrapper[2];
+
+static void find_classes(int real) {
+  SEXP x = PROTECT(real ? r_sequence(3e9, 3e9 + 99) : r_sequence(1, 100));
+  SEXP call = PROTECT(Rf_lang3(Rf_install("structure"), x, Rf_mkString("")));
+  SET_TAG(CDDR(call), Rf_install("note"));
+  SEXP wrapped = PROTECT(Rf_eval(call, R_BaseEnv));
+  bool wraps = ALTREP(wrapped) && R_altrep_data1(wrapped) == x;
+  wrapper[real] = wraps ? ALTREP_CLASS(wrapped) : R_NilValue;
+  compact[real] = ALTREP(x) ? ALTREP_CLASS(x) : R_NilValue;
+  UNPROTECT(3);
+}
+
+/* The compact sequence that it is, or NULL. Newer versions of R expand what is
+ * in a wrapper when they are asked for a part of it. */
+static SEXP sequence_behind(SEXP x) {
+  int real = TYPEOF(x) == REALSXP;
+  if (!ALTREP(x) || !(real || TYPEOF(x) == INTSXP)) return NULL;
+  if (!compact[real]) find_classes(real);
+  if (ALTREP_CLASS(x) == wrapper[real]) x = R_altrep_data1(x);
+  return ALTREP(x) && ALTREP_CLASS(x) == compact[real] ? x : NULL;
 }
 
 static bool plan_sequence(SEXP x, smem_node *node) {
   R_xlen_t n = XLENGTH(x);
-  if (n < 2 || !is_compact(x)) return false;
+  SEXP sequence = n < 2 ? NULL : sequence_behind(x);
+  if (!sequence) return false;
   bool real = TYPEOF(x) == REALSXP;
-  double first = real ? REAL_ELT(x, 0) : INTEGER_ELT(x, 0);
-  double last = real ? REAL_ELT(x, n - 1) : INTEGER_ELT(x, n - 1);
+  double first = real ? REAL_ELT(sequence, 0) : INTEGER_ELT(sequence, 0);
+  double last = real ? REAL_ELT(sequence, n - 1) : INTEGER_ELT(sequence, n - 1);
   node->kind = SMEM_SEQUENCE;
   if (real) node->flags |= SMEM_NODE_REAL;
   memcpy(&node->where, &first, sizeof first);
