@@ -46,19 +46,32 @@ test_that("random objects", {
   gc()
 })
 
-test_that("random objects in a worker", {
+test_that("random objects in a worker, changed here and there", {
   local_objects()
-  session <- local_session()
+  session <- local_worker()
   seed <- sample.int(1e9, 1)
-  for (k in seq_len(count_random() / 50)) {
+  change_all <- function(x, seed) {
+    set.seed(seed)
+    for (i in seq_along(x)) if (!is.null(x[[i]])) x[[i]] <- change_randomly(x[[i]])
+    x
+  }
+  change_there <- list(change_randomly, change_all)
+  for (k in seq_len(count_random() / 10)) {
     set.seed(seed + k)
     x <- lapply(1:10, function(i) random_object())
     shared <- share(x)
-    there <- run_in(session, function(shared) {
-      list(unshare(shared), shared)
-    }, shared)
-    if (!all(same_random(there[[1]], x), same_random(there[[2]], x))) {
-      fail(sprintf("seed %d", seed + k))
+    there <- run_in(session, function(shared, functions, seed) {
+      change_all <- functions[[2]]
+      environment(change_all) <- list2env(list(change_randomly = functions[[1]]))
+      list(unshared = unshare(shared), received = shared,
+           changed = change_all(shared, seed), after = shared)
+    }, shared, change_there, k)
+    here <- change_all(shared, k)
+    expected <- list(unshared = x, received = x, changed = change_all(x, k), after = x)
+    fine <- c(mapply(same_random, there[names(expected)], expected),
+              here = same_random(here, expected$changed), kept = same_random(shared, x))
+    if (!all(fine)) {
+      fail(sprintf("seed %d: %s", seed + k, toString(names(fine)[!fine])))
       break
     }
   }
@@ -67,6 +80,6 @@ test_that("random objects in a worker", {
     gc()
     NULL
   })
-  rm(shared, there)
+  rm(shared, there, here)
   gc()
 })
