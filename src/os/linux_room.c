@@ -18,6 +18,7 @@
 #ifdef OS_LINUX
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
@@ -30,7 +31,6 @@ enum {
 };
 
 static _Atomic uint64_t allowance, looked;
-static _Atomic pid_t whose; /* a forked child has to look for itself */
 
 /* A line "Key:   123 kB" of /proc/meminfo, in bytes; 0 if there is none. */
 static uint64_t meminfo(const char *text, const char *key) {
@@ -71,7 +71,7 @@ uint64_t smem__os_free_space(char *limit, size_t length) {
 }
 
 static bool is_fresh(void) {
-  return whose == getpid() && smem__os_steady_clock() - looked <= FRESH;
+  return smem__os_steady_clock() - looked <= FRESH;
 }
 
 static bool take(uint64_t size) {
@@ -88,6 +88,15 @@ bool smem__os_has_room(uint64_t size) {
          size <= smem__os_free_space(NULL, 0);
 }
 
+/* A forked child has to look for itself. (To ask for the pid each time would be
+ * a system call more for each segment.) */
+static void forget(void) { atomic_store(&looked, 0); }
+
+static void forget_in_children(void) {
+  static atomic_flag done = ATOMIC_FLAG_INIT;
+  if (!atomic_flag_test_and_set(&done)) pthread_atfork(NULL, NULL, forget);
+}
+
 bool smem__linux_room_take(uint64_t size, uint64_t *step) {
   *step = size;
   if (take(size)) return true;
@@ -97,7 +106,7 @@ bool smem__linux_room_take(uint64_t size, uint64_t *step) {
   if (*step < LEAST) *step = size < LEAST ? size : LEAST;
   atomic_store(&allowance, (left - *step) / SHARE);
   atomic_store(&looked, smem__os_steady_clock());
-  atomic_store(&whose, getpid());
+  forget_in_children();
   return true;
 }
 
