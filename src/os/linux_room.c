@@ -70,9 +70,7 @@ uint64_t smem__os_free_space(char *limit, size_t length) {
   return least;
 }
 
-static bool is_fresh(void) {
-  return smem__os_steady_clock() - looked <= FRESH;
-}
+static bool is_fresh(void) { return smem__os_steady_clock() - looked <= FRESH; }
 
 static bool take(uint64_t size) {
   uint64_t left = allowance;

@@ -200,6 +200,31 @@ CONTRACT(smem__os_mutex_unlock, lets_the_next_one_in) {
   CHECK(atomic_load(&inside));
 }
 
+/* ---- threads ------------------------------------------------------------- */
+
+static _Atomic uintptr_t names[THREADS];
+static _Atomic unsigned named;
+static bool by_call;
+
+/* Nobody ends before all have told: a name may come back. */
+static void tell_name(void) {
+  uintptr_t name = by_call ? smem__os_thread() : os_thread();
+  CHECK(name != 0);
+  CHECK_EQUAL(name, by_call ? smem__os_thread() : os_thread());
+  atomic_store(&names[atomic_fetch_add(&named, 1)], name);
+  while (atomic_load(&named) < THREADS) smem__os_sleep(1000);
+}
+
+CONTRACT(smem__os_thread, tells_threads_apart) {
+  for (int way = 0; way < 2; way++) {
+    by_call = way == 0;
+    atomic_store(&named, 0);
+    in_threads(tell_name);
+    for (int i = 0; i < THREADS; i++)
+      for (int j = 0; j < i; j++) CHECK(names[i] != names[j]);
+  }
+}
+
 /* ---- smem__os_at_fork ---------------------------------------------------- */
 
 static unsigned before, in_parent, in_child;
