@@ -21,7 +21,7 @@ INSTALLED := build/library/sharedmemory/DESCRIPTION
 .NOTPARALLEL:
 .PHONY: all help demo test test-r test-core test-lib test-all differential sanitize \
   windows windows-glue valgrind musl portable gnu2x m32 fuzz model analyze coverage \
-  coverage-r check-valgrind test-package sid trixie strict style format workflows \
+  coverage-r check-valgrind check-asan test-package sid trixie strict style format workflows \
   check site document bench bench-share bench-published bench-share-here \
   bench-published-here torture clean
 
@@ -50,8 +50,8 @@ test-lib: setup-lib setup-debian
 
 #: make test-all   all of the tests, in every build: what CI runs
 test-all: setup-all demo
-	@tools/test -j 2 sid r differential differential-share core lib lib-without-r user clang asan tsan \
-	  portable musl m32 gnu2x valgrind valgrind-r windows \
+	@tools/test -j 2 sid r differential differential-share core lib lib-without-r user \
+	  clang asan tsan portable musl m32 gnu2x valgrind valgrind-r asan-r windows \
 	  os $(patsubst %,os-%,user clang asan tsan portable musl m32 valgrind windows) \
 	  strict windows-glue style spelling graph workflows model analyze site fuzz-short torture \
 	  check
@@ -88,6 +88,7 @@ windows valgrind musl portable gnu2x m32: %: setup-%
 #: make coverage   what the C tests do not reach, against tests/uncovered.md;
 #: make coverage-r the same of the R tests, a report only
 #: make check-valgrind  some of the R tests with R under valgrind
+#: make check-asan  some of the R tests with the address sanitizer in the package
 #: make test-package  what depends on R: its tests, and R CMD check for the rest
 #: make sid        make test-package with the newest R, that of Debian sid; needs root
 #: make trixie     the same with that of Debian trixie
@@ -103,6 +104,8 @@ coverage-r: setup-coverage-r
 	@tools/coverage r
 check-valgrind: setup-valgrind setup-test $(INSTALLED)
 	@tools/check-valgrind
+check-asan: setup-test $(INSTALLED)
+	@tools/test asan-r
 test-package: setup-check setup-others $(INSTALLED)
 	@tools/test r differential-share check-rest
 sid trixie: setup-debian

@@ -489,11 +489,15 @@ worker_open <- function(variables, references) {
 worker_commit <- function(names, keys, references, keep) {
   values <- lapply(worker$ready[as.character(seq_along(names))], `[[`, 1)
   names(values) <- names
+  replaced <- any(vapply(mget(names, globalenv(), ifnotfound = list(NULL)),
+                         function(x) !is.null(.Call(C_reference, x)), NA))
   list2env(values, globalenv())
   for (k in seq_along(references))
     if (nzchar(keys[k]) && !is.null(references[[k]]))
       worker$known[[keys[k]]] <- references[[k]]
   worker$kept[names] <- if (keep) lapply(values, list)
   worker$parts <- worker$ready <- list()
+  # The memory of a machine is there for the next copy once all workers let go.
+  if (replaced) gc()
   NULL
 }

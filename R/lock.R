@@ -6,11 +6,11 @@
 #' back.
 #'
 #' A lock keeps out only those who ask for it: nothing prevents a process from writing
-#' without it. It is one of the segment, not of its bytes: who wants to lock parts
+#' without it. It is one of the segment, not of its bytes: whoever wants to lock parts
 #' takes several segments. It takes no memory of its own, and a sealed segment has one
 #' too.
 #'
-#' The holder is the process (in C: the thread). Who asks for a lock that it already
+#' The holder is the process (in C: the thread). Whoever asks for a lock that it already
 #' holds gets the error `deadlock`, who unlocks what it does not hold the error
 #' `not_held`. A forked child holds nothing of what its parent holds.
 #'
@@ -37,7 +37,7 @@
 #' namespace is lost nothing is proved, and the others wait.
 #'
 #' @section Waiting:
-#' Who waits sleeps, and the system wakes it when the lock comes free: of those who
+#' Whoever waits sleeps, and the system wakes it when the lock comes free: of those who
 #' want it exclusively one, of those who want to share it all. (Where the system has no
 #' such means, on Windows and on macOS before 14.4, it looks again and again, with a
 #' pause that grows to 5 ms.) Ctrl-C and [base::setTimeLimit()] end the wait. Who waits

@@ -80,7 +80,7 @@ find_shared <- function(name) {
 }
 
 # `code` in turn with others who pass this gate: a segment, of whose lock it is. Who
-# passed removes it, so who has waited looks whether it is still the one that others
+# passed removes it, so whoever has waited looks whether it is still the one that others
 # find; if not, NULL: try again.
 pass_gate <- function(name, timeout, code) {
   gate <- sharedArray(allocateSharedMemory(1, name), "raw")

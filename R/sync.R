@@ -30,7 +30,7 @@
 #'
 #' @section Life, and other processes:
 #' They stay until [freeSharedMemory()] frees them by their id, or the machine is
-#' restarted; who has one open keeps it. [base::serialize()], and so `parallel`,
+#' restarted; whoever has one open keeps it. [base::serialize()], and so `parallel`,
 #' `callr`, `mirai` and `future`, carry them as references of some 300 bytes, which are
 #' opened at their first use: the error `not_found` if it was freed, `replaced` if
 #' another segment has its name.

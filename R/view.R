@@ -51,10 +51,10 @@
 #' to, on Windows and macOS, a view also counts as written to once a function has asked
 #' for its memory in order to write, as `==`, `sort()` and `%*%` do.)
 #'
-#' Who receives a reference gets a view, unless the reference is damaged or was made by
-#' another version of the package, which is an error at once. If it leads nowhere, the
-#' first use of the elements is an error: `sharedmemory_error_not_found` if the segment
-#' was freed, `sharedmemory_error_replaced` if another segment has taken its id,
+#' Whoever receives a reference gets a view, unless the reference is damaged or was made
+#' by another version of the package, which is an error at once. If it leads nowhere,
+#' the first use of the elements is an error: `sharedmemory_error_not_found` if the
+#' segment was freed, `sharedmemory_error_replaced` if another segment has taken its id,
 #' `sharedmemory_error_elsewhere` in place of either if the reference was made on
 #' another machine, in a container with shared memory of its own, or before the machine
 #' was restarted. The sender must not free the segment before the other side has the

@@ -1,5 +1,5 @@
 /* libsmem: segments of shared memory by id and by name. The whole face of the
- * core, for C99 and C++11: for the glue to R, the command, other programs.
+ * core, for C99 and C++11.
  *
  * What holds of all functions unless one says otherwise:
  *
@@ -9,7 +9,7 @@
  * Errors: what can fail returns SMEM_OK or a code, and fills *error only if it
  * fails; `error` may be NULL. A call that fails has changed nothing. New codes
  * may come: take an unknown one as SMEM_SYSTEM. Other pointers must not be NULL
- * unless that is said, and what is no id is SMEM_ARGUMENT. Beside the codes
+ * unless that is said, and what is not an id is SMEM_ARGUMENT. Beside the codes
  * that a function names there may be SMEM_ARGUMENT, SMEM_CORRUPT,
  * SMEM_PERMISSION, SMEM_CONTROL, SMEM_NO_MEMORY, SMEM_TOO_MANY_FILES,
  * SMEM_INTERRUPTED, SMEM_SYSTEM. Nothing here prints, exits, or jumps out of a
@@ -42,7 +42,7 @@
 extern "C" {
 #endif
 
-/* Largest size, id number and counter: whole numbers that an R double holds. */
+/* Largest size, id number and counter: whole numbers that a double holds. */
 #define SMEM_MAX_NUMBER ((uint64_t)1 << 53)
 
 /* Start the library: once per process, before anything else; repeating it only
@@ -315,8 +315,8 @@ smem_code smem_free(const char *const *ids, size_t count, smem_gone *gone,
  *
  * A mapping of its own, that no unmap and no free, from whatever thread, takes
  * away: it stays until smem_close(), also when the segment is gone. Handles do
- * not count as mapped. Who has one of a segment without a name joins for it, as
- * in smem_map(). */
+ * not count as mapped. Whoever has one of a segment without a name joins for
+ * it, as in smem_map(). */
 
 typedef struct smem_handle {
   size_t size;
@@ -412,9 +412,9 @@ smem_code smem_read_some(const char *id,
 
 /* ---- writing together ------------------------------------------------------
  *
- * What processes wait for each other with. Who holds something is known by its
- * presence in the control object, a kernel lock: so the death of a holder is
- * proved, and what it held comes free, noticed by a waiter within 50 ms. A
+ * What processes wait for each other with. Whoever holds something is known by
+ * its presence in the control object, a kernel lock: so the death of a holder
+ * is proved, and what it held comes free, noticed by a waiter within 50 ms. A
  * process that is only stopped holds on; so does one that joined another
  * control object than this process, of which nothing can be proved. A forked
  * child holds nothing of its parent's. The normal end of a process that holds
@@ -452,8 +452,8 @@ smem_latch *smem_latch_held(const char *id);
 
 typedef enum smem_mode {
   SMEM_EXCLUSIVE, /* one holder */
-  SMEM_SHARED     /* many; who waits for SMEM_EXCLUSIVE comes before later ones
-                   */
+  SMEM_SHARED /* many; whoever waits for SMEM_EXCLUSIVE comes before later ones
+               */
 } smem_mode;
 
 /* What a lock told who has got it. */
@@ -601,11 +601,11 @@ typedef struct smem_entry {
   uint64_t user;
   uint64_t identity[2]; /* as in smem_mapped_by() */
   smem_lock_state lock; /* of complete ones; and so the rest: */
-  uint64_t holder;      /* the pid of who has it exclusively; 0: not known */
-  uint64_t since;       /* nanoseconds since 1970: since then at least */
-  unsigned readers;     /* who may be alive and has it shared */
-  unsigned waiting;     /* who may be alive and waits, for the lock or for what
-                           else there is */
+  uint64_t holder; /* the pid of the one who has it exclusively; 0: not known */
+  uint64_t since;  /* nanoseconds since 1970: since then at least */
+  unsigned readers; /* who may be alive and has it shared */
+  unsigned waiting; /* who may be alive and waits, for the lock or for what
+                       else there is */
   bool in_use; /* who may be alive has a lock, a permit or a place, or waits */
 } smem_entry;
 

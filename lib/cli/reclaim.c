@@ -54,7 +54,7 @@ static smem_code reclaim_space(const char *space, void *context,
   reclaim->space = space;
   code = smem_reclaim(reclaim->dry_run, reclaim->options->persistent, note_fate,
                       reclaim, error);
-  /* Who leaves last removes what is left of the namespace. */
+  /* Whoever leaves last removes what is left of the namespace. */
   if (code == SMEM_OK && !reclaim->dry_run && smem_join(error) == SMEM_OK)
     code = smem_leave(error);
   return code;

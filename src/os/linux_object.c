@@ -17,13 +17,13 @@
  * The footer lies within one page, and the kernel sets the size after it has
  * copied the bytes: a size other than 0 means that the footer is there.
  *
- * Who removes an object holds it from the look to the unlink, its creator from
- * the flock to the close. So cleaning lies wholly before the creator's lock,
- * and then the creator sees that the name is gone and starts again; or wholly
- * after the close, and then the size is not 0 any more. And who unlinks a name
- * has seen, holding the object, that the object has it; a successor needs an
- * unlink first; so the unlink hits this object. (The name of an unnamed segment
- * never comes back, and may go without.) */
+ * Whoever removes an object holds it from the look to the unlink, its creator
+ * from the flock to the close. So cleaning lies wholly before the creator's
+ * lock, and then the creator sees that the name is gone and starts again; or
+ * wholly after the close, and then the size is not 0 any more. And whoever
+ * unlinks a name has seen, holding the object, that the object has it; a
+ * successor needs an unlink first; so the unlink hits this object. (The name of
+ * an unnamed segment never comes back, and may go without.) */
 #include "linux.h"
 #ifdef OS_LINUX
 

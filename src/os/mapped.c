@@ -33,7 +33,7 @@ static os_status open_footer(os_object object, const os_info *info,
 os_status smem__mapped_inspect(os_object object, os_info *info) {
   struct os_window footer;
   if (info->size == 0) return (os_status){OS_INCOMPLETE, 0};
-  /* Not made by us: who reads the footer will say what is wrong. */
+  /* Not made by us: whoever reads the footer will say what is wrong. */
   if (info->size < FOOTER || info->size % OS_WORD != 0) return OS_SUCCESS;
   os_status status = open_footer(object, info, false, &footer);
   if (status.code != OS_OK) return status;
@@ -77,7 +77,7 @@ static os_status publish(os_object object, uint64_t size, const void *tail,
   memcpy(window.at, tail, length - OS_WORD);
   memcpy(window.at + length - WORDS, &seal, sizeof seal);
   memcpy(&word, (const char *)tail + length - OS_WORD, OS_WORD);
-  /* Who sees this word sees all the rest of the footer. */
+  /* Whoever sees this word sees all the rest of the footer. */
   atomic_store_explicit(smem__window_word(&window, length), word,
                         memory_order_release);
   smem__window_close(&window);

@@ -74,8 +74,8 @@ typedef bool (*os_interrupted)(void);
 /* ---- shared memory objects ----------------------------------------------- */
 
 /* An object is its own lock. Its creator holds it from the moment it is there
- * until the object is closed, however that comes about; who removes an object
- * holds it from its look at the object to the removal. An object that is
+ * until the object is closed, however that comes about; whoever removes an
+ * object holds it from its look at the object to the removal. An object that is
  * incomplete and that nobody holds is a dead creator's. A forked child must
  * close what its parent holds.
  *
@@ -359,7 +359,7 @@ void smem__os_at_fork(void (*before)(void), void (*in_parent)(void),
                       void (*in_child)(void));
 
 /* Never unload the library that `function` is in: code of it may still be
- * called after R has let go of it. False if that cannot be had. */
+ * called after its client has let go of it. False if that cannot be had. */
 bool smem__os_pin_library(void (*function)(void));
 
 #endif

@@ -46,7 +46,7 @@ static struct object *object_inside(SEXP x) {
 }
 
 /* As bytes, of what share() gave; NULL if that was given back as it is. Nobody
- * is waited for: who has x keeps it until it was opened. */
+ * is waited for: whoever has x keeps it until it was opened. */
 SEXP r_reference(SEXP x) {
   const struct object *object = object_inside(x);
   return object ? r_reference_packed(&object->reference) : R_NilValue;

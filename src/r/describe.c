@@ -1,4 +1,4 @@
-/* What an R object is and how large, in a few words, for who lists it. */
+/* What an R object is and how large, in a few words, for those who list it. */
 #include "shared.h"
 
 #include <stdio.h>

@@ -252,7 +252,8 @@ static void change_mode(struct locking *locking, smem_mode mode) {
   r_check(code, &error);
 }
 
-/* A holder died, and nobody has repaired since. Who repairs must be alone. */
+/* A holder died, and nobody has repaired since. Whoever repairs must be alone.
+ */
 static void recover(struct locking *locking) {
   smem_latch *latch = locking->target.latch;
   while (locking->told.dirty) {

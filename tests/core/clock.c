@@ -82,7 +82,7 @@ TEST(the_clock_is_set_while_owners_die) {
   clean_namespace();
 }
 
-/* Who waits does so for as long as it takes, not until some time of day. */
+/* Whoever waits does so for as long as it takes, not until some time of day. */
 TEST(the_clock_is_set_back_while_waiting) {
   set_variable("SHAREDMEMORY_TIMEOUT", "0.05");
   CHECK_OK(smem_join(&error));

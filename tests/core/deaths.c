@@ -108,7 +108,7 @@ TEST_FOR(makers_are_killed, 60) {
 
 /* ---- the control object -------------------------------------------------- */
 
-/* Who is joined is joined to what others find. */
+/* Whoever is joined is joined to what others find. */
 ROLE(visitor) {
   while (goes_on()) {
     CHECK_OK(smem_join(&error));

@@ -240,7 +240,7 @@ TEST(stopped_then_killed) {
   }
 }
 
-/* Who wants it too waits while the creator is at work, and gets it. */
+/* Whoever wants it too waits while the creator is at work, and gets it. */
 static void pause_creator(const char *place) {
   if (strcmp(place, "reserve") != 0) return;
   raise_flag(1);

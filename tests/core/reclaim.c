@@ -356,7 +356,8 @@ static void take_away(const char *place) {
   (void)place;
   unlink(segment_path("a"));
 }
-/* As others do: who removes a name holds the object, or does not do it now. */
+/* As others do: whoever removes a name holds the object, or does not do it now.
+ */
 static void replace(const char *place) {
   struct call call = {SMEM_OP_FREE, "a", 0, &error, false};
   struct name name;

@@ -388,7 +388,7 @@ TEST(a_reference_and_a_number_that_came_back) {
   CHECK_CODE(SMEM_NOT_FOUND, try_open_reference(&reference));
 }
 
-/* Who holds a handle of a segment keeps its number from coming back. */
+/* Whoever holds a handle of a segment keeps its number from coming back. */
 ROLE(makes_another) {
   CHECK_EQUAL(2, allocate_number(5000));
   CHECK_OK(free_id("2"));

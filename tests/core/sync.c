@@ -70,7 +70,7 @@ TEST(a_lock_of_oneself_is_an_error) {
   end();
 }
 
-/* Who closes it, frees the segment or has it unmapped holds on. */
+/* Whoever closes it, frees the segment or has it unmapped holds on. */
 TEST(a_lock_outlives_its_opening) {
   smem_latch *latch;
   CHECK_OK(allocate("a", 1));
@@ -191,7 +191,7 @@ static bool note_waiting(const smem_entry *entry, void *waiting) {
   return true;
 }
 
-/* Slots where all bear the presence of somebody who died while he waited. */
+/* Slots where all bear the presence of somebody who died while waiting. */
 TEST(the_dead_take_no_place_of_those_who_wait) {
   CHECK_OK(allocate("a", 1));
   smem_latch *latch = open_latch("a");

@@ -276,8 +276,9 @@ static void *keep_freeing(void *nothing) {
   return NULL;
 }
 
-/* As R's main thread does: only who collects unmaps, so what is mapped may be
- * touched until then, whoever frees it. Returns how many notes were made. */
+/* As R's main thread does: only the thread that collects unmaps, so what is
+ * mapped may be touched until then, whoever frees it. Returns how many notes
+ * were made. */
 static unsigned map_and_collect(const char *id) {
   smem_mapping *mapping;
   smem_collect(count_note);

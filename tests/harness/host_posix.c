@@ -27,7 +27,7 @@ static void on_alarm(int signal_number) {
   kill(-running, SIGKILL);
 }
 
-/* Who ends the run must not leave a test at work, nor what it has made. */
+/* Whoever ends the run must not leave a test at work, nor what it has made. */
 static void on_end(int signal_number) {
   ended_by = signal_number;
   if (running > 0) kill(-running, SIGKILL);

@@ -51,7 +51,7 @@ $(VARIANTS):
 	@$(MAKE) program NAME=$@ CC=$(COMPILER) FLAGS="$(POSIX) -O2 -g $(MORE)"
 	@$(BUILD)/$@/$(SUITE)-tests $(FILTER)
 
-# For tools/coverage. Who is not root adds to the same counts. They are written at
+# For tools/coverage. Whoever is not root adds to the same counts. They are written at
 # the end of each process, by whatever user it is then, and some tests have set a
 # limit on files.
 coverage:

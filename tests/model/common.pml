@@ -3,7 +3,7 @@
  * A step is what is in STEP( ): one access to what processes share. Before any
  * of them a process may die, and then does nothing more.
  *
- * Who sleeps is woken, or looks by itself after a while who is dead
+ * Whoever sleeps is woken, or looks by itself after a while who is dead
  * (smem__waiting_sleep()). In the models it looks only when somebody has died.
  * So a wake that is lost while all live leaves it asleep for ever, which spin
  * finds: an invalid end state. */

@@ -1,6 +1,6 @@
 /* An event, as in src/core/sync/event.c; names are of that file.
  *
- * Shown: who waits, and has begun before the event is set, does not miss it,
+ * Shown: whoever waits, and has begun before the event is set, does not miss it,
  * also if it is reset at once; nobody stays asleep. FAULT_... are mistakes:
  * each must be found. */
 #define PROCESSES 3

@@ -1,6 +1,6 @@
 /* The lock of a segment, as in src/core/sync/lock.c; names are of that file.
  *
- * Shown: nobody is inside with a writer; who enters after a death inside is
+ * Shown: nobody is inside with a writer; whoever enters after a death inside is
  * told that it is dirty, until it is repaired; each death inside is told of
  * once; nobody stays asleep. FAULT_... are mistakes: each must be found. */
 #ifndef WRITERS
@@ -156,7 +156,7 @@ inline free_word() {
   wake(seen)
 }
 
-/* Who has slept was one of many, perhaps. */
+/* Whoever has slept was one of many, perhaps. */
 #ifdef FAULT_SLEEPERS_FORGOTTEN
 #define OTHERS_SLEEP 0
 #else

@@ -72,7 +72,7 @@ CONTRACT(smem__os_object_reserve, says_that_there_is_no_space) {
 static int times_asked;
 static bool interrupted(void) { return ++times_asked > 0; }
 
-/* Who reserves all of it at once has nothing to ask between. */
+/* Whoever reserves all of it at once has nothing to ask between. */
 CONTRACT(smem__os_object_reserve, is_interrupted) {
   const uint64_t size = UINT64_C(80) << 20;
   if (smem__os_free_space(NULL, 0) < 2 * size)

@@ -130,6 +130,12 @@ tools_of_master <- list(
       as.numeric(strsplit(trimws(sub(".*:", "", line)), " +")[[1]][1])
     }))
   },
+  # Bytes that this host has sent again: on a busy machine an answer comes late, and TCP
+  # takes what it was for as lost. At most 1514 in each segment of this link.
+  sent_again = function() {
+    lines <- strsplit(grep("^Tcp:", readLines("/proc/net/snmp"), value = TRUE), " ")
+    1514 * as.numeric(lines[[2]][match("RetransSegs", lines[[1]])])
+  },
   # Bytes of memory, each page divided among those who have it.
   memory = function(cl) {
     unlist(parallel::clusterCall(cl, function() {

@@ -55,7 +55,7 @@ local_clean_shm <- function(frame = parent.frame()) {
     {
       left <- segments_in()
       leave_namespace()
-      # Who holds a view stays joined, and testthat may keep some of a test's values.
+      # A process with a view stays joined, and testthat may keep values of a test.
       if (length(objects_in()) > 0) {
         rm(list = ls(frame, all.names = TRUE), envir = frame)
         gc()

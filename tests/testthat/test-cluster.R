@@ -76,8 +76,8 @@ test_that("no variables, and none of that name", {
 test_that("arguments", {
   local_objects()
   cluster <- local_cluster(1)
-  no_names <- list(1, NA_character_, "", NULL, list("x"), structure("x", class = "Date"),
-                   `Encoding<-`("caf\xe9", "bytes"))
+  no_names <- list(1, NA_character_, "", NULL, list("x"),
+                   structure("x", class = "Date"), `Encoding<-`("caf\xe9", "bytes"))
   for (bad in no_names)
     expect_refused(clusterShare(cluster, bad), "argument")
   expect_refused(clusterShare(1, "x"))

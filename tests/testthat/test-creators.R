@@ -150,7 +150,7 @@ test_that("what a creator that was killed half-way left is cleaned up", {
         info = info
       )
       meetings[[meeting]]("dead")
-      # Removed by a free, made new by who creates it; for the others it is not there.
+      # Removed by a free, made again by a creator; the others do not find it.
       made <- meeting == "allocate"
       expect_identical(hasSharedMemory("dead"), made, info = info)
       expect_identical(file.exists(segment_file("dead")), meeting != "free",

@@ -101,7 +101,7 @@ test_that("the lock of a killed process comes free, and one is told, once", {
   freeSharedMemory(id)
 })
 
-test_that("also who ends as usual has died if it held the lock", {
+test_that("also a holder that ends as usual has died if it held the lock", {
   local_clean_shm()
   id <- allocateSharedMemory(8)
   expect_true(end_session(local_holder(id)))

@@ -83,7 +83,7 @@ test_that("Python unlinks what it only attached to, unless it is kept from it", 
   expect_identical(python(lines, basename(path)), "attached")
   # Its tracker does it when Python has ended already.
   expect_true(eventually(function() !hasSharedMemory(id), 20))
-  # Who looks at it still does.
+  # Whoever looks at it still does.
   expect_identical(x[1], 7)
 })
 

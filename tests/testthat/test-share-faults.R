@@ -107,7 +107,7 @@ test_that("a stub says what is wrong, and may come to life", {
   values <- unshare(x)
   rm(x)
   gc()
-  # Who has lost it finds nothing.
+  # Whoever has lost it finds nothing.
   for (i in 1:2) {
     stub <- unserialize(bytes)
     expect_identical(length(stub), 2L)

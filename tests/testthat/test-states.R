@@ -183,7 +183,7 @@ test_that("another user's object in our namespace is foreign", {
   freeSharedMemory("b")
 })
 
-test_that("a creator that is only stopped is no row, a killed one is incomplete", {
+test_that("a creator that is only stopped is not a row, a killed one is incomplete", {
   local_clean_shm()
   skip_if_not_linux()
   for (call in c("fallocate", "pwrite")) {
@@ -204,7 +204,7 @@ test_that("a creator that is only stopped is no row, a killed one is incomplete"
   }
 })
 
-test_that("a stopped creator is left alone, also by who came before it", {
+test_that("a stopped creator is left alone, also by those that came before it", {
   skip_if_not_linux()
   namespace <- local_namespace()
   # This one finds no control object, and is slow.

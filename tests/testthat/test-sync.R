@@ -306,7 +306,7 @@ test_that("an event lets all go on that wait, until it is reset", {
   e$set()
   expect_null(e$reset())
   expect_false(e$wait(0))
-  # one that is set and reset at once is not missed by who waited
+  # one that is set and reset at once is not missed by those who waited
   waiters[[1]]$call(function(e) e$wait(), list(e))
   wait_until_waiting("event")
   e$set()

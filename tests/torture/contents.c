@@ -13,7 +13,7 @@ void check_text(struct object *object, const char *id, const unsigned char *at,
                   (unsigned long long)(offset + i), at[i]);
 }
 
-/* The first word last: who sees another one then sees the first one too. */
+/* The first word last: whoever sees another one then sees the first one too. */
 uint64_t check_words(struct object *object, const void *address,
                      uint64_t generation) {
   const _Atomic uint64_t *word = address;

@@ -173,7 +173,7 @@ void reclaim_end(int slot) {
   model->slot[slot].at_work = 0;
 }
 
-/* Who was killed between making it and writing that down has left a version
+/* Whoever was killed between making it and writing that down has left a version
  * that knows nothing of it. */
 static void bury_objects(int slot) {
   int pid = model->slot[slot].pid;
@@ -218,7 +218,7 @@ void watch_begin(struct watch *watch, struct object *object, const char *what,
   watch->removing += removes;
 }
 
-/* Nobody else has removed it since the beginning. Who was at it then and is
+/* Nobody else has removed it since the beginning. Whoever was at it then and is
  * done has put the version up. */
 static bool nobody_removed(const struct watch *watch, uint32_t generation) {
   return !anybody_at(watch->object, REMOVES, generation) &&

@@ -4,11 +4,12 @@
  *
  * A name, or an unnamed segment, is an `object`. It has two versions: one goes
  * up when a creation begins and when it has ended, the other one likewise for
- * removals. Who has seen it while a version stood still writes down a fact: "at
- * this version of the removals it was there, with this generation", or "at this
- * version of the creations it was absent". A fact holds as long as its version
- * stands, and who sees anything else then has found an error. What a killed
- * process had begun is over, with either outcome, when the process is buried.
+ * removals. Whoever has seen it while a version stood still writes down a fact:
+ * "at this version of the removals it was there, with this generation", or "at
+ * this version of the creations it was absent". A fact holds as long as its
+ * version stands, and whoever sees anything else then has found an error. What
+ * a killed process had begun is over, with either outcome, when the process is
+ * buried.
  */
 #ifndef SHAREDMEMORY_TORTURE_MODEL_H
 #define SHAREDMEMORY_TORTURE_MODEL_H

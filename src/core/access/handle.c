@@ -123,7 +123,7 @@ smem_code smem_open_reference(const smem_reference *reference,
                               smem_error *error) {
   struct call call = {SMEM_OP_MAP, reference->id, 0, error, false};
   struct segment segment;
-  /* No two segments of ours have the same generation: who has found the one
+  /* No two segments of ours have the same generation: whoever has found the one
    * that is meant is where it is. */
   bool raw = smem_id_is_raw(reference->id);
   smem_code code = raw ? check_place(&call, reference->place) : SMEM_OK;

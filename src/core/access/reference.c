@@ -69,7 +69,7 @@ const char *smem_reference_read(const unsigned char *bytes, size_t length,
                                 smem_reference *reference) {
   memset(reference, 0, sizeof *reference);
   if (length < TEXT || memcmp(bytes, magic, sizeof magic) != 0)
-    return "this is no reference to shared memory";
+    return "this is not a reference to shared memory";
   if (bytes[4] != VERSION)
     return "the reference was made by another version of this package";
   if (length != (size_t)TEXT + bytes[6] + bytes[7] ||

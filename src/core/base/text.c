@@ -54,7 +54,7 @@ void smem_copy_text(char *to, size_t room, const char *from) {
   size_t length = strlen(from);
   if (length >= room) {
     length = room - 1;
-    /* never half a UTF-8 character: R would refuse the whole message */
+    /* never half a UTF-8 character: a reader may refuse the whole message */
     while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80) length--;
   }
   memcpy(to, from, length);

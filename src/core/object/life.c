@@ -23,7 +23,7 @@ static uint64_t owner;    /* the pid of the process whose these are */
 static _Atomic uint64_t waiting;
 
 /* What was let go before its owner's end, and is nobody's after that: a forked
- * worker of R still lives for a moment when its result is there. */
+ * worker still lives for a moment when its result is there. */
 enum { BEREFT = 64 };
 static const uint64_t bereft_for = UINT64_C(10) * 1000 * 1000 * 1000;
 static const uint64_t bereft_every = UINT64_C(100) * 1000 * 1000;
@@ -161,7 +161,7 @@ static enum whose adopt(const struct open_tail *opening,
 }
 
 /* Its owner may have died since it was opened, perhaps without having handed
- * over what it had: a forked worker of R ends without any farewell. */
+ * over what it had: a forked worker ends without any farewell. */
 static enum whose inherit(const smem_reference *reference, bool as_part) {
   struct open_tail opening;
   if (!smem__tail_open(reference, &opening)) return NOBODYS;

@@ -3,9 +3,9 @@
  *
  * This is the format and its life, without R. A segment holds, from the start
  * of its payload: a header of 128 bytes, the data, the blob (one stream of the
- * client's, for what is no vector) and the table of nodes of 32 bytes. Offsets
- * count from the payload's start. Numbers are in the writer's byte order; who
- * has another one refuses the object.
+ * client's, for what is not a vector) and the table of nodes of 32 bytes.
+ * Offsets count from the payload's start. Numbers are in the writer's byte
+ * order; a reader with another one refuses the object.
  *
  * Another process has written all that, so nothing is believed: a function that
  * reads it says what is wrong with it, as a constant text, or NULL. The text of
@@ -172,7 +172,7 @@ static inline uint64_t smem_strings_key(const smem_strings *strings,
 }
 
 typedef struct smem_text {
-  const char *text; /* not terminated; NULL: NA */
+  const char *text; /* not terminated; NULL: missing */
   uint32_t length;  /* bytes, at most 2^31 - 1 */
   uint8_t encoding;
 } smem_text;

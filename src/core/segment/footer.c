@@ -7,10 +7,11 @@ typedef char id_fits[SMEM_ID_MAX < sizeof((struct footer *)0)->id ? 1 : -1];
 
 static const uint64_t magic = 0x314D454D53444853u; /* "SHDSMEM1" in memory */
 
-/* Against damage, not against attackers: who can write here can write anything.
- * Two running sums, for a chain of multiplications would take as long as a
- * system call: the first tells what the words are, the second where. What lives
- * does not count, nor do the last two words, the seal and the checksum itself.
+/* Against damage, not against attackers: whoever can write here can write
+ * anything. Two running sums, for a chain of multiplications would take as long
+ * as a system call: the first tells what the words are, the second where. What
+ * lives does not count, nor do the last two words, the seal and the checksum
+ * itself.
  */
 static uint64_t checksum(const struct footer *footer) {
   enum { WORDS = offsetof(struct footer, live) / 8 };
@@ -55,6 +56,6 @@ const char *smem__footer_check(const struct footer *footer, const char *id,
       !ends(footer->trace, sizeof footer->trace) ||
       footer->lifetime > SMEM_OF_OBJECT ||
       footer->owner.presence >= LOCK_PRESENCES)
-    return "its footer tells what no segment of this package can be";
+    return "its footer says what no segment of this package can be";
   return NULL;
 }

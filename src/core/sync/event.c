@@ -1,5 +1,5 @@
-/* Events: set or not, and how often, so that who waits does not miss one that
- * is reset at once. tests/model/event.pml is a model of this. */
+/* Events: set or not, and how often, so that whoever waits does not miss one
+ * that is reset at once. tests/model/event.pml is a model of this. */
 #include "sync.h"
 
 enum { IS_SET = 1, WAITED_FOR = 2, ONCE = 4 };

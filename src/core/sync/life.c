@@ -22,8 +22,8 @@ void smem__sync_in_child(void) {
   smem__latch_in_child();
 }
 
-/* Who is entering meanwhile looks at smem__sync_own after it has, and we look
- * for him after it is 0. So one of the two sees the other. */
+/* Whoever is entering meanwhile looks at smem__sync_own after it has, and we
+ * look for it after it is 0. So one of the two sees the other. */
 bool smem__sync_leave(bool must) {
   uint64_t was;
   struct control *before = smem__party_withdraw(&was);

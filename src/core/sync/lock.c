@@ -62,8 +62,8 @@ static inline bool free_word(struct lock_words *words, uint64_t who) {
   return sync_cas(&words->word, &seen, 0) || free_slowly(words, who, seen);
 }
 
-/* For lists only: who has the lock has died on the way, perhaps, so that this
- * says which holder it speaks of. */
+/* For lists only: whoever has the lock has died on the way, perhaps, so that
+ * this says which holder it speaks of. */
 static void record_holder(struct lock_words *words, uint64_t who) {
   uint64_t record = (who >> 4) << 32 | smem__sync_pid;
   if (atomic_load_explicit(&words->holder, memory_order_relaxed) != record)
@@ -167,7 +167,7 @@ static smem_code take_word(struct waiting *waiting, uint64_t who,
     uint64_t word = sync_load(&words->word);
     bool stolen;
     if (SYNC_WHO(word) == 0) {
-      /* Who has slept was one of many, perhaps. */
+      /* Whoever has slept was one of many, perhaps. */
       uint64_t flags = word | (waiting->slept ? LOCK_WRITERS : 0);
       if (sync_cas(&words->word, &word, who | flags)) return SMEM_OK;
       continue;
@@ -212,7 +212,7 @@ static smem_code drain(struct waiting *waiting) {
       if (code != SMEM_OK) return code;
       continue;
     }
-    /* Look once more: who left before did not see the mark. */
+    /* Look once more: whoever left before did not see the mark. */
     sync_or(&words->word, LOCK_DRAINING);
     marked = true;
   }

@@ -1,4 +1,4 @@
-/* Semaphores: a slot per permit, with the presence of who has it, so that the
+/* Semaphores: a slot per permit, with the presence of its holder, so that the
  * permits of the dead come back. tests/model/semaphore.pml is a model of this.
  */
 #include "sync.h"
@@ -39,7 +39,7 @@ static smem_code wait_for_permit(struct waiting *waiting,
   *taken = change_slot(semaphore, who, 0, who, look, died);
   if (*taken || smem__waiting_spin(waiting)) return SMEM_OK;
   uint32_t changes = sync_or(&words->changes, 1) | 1;
-  /* Once more: who released before did not see the mark. */
+  /* Once more: whoever released before did not see the mark. */
   *taken = change_slot(semaphore, who, 0, who, false, died);
   if (*taken) {
     waiting->slept = true; /* the mark may be another one's too */

@@ -80,7 +80,7 @@ bool smem__lock_is_held(struct lock_words *words, uint64_t who);
 
 /* ---- party.c: who takes part, who is dead -------------------------------- */
 
-/* Join if need be, and get that. It may change at any time: who has entered
+/* Join if need be, and get that. It may change at any time: whoever has entered
  * himself under it looks whether it is still the same, and withdraws if not. */
 smem_code smem__sync_join(const struct call *call, uint64_t *who);
 /* The same, but finds out first whether the control object is still there. For

@@ -61,7 +61,8 @@ static void enter(struct waiting *waiting) {
   if (waiting->who == 0) return;
   for (int i = LOCK_SLOTS - 1; i >= 0; i--) {
     uint64_t seen = sync_load(&words->slot[i]);
-    /* Who has slept long may also look which of the slots are dead ones'. */
+    /* Whoever has slept long may also look which of the slots are dead ones'.
+     */
     if (seen != 0 && !(waiting->pause == LOOK && smem__sync_is_dead(seen)))
       continue;
     if (sync_cas(&words->slot[i], &seen, waiting->who | SLOT_WAITS)) {
