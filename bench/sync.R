@@ -29,11 +29,11 @@ sync_in_c <- function() {
            "cas_twice", 200000L, rounds = 101),
     beside("the same, to a robust mutex", 1.1, "lock_alone", "mutex_alone", 200000L,
            rounds = 101),
-    beside("a lock handed over 6 times, to a bare futex", 1.1, "lock_passed",
+    beside("a lock handed over 6 times, to a bare `futex`", 1.1, "lock_passed",
            "futex_passed", 500L, rounds = 41),
     beside("the same, each on a processor of its own", 1.1, "lock_passed_on_two",
            "futex_passed_on_two", 500L, rounds = 41),
-    beside("the same, both on one processor", 1.5, "lock_passed_on_one",
+    beside("the same, both on one processor", 1.1, "lock_passed_on_one",
            "futex_passed_on_one", 500L, rounds = 41),
     beside("8 processes on one lock, to a robust mutex", 1.3, "lock_crowd",
            "mutex_crowd", 20000L, rounds = 41),
@@ -65,8 +65,8 @@ sync_works <- function() {
            .Call(lock, array, Inf, FALSE)
            .Call(unlock, array)
          }), calls, rounds = 101),
-    work("withSharedLock(array, NULL)", 1.5e-6, held(array), calls, "absolute"),
-    work("withSharedLock(id, NULL), mapped", 1.5e-6, held(id), calls, "absolute")
+    work("`withSharedLock(array, NULL)`", 1.5e-6, held(array), calls, "absolute"),
+    work("`withSharedLock(id, NULL)`, mapped", 1.5e-6, held(id), calls, "absolute")
   )
   list(works = c(sync_in_c(), works), end = function() freeSharedMemory(id))
 }

@@ -6,7 +6,7 @@ enum { MILLISECOND = 1000 * 1000, FIRST = 5 * MILLISECOND };
 enum { LOOK = 50 * MILLISECOND };
 /* How often a wait looks again before it sleeps: fewer times where that was in
  * vain, as it is for two processes on one processor. */
-enum { MOST = 100, FEWEST = 8 };
+enum { MOST = 100, FEWEST = 3 };
 static _Atomic unsigned spins = MOST;
 
 static void learn(unsigned next) {
