@@ -58,6 +58,17 @@ void smem_start(bool (*interrupted)(void));
  * namespace counts until it is used, the others from now on, on all threads. */
 void smem_environment(const char *space, const char *timeout, const char *tag);
 
+/* Likewise what it says of SHAREDMEMORY_DIR: the directory where the segments
+ * of the namespace lie, instead of where the system keeps shared memory (Linux:
+ * /dev/shm). It counts with the namespace. It is an absolute path, of a
+ * directory of a tmpfs or of a local disk, to which this user may write and in
+ * which nobody else may remove files; otherwise the first call that needs the
+ * namespace is SMEM_ARGUMENT, or SMEM_UNSUPPORTED if the file system, or the
+ * system, is not good for it. References tell of it, so that processes with
+ * another one find the segment. */
+enum { SMEM_DIRECTORY_MAX = 200, SMEM_DIRECTORY_SIZE = 201 };
+void smem_directory(const char *directory);
+
 /* A random number, never the same twice. */
 uint64_t smem_random(void);
 
@@ -358,6 +369,8 @@ typedef struct smem_reference {
   uint8_t form;    /* what it reads there */
   char space[17];  /* namespace; "" for a raw id */
   char id[SMEM_ID_MAX + 1];
+  char directory[SMEM_DIRECTORY_SIZE]; /* where it lies; "": where the system
+                                          keeps shared memory */
 } smem_reference;
 
 /* Make a reference to what a handle has open; the client's parts are 0. */
@@ -380,8 +393,8 @@ smem_code smem_open_reference(const smem_reference *reference,
 bool smem_id_means(const smem_reference *reference, const smem_handle *handle);
 
 /* Write a reference as bytes, the same on every machine. Returns how many: 56
- * and what namespace and id have. */
-enum { SMEM_REFERENCE_SIZE = 56 + 16 + SMEM_ID_MAX };
+ * and what namespace, id and directory have. */
+enum { SMEM_REFERENCE_SIZE = 56 + 16 + SMEM_ID_MAX + SMEM_DIRECTORY_MAX };
 size_t smem_reference_write(const smem_reference *reference,
                             unsigned char bytes[SMEM_REFERENCE_SIZE]);
 

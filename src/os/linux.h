@@ -8,13 +8,27 @@
 
 #define DIRECTORY "/dev/shm/"
 
-enum { LINUX_PATH_SIZE = 300 };
+enum { LINUX_PATH_SIZE = OS_DIRECTORY_MAX + 300 };
 
 struct linux_path {
   char text[LINUX_PATH_SIZE];
 };
 
 struct linux_path smem__linux_path_of(const char *name);
+/* Of the directory that is before the last "/" of a name, or of "". */
+struct linux_path smem__linux_directory_of(const char *name);
+struct linux_path smem__linux_directory(const char *directory);
+
+/* ---- linux_directory.c --------------------------------------------------- */
+
+/* Has this process any other directory than the usual one? */
+extern _Atomic bool smem__linux_chosen;
+/* Is the file in memory, and not on a disk? */
+bool smem__linux_is_memory(int fd);
+/* Does this error of open() say that there are no files without a name? */
+static inline bool smem__linux_is_without_tmpfile(int number) {
+  return number == EOPNOTSUPP || number == EISDIR || number == EINVAL;
+}
 
 /* The least that control groups leave, if it is less than *least, and then by
  * which limit (may be NULL). `root` is in front of all paths that are read: "".
@@ -22,9 +36,9 @@ struct linux_path smem__linux_path_of(const char *name);
 void smem__linux_cgroup_least(const char *root, uint64_t *least, char *limit,
                               size_t length);
 
-/* May so many bytes be reserved? At least one: *step of them now, and then ask
- * again for the rest. */
-bool smem__linux_room_take(uint64_t size, uint64_t *step);
+/* May so many bytes be reserved for this file? At least one: *step of them now,
+ * and then ask again for the rest. */
+bool smem__linux_room_take(int fd, uint64_t size, uint64_t *step);
 
 /* Reserve the object's first `size` bytes, without making it longer. */
 os_status smem__linux_reserve(int fd, uint64_t size,

@@ -4,9 +4,9 @@
 
 #include <sys/statvfs.h>
 
-os_status smem__os_place(uint64_t place[2]) {
+os_status smem__os_place(const char *directory, uint64_t place[2]) {
   static _Atomic uint64_t boot; /* does not change while we run */
-  struct stat directory;
+  struct stat status;
   if (boot == 0) {
     char text[64];
     errno = ENOENT;
@@ -19,7 +19,13 @@ os_status smem__os_place(uint64_t place[2]) {
       return failure;
   }
   place[0] = boot;
-  place[1] = stat(DIRECTORY, &directory) == 0 ? (uint64_t)directory.st_dev : 0;
+  place[1] = 0;
+  if (stat(smem__linux_directory(directory).text, &status) == 0)
+    place[1] = (uint64_t)status.st_dev;
+  /* Of a directory that is not the root of a file system the device says too
+   * little: another container may have another one of it. */
+  if (directory[0])
+    place[1] = smem__hash(&status.st_ino, sizeof status.st_ino, place[1]);
   return OS_SUCCESS;
 }
 
@@ -38,10 +44,13 @@ bool smem__os_cleans_at_logout(void) {
   return !setting || strncmp(setting + 11, "no", 2) != 0;
 }
 
-void smem__os_capacity(uint64_t *capacity, uint64_t *used) {
+void smem__os_capacity(const char *directory, uint64_t *capacity,
+                       uint64_t *used) {
   struct statvfs fs;
   *capacity = *used = UINT64_MAX;
-  if (statvfs(DIRECTORY, &fs) != 0 || fs.f_blocks == 0) return;
+  if (statvfs(smem__linux_directory(directory).text, &fs) != 0 ||
+      fs.f_blocks == 0)
+    return;
   *capacity = (uint64_t)fs.f_blocks * fs.f_frsize;
   *used = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
 }

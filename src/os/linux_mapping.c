@@ -111,6 +111,19 @@ static bool tell_waiting(struct mapping_visitor *visitor) {
                         visitor->context);
 }
 
+/* btrfs has a device of its own for each subvolume, of which stat() tells and
+ * the maps do not. What has the path and the inode is the file. */
+static uint64_t device_of(const char *path, uint64_t inode, dev_t told) {
+  char name[LINUX_PATH_SIZE];
+  struct stat status;
+  snprintf(name, sizeof name, "%.*s", (int)strcspn(path, "\n"), path);
+  if (strncmp(name, DIRECTORY, sizeof DIRECTORY - 1) != 0 &&
+      smem__os_sys.lstat(name, &status) == 0 &&
+      (uint64_t)status.st_ino == inode)
+    return (uint64_t)status.st_dev;
+  return (uint64_t)told;
+}
+
 /* A line of /proc/<pid>/maps: address, access, offset, device, inode, path. In
  * smaps there are lines after it that say what there is of it: what is neither
  * the file's nor absent was copied. */
@@ -123,14 +136,12 @@ static bool visit_line(const char *line, struct mapping_visitor *visitor) {
     return true;
   }
   if (!tell_waiting(visitor)) return false;
-  const char *path = strstr(line, DIRECTORY);
+  const char *path = strchr(line, '/');
   visitor->waits =
-      path &&
-      strncmp(path + sizeof DIRECTORY - 1, visitor->prefix,
-              strlen(visitor->prefix)) == 0 &&
+      path && strncmp(path, visitor->prefix, strlen(visitor->prefix)) == 0 &&
       sscanf(line, "%*s %*s %*s %x:%x %" SCNu64, &major, &minor, &inode) == 3;
   if (!visitor->waits) return true;
-  visitor->identity[0] = (uint64_t)makedev(major, minor);
+  visitor->identity[0] = device_of(path, inode, makedev(major, minor));
   visitor->identity[1] = inode;
   visitor->copied = UINT64_MAX;
   return true;
@@ -157,8 +168,11 @@ os_status smem__os_mappings(const char *prefix, bool copies,
                                           const uint64_t identity[2],
                                           uint64_t copied, void *context),
                             void *context) {
-  struct mapping_visitor visitor = {
-      .prefix = prefix, .copies = copies, .visit = visit, .context = context};
+  struct linux_path path = smem__linux_path_of(prefix);
+  struct mapping_visitor visitor = {.prefix = path.text,
+                                    .copies = copies,
+                                    .visit = visit,
+                                    .context = context};
   DIR *directory = opendir("/proc");
   if (!directory) return (os_status){OS_UNSUPPORTED, errno};
   os_status status;

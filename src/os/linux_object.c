@@ -1,4 +1,5 @@
-/* Linux: named objects are files of the tmpfs at /dev/shm.
+/* Linux: named objects are files of the tmpfs at /dev/shm, or of a directory
+ * that smem__os_directory() has found good.
  *
  * shm_open() is, in glibc and musl, open() in this directory. It is opened
  * directly here because listing and examining need the path anyway, because
@@ -48,7 +49,7 @@ os_status smem__linux_reserve(int fd, uint64_t size,
     /* Asked for all that is to come, or everybody else on the machine would
      * meet a full file system while we fill it only to find that it does not
      * fit. */
-    if (granted == 0 && !smem__linux_room_take(size - done, &granted))
+    if (granted == 0 && !smem__linux_room_take(fd, size - done, &granted))
       return (os_status){OS_NO_SPACE, ENOSPC};
     uint64_t step = granted < chunk ? granted : chunk;
     if (smem__os_sys.reserve(fd, (off_t)done, (off_t)step) == 0) {
@@ -66,8 +67,9 @@ os_status smem__linux_reserve(int fd, uint64_t size,
 }
 
 /* Nothing was created and nothing is there: may nobody create here? */
-static os_status why_denied(void) {
-  if (faccessat(AT_FDCWD, DIRECTORY, W_OK | X_OK, AT_EACCESS) == 0)
+static os_status why_denied(const char *name) {
+  struct linux_path path = smem__linux_directory_of(name);
+  if (faccessat(AT_FDCWD, path.text, W_OK | X_OK, AT_EACCESS) == 0)
     return (os_status){OS_DENIED, EACCES};
   if (errno == EROFS) return smem__posix_last();
   return (os_status){OS_CLOSED, EACCES};
@@ -80,7 +82,7 @@ os_status smem__os_object_create(const char *name, uint64_t size,
   (void)size; /* it gets that when it is complete */
   os_status status = smem__posix_file_create(path.text, &fd);
   *object = fd;
-  return status.number == EACCES ? why_denied() : status;
+  return status.number == EACCES ? why_denied(name) : status;
 }
 
 os_status smem__os_object_reserve(os_object object, uint64_t size,
@@ -215,15 +217,22 @@ os_status smem__os_object_seal(const char *name, const uint64_t identity[2],
 
 os_status smem__os_object_make(const char *name, uint64_t size,
                                os_object *object) {
-  int fd = smem__os_sys.open(DIRECTORY, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
-  (void)name; /* it gets both when it is published */
-  (void)size;
+  struct linux_path path = smem__linux_directory_of(name);
+  int fd = smem__os_sys.open(path.text, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
   *object = fd;
-  return fd < 0 ? smem__posix_last() : OS_SUCCESS;
+  if (fd >= 0) return OS_SUCCESS; /* name and size it gets when published */
+  /* An overlay has no files without a name before Linux 6.1. */
+  if (!smem__linux_is_without_tmpfile(errno)) return smem__posix_last();
+  return smem__os_object_create(name, size, object);
+}
+
+static bool has_name(os_object object) {
+  struct stat status;
+  return smem__os_sys.fstat((int)object, &status) == 0 && status.st_nlink > 0;
 }
 
 void smem__os_object_unmake(os_object object, const char *name) {
-  (void)name;
+  if (has_name(object)) smem__os_object_remove_own(name);
   smem__os_object_close(object);
 }
 
@@ -236,7 +245,8 @@ os_status smem__os_object_publish_sealed(os_object object, const char *name,
   os_status status = smem__os_object_publish(object, size, tail, length);
   if (status.code != OS_OK) return status;
   snprintf(self, sizeof self, "/proc/self/fd/%d", (int)object);
-  if (smem__os_sys.fchmod((int)object, 0400) != 0 ||
+  if (smem__os_sys.fchmod((int)object, 0400) != 0) return smem__posix_last();
+  if (!has_name(object) &&
       smem__os_sys.linkat(AT_FDCWD, self, AT_FDCWD, path.text,
                           AT_SYMLINK_FOLLOW) != 0)
     return smem__posix_last();

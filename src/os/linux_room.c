@@ -31,6 +31,8 @@ enum {
 };
 
 static _Atomic uint64_t allowance, looked;
+static _Atomic uint64_t where; /* the device that it is of; 0: no directory of
+                                  choice is in use, so there is only one */
 
 /* A line "Key:   123 kB" of /proc/meminfo, in bytes; 0 if there is none. */
 static uint64_t meminfo(const char *text, const char *key) {
@@ -52,38 +54,67 @@ static uint64_t memory_left(void) {
   return left > 0 ? left : UINT64_MAX;
 }
 
-uint64_t smem__os_free_space(char *limit, size_t length) {
-  uint64_t least = UINT64_MAX, memory = memory_left();
+/* What is on a disk takes memory only as long as there is some to spare. */
+static uint64_t room_of(int fd, const char *directory, char *limit,
+                        size_t length) {
+  uint64_t least = UINT64_MAX;
   struct statvfs fs;
-  const char *by = "";
+  if (limit && length > 0) limit[0] = '\0';
   /* A tmpfs mounted without a size reports 0 blocks: no limit of its own. */
-  if (statvfs(DIRECTORY, &fs) == 0 && fs.f_blocks > 0) {
+  if (fstatvfs(fd, &fs) == 0 && fs.f_blocks > 0) {
     least = (uint64_t)fs.f_bavail * fs.f_frsize;
-    by = "the size of the file system at /dev/shm";
+    if (limit)
+      snprintf(limit, length, "the size of the file system at %.100s",
+               directory);
   }
+  if (!smem__linux_is_memory(fd)) return least;
+  uint64_t memory = memory_left();
   if (memory < least) {
     least = memory;
-    by = "the memory of this machine";
+    if (limit) snprintf(limit, length, "the memory of this machine");
   }
-  if (limit) snprintf(limit, length, "%s", by);
   smem__linux_cgroup_least("", &least, limit, length);
   return least;
 }
 
-static bool is_fresh(void) { return smem__os_steady_clock() - looked <= FRESH; }
+uint64_t smem__os_free_space(const char *directory, char *limit,
+                             size_t length) {
+  const char *path = directory[0] ? directory : "/dev/shm";
+  int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  uint64_t room = room_of(fd, path, limit, length);
+  if (fd >= 0) close(fd);
+  return room;
+}
 
-static bool take(uint64_t size) {
+static bool is_fresh(uint64_t device) {
+  return where == device && smem__os_steady_clock() - looked <= FRESH;
+}
+
+/* Which allowance a file takes from. (To ask each time would be a system call
+ * more for each segment.) */
+static uint64_t device_of(int fd) {
+  struct stat status;
+  if (!smem__linux_chosen) return 0;
+  return fstat(fd, &status) == 0 ? (uint64_t)status.st_dev : 0;
+}
+
+static bool take(uint64_t device, uint64_t size) {
   uint64_t left = allowance;
-  if (!is_fresh()) return false;
+  if (!is_fresh(device)) return false;
   while (size <= left)
     if (atomic_compare_exchange_weak(&allowance, &left, left - size))
       return true;
   return false;
 }
 
-bool smem__os_has_room(uint64_t size) {
-  return (is_fresh() && size <= allowance) ||
-         size <= smem__os_free_space(NULL, 0);
+bool smem__os_has_room(const char *directory, uint64_t size) {
+  struct stat status;
+  uint64_t device = 0;
+  if (smem__linux_chosen &&
+      stat(smem__linux_directory(directory).text, &status) == 0)
+    device = (uint64_t)status.st_dev;
+  return (is_fresh(device) && size <= allowance) ||
+         size <= smem__os_free_space(directory, NULL, 0);
 }
 
 /* A forked child has to look for itself. (To ask for the pid each time would be
@@ -95,14 +126,16 @@ static void forget_in_children(void) {
   if (!atomic_flag_test_and_set(&done)) pthread_atfork(NULL, NULL, forget);
 }
 
-bool smem__linux_room_take(uint64_t size, uint64_t *step) {
+bool smem__linux_room_take(int fd, uint64_t size, uint64_t *step) {
+  uint64_t device = device_of(fd);
   *step = size;
-  if (take(size)) return true;
-  uint64_t left = smem__os_free_space(NULL, 0);
+  if (take(device, size)) return true;
+  uint64_t left = room_of(fd, "", NULL, 0);
   if (size > left) return false;
   if (*step > left / PART) *step = left / PART / LEAST * LEAST;
   if (*step < LEAST) *step = size < LEAST ? size : LEAST;
   atomic_store(&allowance, (left - *step) / SHARE);
+  atomic_store(&where, device);
   atomic_store(&looked, smem__os_steady_clock());
   forget_in_children();
   return true;

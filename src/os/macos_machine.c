@@ -8,7 +8,9 @@
 
 /* macOS swaps to a file that grows. Elsewhere no more than this can be had, and
  * reserving more ends in somebody being killed for memory, not in an error. */
-uint64_t smem__os_free_space(char *limit, size_t length) {
+uint64_t smem__os_free_space(const char *directory, char *limit,
+                             size_t length) {
+  (void)directory;
   if (limit && length > 0) limit[0] = '\0';
 #if !defined(__APPLE__) && defined(_SC_PHYS_PAGES)
   long pages = sysconf(_SC_PHYS_PAGES);
@@ -17,11 +19,12 @@ uint64_t smem__os_free_space(char *limit, size_t length) {
   return UINT64_MAX;
 }
 
-bool smem__os_has_room(uint64_t size) {
-  return size <= smem__os_free_space(NULL, 0);
+bool smem__os_has_room(const char *directory, uint64_t size) {
+  return size <= smem__os_free_space(directory, NULL, 0);
 }
 
-os_status smem__os_place(uint64_t place[2]) {
+os_status smem__os_place(const char *directory, uint64_t place[2]) {
+  (void)directory;
   char text[256] = "";
   size_t length = sizeof text - 1;
 #ifdef __APPLE__
@@ -36,7 +39,9 @@ os_status smem__os_place(uint64_t place[2]) {
 }
 
 /* Shared memory is swapped like any other, and there is no file system. */
-void smem__os_capacity(uint64_t *capacity, uint64_t *used) {
+void smem__os_capacity(const char *directory, uint64_t *capacity,
+                       uint64_t *used) {
+  (void)directory;
   *capacity = *used = UINT64_MAX;
 }
 

@@ -105,7 +105,7 @@ static os_status give_mode(int fd) {
 }
 
 static os_status give_size(int fd, uint64_t size) {
-  if (size > INT64_MAX || size > smem__os_free_space(NULL, 0))
+  if (size > INT64_MAX || size > smem__os_free_space("", NULL, 0))
     return (os_status){OS_NO_SPACE, ENOSPC};
   if (smem__os_sys.ftruncate(fd, (off_t)size) == 0) return OS_SUCCESS;
   os_status status = smem__posix_last();

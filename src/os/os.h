@@ -7,10 +7,12 @@
  * is thread-safe unless it says otherwise, never prints and never exits. Sizes
  * and offsets are bytes.
  *
- * Names are UTF-8 without a leading "/", for example "smem.1000.42"; each
- * implementation makes of them what its system accepts. A name that does not
- * begin with OS_OWN_PREFIX is that of another program's object: it is taken as
- * it is, is never incomplete, and nothing about it is put right. */
+ * Names are UTF-8, for example "smem.1000.42"; each implementation makes of
+ * them what its system accepts. Before its last "/" a name may have a directory
+ * as smem__os_directory() gives it: "/data/smem.1000.42" lies there, and not
+ * where the system keeps shared memory. A name whose last part does not begin
+ * with OS_OWN_PREFIX is that of another program's object: it is taken as it is,
+ * is never incomplete, and nothing about it is put right. */
 #ifndef SHAREDMEMORY_OS_H
 #define SHAREDMEMORY_OS_H
 
@@ -21,7 +23,9 @@
 
 #define OS_OWN_PREFIX "smem"
 static inline bool os_is_own_name(const char *name) {
-  return strncmp(name, OS_OWN_PREFIX, sizeof OS_OWN_PREFIX - 1) == 0;
+  const char *slash = strrchr(name, '/');
+  return strncmp(slash ? slash + 1 : name, OS_OWN_PREFIX,
+                 sizeof OS_OWN_PREFIX - 1) == 0;
 }
 
 typedef enum os_code {
@@ -181,11 +185,24 @@ os_status smem__os_object_map_end(os_object object, uint64_t size,
 os_status smem__os_mapping_written(const void *address, uint64_t size,
                                    bool *written);
 
+/* May objects lie in the directory `path`? Then its path without links is in
+ * `real`, which has room for OS_DIRECTORY_MAX bytes and the terminator.
+ * Otherwise *why says what is wrong and what to do, as a constant, with
+ * OS_UNSUPPORTED if the file system, or this system, cannot have them. */
+enum { OS_DIRECTORY_MAX = 200 };
+os_status smem__os_directory(const char *path, char real[OS_DIRECTORY_MAX + 1],
+                             const char **why);
+
+/* May one look for objects in what a reference says is such a directory? It is
+ * looked at without being touched. */
+bool smem__os_directory_is_safe(const char *directory);
+
 /* Numbers that tell where objects are to be found: [0] this run of this
  * machine, [1] its shared memory file system, of which each container may have
- * its own. Fails only for a moment, for want of a descriptor, say: what the
+ * its own, or `directory`. That is here and below what smem__os_directory()
+ * gave, or "". Fails only for a moment, for want of a descriptor, say: what the
  * system never tells this process is 0. */
-os_status smem__os_place(uint64_t place[2]);
+os_status smem__os_place(const char *directory, uint64_t place[2]);
 
 /* Keep the object alive in this process until smem__os_object_remove(). Where
  * the kernel keeps named objects by itself this does nothing. */
@@ -204,8 +221,8 @@ os_status smem__os_object_remove_own(const char *name);
 
 void smem__os_object_close(os_object object);
 
-/* Call `visit` with each name that begins with `prefix`, in no order, until it
- * returns false. */
+/* Call `visit` with each name that begins with `prefix`, with which directory
+ * it may have, in no order, until it returns false. */
 os_status smem__os_object_list(const char *prefix,
                                bool (*visit)(const char *name, void *context),
                                void *context);
@@ -213,10 +230,10 @@ os_status smem__os_object_list(const char *prefix,
 /* Bytes that can still be allocated; UINT64_MAX where the system does not tell.
  * Into `limit` (may be NULL) what it is that limits them, as text, "" likewise.
  */
-uint64_t smem__os_free_space(char *limit, size_t length);
+uint64_t smem__os_free_space(const char *directory, char *limit, size_t length);
 
 /* Could so many bytes be allocated now? Costs little while they are few. */
-bool smem__os_has_room(uint64_t size);
+bool smem__os_has_room(const char *directory, uint64_t size);
 
 /* Who maps what: call `visit` for each mapping, in any process that we may look
  * into, of an object whose name begins with `prefix`. One process may come up
@@ -230,9 +247,10 @@ os_status smem__os_mappings(const char *prefix, bool copies,
                                           uint64_t copied, void *context),
                             void *context);
 
-/* Bytes of the shared memory file system, and how many of them somebody uses.
+/* Bytes of the file system there, and how many of them somebody uses.
  * UINT64_MAX where the system does not tell. */
-void smem__os_capacity(uint64_t *capacity, uint64_t *used);
+void smem__os_capacity(const char *directory, uint64_t *capacity,
+                       uint64_t *used);
 
 /* How many mappings a process may have, and how many this one has; likewise. */
 void smem__os_mapping_counts(uint64_t *most, uint64_t *own);

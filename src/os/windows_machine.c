@@ -4,19 +4,22 @@
 
 #include <stdlib.h>
 
-uint64_t smem__os_free_space(char *limit, size_t length) {
+uint64_t smem__os_free_space(const char *directory, char *limit,
+                             size_t length) {
+  (void)directory;
   if (limit && length > 0) limit[0] = '\0';
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
   return GlobalMemoryStatusEx(&memory) ? memory.ullAvailPageFile : UINT64_MAX;
 }
 
-bool smem__os_has_room(uint64_t size) {
-  return size <= smem__os_free_space(NULL, 0);
+bool smem__os_has_room(const char *directory, uint64_t size) {
+  return size <= smem__os_free_space(directory, NULL, 0);
 }
 
 /* Objects end with the processes that hold them, at the latest with the
  * session. */
-os_status smem__os_place(uint64_t place[2]) {
+os_status smem__os_place(const char *directory, uint64_t place[2]) {
+  (void)directory;
   char host[MAX_COMPUTERNAME_LENGTH + 1] = "";
   DWORD length = sizeof host, session = 0;
   GetComputerNameA(host, &length);
@@ -27,7 +30,9 @@ os_status smem__os_place(uint64_t place[2]) {
 }
 
 /* Sections are charged to the page file, as all memory is. */
-void smem__os_capacity(uint64_t *capacity, uint64_t *used) {
+void smem__os_capacity(const char *directory, uint64_t *capacity,
+                       uint64_t *used) {
+  (void)directory;
   MEMORYSTATUSEX memory = {.dwLength = sizeof memory};
   *capacity = *used = UINT64_MAX;
   if (!GlobalMemoryStatusEx(&memory)) return;

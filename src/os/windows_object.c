@@ -90,7 +90,7 @@ os_status smem__os_object_create(const char *name, uint64_t size,
   if (size == 0 || size % smem__os_page_size() != 0)
     return smem__windows_status(ERROR_INVALID_PARAMETER);
   /* Beyond all bounds a size is an invalid parameter, not a lack of space. */
-  if (size > ((uint64_t)64 << 20) && size > smem__os_free_space(NULL, 0))
+  if (size > ((uint64_t)64 << 20) && size > smem__os_free_space("", NULL, 0))
     return smem__windows_status(ERROR_COMMITMENT_LIMIT);
   os_status status = smem__windows_create_section(name, size, &section);
   if (status.code == OS_NOT_REGULAR) status.code = OS_EXISTS;

@@ -51,6 +51,7 @@ void r_pointer_gone(void *note) {
 void r_environment(void) {
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"),
                    getenv("SHAREDMEMORY_TIMEOUT"), getenv("SHAREDMEMORY_TAG"));
+  smem_directory(getenv("SHAREDMEMORY_DIR"));
 }
 
 void r_pointer_collect(void) {

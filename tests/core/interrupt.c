@@ -28,7 +28,7 @@ TEST(a_gibibyte_in_a_storm_of_signals) {
 #ifdef SHAREDMEMORY_OS_PORTABLE
   size >>= 2; /* posix_fallocate() starts each chunk again */
 #endif
-  if (smem__os_free_space(NULL, 0) < 2 * size) test_skip("needs 2 GiB");
+  if (smem__os_free_space("", NULL, 0) < 2 * size) test_skip("needs 2 GiB");
   storm(0, 1000);
   CHECK_OK(allocate("a", size));
   for (int i = 0; i < ROUNDS(2000); i++) {
@@ -83,7 +83,7 @@ static bool impatient(void) { return ++asked > patience; }
 
 TEST(a_large_allocation_is_interrupted) {
   const uint64_t size = (uint64_t)512 << 20;
-  if (smem__os_free_space(NULL, 0) < 2 * size) test_skip("needs 1 GiB");
+  if (smem__os_free_space("", NULL, 0) < 2 * size) test_skip("needs 1 GiB");
   smem_start(impatient);
   for (patience = 0; patience < 4; patience++) {
     asked = 0;

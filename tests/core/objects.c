@@ -5,6 +5,15 @@
 
 #define SHM "/dev/shm/"
 
+/* Where segments lie, with a "/" at its end. */
+static const char *segment_directory(void) {
+  static _Thread_local char directory[256];
+  const char *asked = getenv("SHAREDMEMORY_DIR");
+  if (!asked || !*asked) return SHM;
+  snprintf(directory, sizeof directory, "%s/", asked);
+  return directory;
+}
+
 static char *next_path(void) {
   static _Thread_local char ring[3][400];
   static _Thread_local unsigned at;
@@ -13,7 +22,8 @@ static char *next_path(void) {
 
 const char *segment_path(const char *id) {
   char *path = next_path();
-  snprintf(path, 400, SHM "smem.%s.%s", getenv("SHAREDMEMORY_NAMESPACE"), id);
+  snprintf(path, 400, "%ssmem.%s.%s", segment_directory(),
+           getenv("SHAREDMEMORY_NAMESPACE"), id);
   return path;
 }
 
@@ -26,7 +36,7 @@ const char *raw_path(const char *word) {
 const char *control_path(void) {
   char *path = next_path();
 #if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
-  const char *directory = "/dev/shm";
+  const char *directory = segment_directory();
 #else
   const char *directory = temporary_directory();
 #endif
@@ -134,7 +144,7 @@ size_t count_mappings(void) {
   FILE *maps = fopen("/proc/self/maps", "r");
   CHECK(maps != NULL);
   while (fgets(line, sizeof line, maps))
-    count += strstr(line, SHM "smem") || strstr(line, "/smem-control.") ||
+    count += strstr(line, "/smem.") || strstr(line, "/smem-control.") ||
              strstr(line, SHM "raw.");
   fclose(maps);
   return count;

@@ -6,6 +6,7 @@ _Thread_local smem_error error = SMEM_ERROR_INIT;
 void tell_environment(void) {
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"),
                    getenv("SHAREDMEMORY_TIMEOUT"), getenv("SHAREDMEMORY_TAG"));
+  smem_directory(getenv("SHAREDMEMORY_DIR"));
 }
 
 void set_variable(const char *name, const char *value) {
@@ -152,12 +153,14 @@ void mail_reference(const char *id) {
   smem_handle *handle = open_handle(id, SMEM_READ_ONLY);
   smem_refer(handle, &reference);
   smem_close(handle);
-  smem_reference_write(&reference, shared->mail);
+  size_t length = smem_reference_write(&reference, shared->mail);
+  memcpy(shared->mail + SMEM_REFERENCE_SIZE, &length, sizeof length);
 }
 
 smem_reference read_mail(void) {
   smem_reference reference;
-  size_t length = 56u + shared->mail[6] + shared->mail[7];
+  size_t length;
+  memcpy(&length, shared->mail + SMEM_REFERENCE_SIZE, sizeof length);
   CHECK(!smem_reference_read(shared->mail, length, &reference));
   return reference;
 }

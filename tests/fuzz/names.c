@@ -66,7 +66,7 @@ static void split(const char *text) {
   if (!smem__name_split(text, &space, &id)) return;
   CHECK(smem__name_is_space(space.text));
   if (strlen(id) > SMEM_ID_MAX) return;
-  smem__name_of_segment_in(space.text, id, &name);
+  smem__name_of_segment_in(&space, id, &name);
   CHECK(strcmp(name.text, text) == 0);
 }
 

@@ -26,7 +26,7 @@ static void check_seal(void) {
 static void make_up(uint8_t *bytes, size_t size, uint8_t how) {
   uint64_t place[2];
   if (size < 56) return;
-  smem__os_place(place);
+  smem__os_place("", place);
   memcpy(bytes, "SMRF\1", 5);
   if (how & HERE)
     for (int i = 0; i < 16; i++)
@@ -66,6 +66,6 @@ void target(const uint8_t *data, size_t size) {
   if (wrong) return;
   CHECK(smem_reference_write(&reference, back) == size);
   CHECK(memcmp(back, bytes, size) == 0);
-  smem__os_place(place);
+  smem__os_place("", place);
   use(&reference, memcmp(place, reference.place, sizeof place) == 0);
 }

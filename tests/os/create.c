@@ -75,7 +75,7 @@ static bool interrupted(void) { return ++times_asked > 0; }
 /* Whoever reserves all of it at once has nothing to ask between. */
 CONTRACT(smem__os_object_reserve, is_interrupted) {
   const uint64_t size = UINT64_C(80) << 20;
-  if (smem__os_free_space(NULL, 0) < 2 * size)
+  if (smem__os_free_space("", NULL, 0) < 2 * size)
     test_skip("too little shared memory");
   os_status status = create_in_full(size, interrupted);
   if (times_asked == 0)

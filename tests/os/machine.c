@@ -64,14 +64,14 @@ CONTRACT(smem__os_entropy, differs_each_time) {
 
 ROLE(is_in_the_same_place) {
   uint64_t place[2];
-  CHECK_DONE(smem__os_place(place));
+  CHECK_DONE(smem__os_place("", place));
   CHECK_EQUAL(shared->number[0], place[0]);
   CHECK_EQUAL(shared->number[1], place[1]);
 }
 
 CONTRACT(smem__os_place, is_the_same_for_all) {
   uint64_t place[2];
-  CHECK_DONE(smem__os_place(place));
+  CHECK_DONE(smem__os_place("", place));
   shared->number[0] = place[0];
   shared->number[1] = place[1];
   is_in_the_same_place("");
@@ -79,21 +79,21 @@ CONTRACT(smem__os_place, is_the_same_for_all) {
 }
 
 CONTRACT(smem__os_free_space, is_room_for_an_object) {
-  CHECK(smem__os_free_space(NULL, 0) > 0);
+  CHECK(smem__os_free_space("", NULL, 0) > 0);
   os_object object = make(own_name("a"));
   unmake(object);
 }
 
 CONTRACT(smem__os_has_room, is_of_as_much_as_is_free) {
-  CHECK(smem__os_has_room(0));
-  CHECK(smem__os_has_room(1));
-  uint64_t room = smem__os_free_space(NULL, 0);
-  if (room < UINT64_MAX / 2) CHECK(!smem__os_has_room(2 * room));
+  CHECK(smem__os_has_room("", 0));
+  CHECK(smem__os_has_room("", 1));
+  uint64_t room = smem__os_free_space("", NULL, 0);
+  if (room < UINT64_MAX / 2) CHECK(!smem__os_has_room("", 2 * room));
 }
 
 CONTRACT(smem__os_capacity, is_as_large_as_what_is_used) {
   uint64_t capacity = 0, used = UINT64_MAX - 1;
-  smem__os_capacity(&capacity, &used);
+  smem__os_capacity("", &capacity, &used);
   CHECK(capacity > 0 && used <= capacity);
   CHECK((capacity == UINT64_MAX) == (used == UINT64_MAX));
 }

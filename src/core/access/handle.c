@@ -16,15 +16,18 @@ static _Atomic uint64_t staying; /* handles that we stay joined for */
 
 bool smem__handle_any(void) { return staying > 0; }
 
-static smem_code find_place(const struct call *call, uint64_t place[2]) {
-  os_status status = smem__os_place(place);
+static smem_code find_place(const struct call *call, const char *directory,
+                            uint64_t place[2]) {
+  os_status status = smem__os_place(directory, place);
   if (status.code == OS_OK) return SMEM_OK;
   return smem__fail_os(call, status, "the system does not tell where we are");
 }
 
 smem_code smem_here(uint64_t place[2], smem_error *error) {
   struct call call = {SMEM_OP_FIND, "", 0, error, false};
-  return find_place(&call, place);
+  struct space space;
+  smem_code code = smem__namespace_get(&call, &space);
+  return code == SMEM_OK ? find_place(&call, space.directory, place) : code;
 }
 
 /* *access: what it was mapped with. */
@@ -37,12 +40,10 @@ static smem_code map_segment(const struct call *call,
   return smem__segment_map(call, segment, *access, address);
 }
 
-static bool is_ours(const struct call *call, const char *space) {
-  struct space own;
-  struct call quiet = *call;
-  quiet.error = NULL;
-  return smem__namespace_get(&quiet, &own) == SMEM_OK &&
-         strcmp(own.text, space) == 0;
+static bool is_ours(const smem_reference *reference) {
+  struct space space;
+  smem__space_referred(reference, &space);
+  return smem__space_is_own(&space);
 }
 
 /* Its number must not come back while somebody holds it: see
@@ -50,7 +51,7 @@ static bool is_ours(const struct call *call, const char *space) {
 static void stay(const struct call *call, const struct segment *segment,
                  struct opened *opened) {
   struct control *control;
-  if (!is_ours(call, opened->reference.space)) return;
+  if (!is_ours(&opened->reference)) return;
   smem__mapping_settle_number(call, segment, &control);
   if (!control) return;
   opened->stays = true;
@@ -61,8 +62,10 @@ static void stay(const struct call *call, const struct segment *segment,
 
 /* Map `segment`, whose object is closed in any case. */
 static smem_code open_segment(const struct call *call, struct segment *segment,
-                              smem_access access, const char *space,
-                              const uint64_t place[2], smem_handle **handle) {
+                              smem_access access, const uint64_t place[2],
+                              smem_handle **handle) {
+  struct space space = {"", ""};
+  const char *same;
   struct opened *opened = smem__os_allocate(sizeof *opened);
   void *address = NULL;
   smem_code code = opened ? map_segment(call, segment, &access, &address)
@@ -83,8 +86,13 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
   memcpy(opened->identity, segment->info.identity, sizeof opened->identity);
   memcpy(opened->reference.place, place, sizeof opened->reference.place);
   opened->reference.generation = segment->footer.generation;
-  smem_copy_text(opened->reference.space, sizeof opened->reference.space,
-                 space);
+  /* Asked again, our namespace may be another one by now: see smem_leave(). */
+  if (smem__name_split(segment->name.text, &space, &same)) {
+    smem_copy_text(opened->reference.space, sizeof opened->reference.space,
+                   space.text);
+    smem_copy_text(opened->reference.directory,
+                   sizeof opened->reference.directory, space.directory);
+  }
   smem_copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
   stay(call, segment, opened);
   *handle = &opened->handle;
@@ -95,22 +103,25 @@ smem_code smem_open(const char *id, smem_access access, smem_handle **handle,
                     smem_error *error) {
   struct call call = {SMEM_OP_MAP, id, 0, error, false};
   struct segment segment;
-  struct space space = {""};
-  const char *same;
+  struct space space = {"", ""};
   uint64_t place[2];
-  smem_code code = find_place(&call, place);
+  smem_code code =
+      smem_id_is_raw(id) ? SMEM_OK : smem__namespace_get(&call, &space);
+  if (code == SMEM_OK) code = find_place(&call, space.directory, place);
   if (code == SMEM_OK)
     code = smem__segment_open(&call, access == SMEM_READ_WRITE, &segment);
   if (code != SMEM_OK) return code;
-  /* Asked again, our namespace may be another one by now: see smem_leave(). */
-  smem__name_split(segment.name.text, &space, &same);
-  return open_segment(&call, &segment, access, space.text, place, handle);
+  return open_segment(&call, &segment, access, place, handle);
 }
 
-static smem_code check_place(const struct call *call, const uint64_t place[2]) {
+static smem_code check_place(const struct call *call,
+                             const smem_reference *reference) {
   uint64_t here[2];
-  smem_code code = find_place(call, here);
-  if (code != SMEM_OK || memcmp(place, here, sizeof here) == 0) return code;
+  struct space space = {"", ""};
+  if (!smem_id_is_raw(reference->id)) smem__space_referred(reference, &space);
+  smem_code code = find_place(call, space.directory, here);
+  if (code != SMEM_OK || memcmp(reference->place, here, sizeof here) == 0)
+    return code;
   return smem__fail(
       call, SMEM_ELSEWHERE, 0,
       "the reference to it was made on another machine, in a container "
@@ -126,14 +137,13 @@ smem_code smem_open_reference(const smem_reference *reference,
   /* No two segments of ours have the same generation: whoever has found the one
    * that is meant is where it is. */
   bool raw = smem_id_is_raw(reference->id);
-  smem_code code = raw ? check_place(&call, reference->place) : SMEM_OK;
+  smem_code code = raw ? check_place(&call, reference) : SMEM_OK;
   if (code != SMEM_OK) return code;
   code = smem__segment_open_reference(&call, reference,
                                       access == SMEM_READ_WRITE, &segment);
   if (code == SMEM_OK)
-    return open_segment(&call, &segment, access, reference->space,
-                        reference->place, handle);
-  smem_code elsewhere = raw ? SMEM_OK : check_place(&call, reference->place);
+    return open_segment(&call, &segment, access, reference->place, handle);
+  smem_code elsewhere = raw ? SMEM_OK : check_place(&call, reference);
   return elsewhere == SMEM_OK ? code : elsewhere;
 }
 
@@ -156,11 +166,9 @@ static os_code compare(const struct opened *opened, bool *same) {
 }
 
 bool smem_id_means(const smem_reference *reference, const smem_handle *handle) {
-  struct call call = {SMEM_OP_FIND, reference->id, 0, NULL, false};
   smem_handle *opened;
   bool same;
-  if (!smem_id_is_raw(reference->id) && !is_ours(&call, reference->space))
-    return false;
+  if (!smem_id_is_raw(reference->id) && !is_ours(reference)) return false;
   if (handle)
     return compare((const struct opened *)handle, &same) == OS_NOT_FOUND ||
            same;

@@ -4,7 +4,7 @@
  *   0  "SMRF"            4  version  5  form  6  length of namespace  7  of id
  *   8  five numbers of 8 bytes: place (2), generation, offset, length
  *  48  checksum (8 bytes, of all the rest)
- *  56  namespace, id
+ *  56  namespace, id, and to the end the directory
  *
  * Numbers have their lowest byte first. */
 #include "access.h"
@@ -37,6 +37,7 @@ static uint64_t checksum(const unsigned char *bytes, size_t length) {
 size_t smem_reference_write(const smem_reference *reference,
                             unsigned char bytes[SMEM_REFERENCE_SIZE]) {
   size_t space = strlen(reference->space), id = strlen(reference->id);
+  size_t directory = strlen(reference->directory);
   const uint64_t numbers[NUMBERS] = {reference->place[0], reference->place[1],
                                      reference->generation, reference->offset,
                                      reference->length};
@@ -48,21 +49,29 @@ size_t smem_reference_write(const smem_reference *reference,
   for (int i = 0; i < NUMBERS; i++) put(bytes + 8 + 8 * i, numbers[i]);
   memcpy(bytes + TEXT, reference->space, space);
   memcpy(bytes + TEXT + space, reference->id, id);
-  put(bytes + CHECKSUM, checksum(bytes, TEXT + space + id));
-  return TEXT + space + id;
+  memcpy(bytes + TEXT + space + id, reference->directory, directory);
+  put(bytes + CHECKSUM, checksum(bytes, TEXT + space + id + directory));
+  return TEXT + space + id + directory;
 }
 
 /* The texts, which must obey their grammars. */
-static bool read_texts(const unsigned char *bytes, smem_reference *reference) {
+static bool read_texts(const unsigned char *bytes, size_t length,
+                       smem_reference *reference) {
   const char *text = (const char *)bytes + TEXT, *why;
   size_t space = bytes[6], id = bytes[7];
-  if (space >= sizeof reference->space || id > SMEM_ID_MAX) return false;
+  size_t directory = length - TEXT - space - id;
+  if (space >= sizeof reference->space || id > SMEM_ID_MAX ||
+      directory > SMEM_DIRECTORY_MAX)
+    return false;
   memcpy(reference->space, text, space);
   memcpy(reference->id, text + space, id);
-  if (memchr(text, 0, space + id) || !smem_id_is_valid(reference->id, id, &why))
+  memcpy(reference->directory, text + space + id, directory);
+  if (memchr(text, 0, length - TEXT) ||
+      !smem_id_is_valid(reference->id, id, &why))
     return false;
-  return smem_id_is_raw(reference->id) ? space == 0
-                                       : smem__name_is_space(reference->space);
+  if (smem_id_is_raw(reference->id)) return space == 0 && directory == 0;
+  return smem__name_is_space(reference->space) &&
+         smem__directory_is_valid(reference->directory);
 }
 
 const char *smem_reference_read(const unsigned char *bytes, size_t length,
@@ -72,7 +81,7 @@ const char *smem_reference_read(const unsigned char *bytes, size_t length,
     return "this is not a reference to shared memory";
   if (bytes[4] != VERSION)
     return "the reference was made by another version of this package";
-  if (length != (size_t)TEXT + bytes[6] + bytes[7] ||
+  if (length < (size_t)TEXT + bytes[6] + bytes[7] ||
       get(bytes + CHECKSUM) != checksum(bytes, length))
     return "the reference is damaged";
   reference->form = bytes[5];
@@ -81,5 +90,6 @@ const char *smem_reference_read(const unsigned char *bytes, size_t length,
   reference->generation = get(bytes + 24);
   reference->offset = get(bytes + 32);
   reference->length = get(bytes + 40);
-  return read_texts(bytes, reference) ? NULL : "the reference is damaged";
+  return read_texts(bytes, length, reference) ? NULL
+                                              : "the reference is damaged";
 }

@@ -46,9 +46,10 @@ smem_code smem__fail_owner(const struct call *call, const char *name,
                            uint64_t user);
 /* Does this mean that no object can be created there, whatever its name? */
 bool smem__is_bad_place(os_status status);
-/* Of such a one: what is wrong with the shared memory file system, and what to
- * do. */
-smem_code smem__fail_place(const struct call *call, os_status status);
+/* Of such a one: what is wrong with the file system where `name` would be, and
+ * what to do. */
+smem_code smem__fail_place(const struct call *call, os_status status,
+                           const char *name);
 smem_code smem__fail_no_memory(const struct call *call);
 /* For a struct whose size is not set. */
 smem_code smem__fail_struct(const struct call *call);
@@ -95,6 +96,7 @@ bool smem__process_interrupted(void);
 /* What smem_environment() told: the beginning of it, "" for nothing. */
 struct environment {
   char space[48], timeout[32], tag[64];
+  char directory[SMEM_DIRECTORY_SIZE + 1]; /* one that is too long stays so */
 };
 void smem__process_told(struct environment *environment);
 /* Nanoseconds to wait for somebody else before giving up. */

@@ -116,7 +116,7 @@ smem_code smem__fail_os(const struct call *call, os_status status,
 
 smem_code smem__fail_owner(const struct call *call, const char *name,
                            uint64_t user) {
-  char path[300], who[80];
+  char path[520], who[80];
   smem__os_object_path(name, path, sizeof path);
   smem__os_user_name(user, who, sizeof who);
   return smem__fail(call, SMEM_PERMISSION, 0, "%s belongs to user %s", path,
@@ -133,7 +133,7 @@ bool smem__is_anothers(os_status status, const os_info *info) {
 
 smem_code smem__fail_object(const struct call *call, os_status status,
                             const char *name) {
-  char path[300];
+  char path[520];
   os_info info;
   if (status.code == OS_DENIED &&
       smem__is_anothers(smem__os_object_stat(name, &info), &info))
@@ -159,6 +159,20 @@ bool smem__is_bad_place(os_status status) {
          status.code == OS_READ_ONLY_PLACE || status.code == OS_UNSUPPORTED;
 }
 
+/* The directory that is before the last "/" of a name. */
+static const char *wrong_with_directory(os_code code) {
+  switch (code) {
+  case OS_CLOSED:
+    return "this user may not create files in it any more";
+  case OS_READ_ONLY_PLACE:
+    return "its file system is mounted read-only";
+  case OS_UNSUPPORTED:
+    return "its file system cannot reserve bytes";
+  default:
+    return "it is not there any more; make it again, or name another one";
+  }
+}
+
 static const char *wrong_with_place(os_code code) {
   switch (code) {
   case OS_CLOSED:
@@ -176,7 +190,14 @@ static const char *wrong_with_place(os_code code) {
   }
 }
 
-smem_code smem__fail_place(const struct call *call, os_status status) {
+smem_code smem__fail_place(const struct call *call, os_status status,
+                           const char *name) {
+  const char *slash = strrchr(name, '/');
+  if (slash)
+    return smem__fail(call, SMEM_SYSTEM, status.number,
+                      "segments cannot be made in the directory %.*s: %s",
+                      (int)(slash - name), name,
+                      wrong_with_directory(status.code));
   return smem__fail(call, SMEM_SYSTEM, status.number, "%s",
                     wrong_with_place(status.code));
 }

@@ -48,7 +48,7 @@ bool smem__process_interrupted(void) {
 
 /* True if it is another text. */
 static bool keep(char *to, size_t room, const char *text) {
-  char kept[64];
+  char kept[SMEM_DIRECTORY_SIZE + 1];
   smem_copy_text(kept, room, text ? text : "");
   if (strcmp(to, kept) == 0) return false;
   memcpy(to, kept, room);
@@ -66,6 +66,12 @@ void smem_environment(const char *space, const char *timeout, const char *tag) {
     if (!(seconds > 0 && seconds < 1e6)) seconds = 5;
     patience = (uint64_t)(seconds * 1e9);
   }
+  smem__os_mutex_unlock(&mutex);
+}
+
+void smem_directory(const char *directory) {
+  smem__os_mutex_lock(&mutex);
+  keep(told.directory, sizeof told.directory, directory);
   smem__os_mutex_unlock(&mutex);
 }
 

@@ -147,7 +147,9 @@ static enum whose adopt(const struct open_tail *opening,
       footer->owner.token == smem__process_self()->token ||
       atomic_load(&opening->tail->adopted) != 0)
     return NOBODYS;
-  struct control *control = smem__control_peek_in(&call, reference->space);
+  struct space space;
+  smem__space_referred(reference, &space);
+  struct control *control = smem__control_peek_in(&call, &space);
   smem_state state = smem__owner_state(control, &footer->owner);
   if (control) smem__control_release(control);
   if (state != SMEM_ORPHAN) return ANOTHERS;
@@ -201,7 +203,7 @@ bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part) {
   struct segment segment;
   os_status status;
   if (smem_id_is_raw(part->id)) return false;
-  smem__name_of_segment_in(part->space, part->id, &segment.name);
+  smem__segment_name_referred(part, &segment.name);
   if (smem__segment_try_open(&call, false, &segment, &status) != SMEM_OK ||
       status.code != OS_OK)
     return false;
@@ -219,9 +221,8 @@ bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part) {
 
 /* Removed, unless somebody may still come for it. True: it is gone. */
 static bool end_object(const smem_reference *reference, bool wait) {
-  struct call call = {SMEM_OP_FREE, reference->id, 0, NULL, true};
   if (wait && smem__tail_is_awaited(reference)) return false;
-  smem__segment_remove_generation(&call, reference->generation);
+  smem__segment_remove_referred(reference);
   return true;
 }
 
@@ -339,7 +340,9 @@ bool smem__object_drop_oldest(uint64_t size) {
   smem_reference reference;
   if (atomic_load(&waiting) == 0 || !next_waiting(0, true, &reference))
     return false;
-  uint64_t room = smem__os_free_space(NULL, 0), bytes = waiting_bytes();
+  struct space space = smem__space_own();
+  uint64_t room = smem__os_free_space(space.directory, NULL, 0),
+           bytes = waiting_bytes();
   if (size > room && size - room > bytes) return false;
   end_object(&reference, false);
   drop(&reference);

@@ -108,7 +108,7 @@ typedef struct smem_part {
 } smem_part;
 
 enum {
-  SMEM_PART_SIZE = 336, /* bytes in the table */
+  SMEM_PART_SIZE = 480, /* bytes in the table */
   /* Each is one more mapping, of which a process can have some 65000, and some
    * 20 microseconds for whoever opens the object. */
   SMEM_MOST_PARTS = 1000

@@ -25,7 +25,7 @@ bool smem__tail_open(const smem_reference *reference,
   struct call call = {SMEM_OP_FREE, reference->id, 0, NULL, true};
   struct segment *segment = &opening->segment;
   if (smem_id_is_raw(reference->id)) return false;
-  smem__name_of_segment_in(reference->space, reference->id, &segment->name);
+  smem__segment_name_referred(reference, &segment->name);
   if (smem__os_object_open_sealed(segment->name.text, &segment->object,
                                   &segment->info)
           .code != OS_OK)

@@ -4,7 +4,7 @@
 typedef char node_is_32[sizeof(smem_node) == 32 ? 1 : -1];
 typedef char
     header_is_128[sizeof(struct header) == SMEM_OBJECT_HEADER ? 1 : -1];
-typedef char part_is_336[sizeof(struct part) == SMEM_PART_SIZE ? 1 : -1];
+typedef char part_is_480[sizeof(struct part) == SMEM_PART_SIZE ? 1 : -1];
 typedef char block_is_64[sizeof(smem_string_block) == 64 ? 1 : -1];
 
 const uint64_t smem__object_magic =

@@ -35,10 +35,10 @@ static struct call writing(const char *id, smem_error *error) {
  */
 
 static smem_code fail_make(const struct call *call, os_status status,
-                           uint64_t size) {
+                           const char *name, uint64_t size) {
   if (status.code == OS_INTERRUPTED)
     return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
-  if (smem__is_bad_place(status)) return smem__fail_place(call, status);
+  if (smem__is_bad_place(status)) return smem__fail_place(call, status, name);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return smem__fail_os(call, status, "its memory cannot be made");
   return smem__fail_no_space(call, status.number, size, "are needed");
@@ -63,8 +63,9 @@ static smem_code make(const struct call *call, smem_writer *writer,
   do status = make_once(writer);
   while (status.code == OS_NO_SPACE && smem__object_drop_oldest(writer->total));
   *taken = status.code == OS_EXISTS || status.code == OS_BUSY;
-  return status.code == OS_OK || *taken ? SMEM_OK
-                                        : fail_make(call, status, writer->size);
+  return status.code == OS_OK || *taken
+             ? SMEM_OK
+             : fail_make(call, status, writer->name.text, writer->size);
 }
 
 /* The id of an object that was not given one. */
@@ -357,12 +358,12 @@ static smem_code publish(struct call *call, smem_writer *writer,
 }
 
 static void refer(const smem_writer *writer, smem_reference *reference) {
-  struct space space = {""};
-  struct call quiet = {SMEM_OP_SHARE, writer->id, 0, NULL, true};
-  smem__namespace_get(&quiet, &space);
+  struct space space = smem__space_own();
   memset(reference, 0, sizeof *reference);
   reference->generation = writer->generation;
-  smem__os_place(reference->place);
+  smem__os_place(space.directory, reference->place);
+  smem_copy_text(reference->directory, sizeof reference->directory,
+                 space.directory);
   smem_copy_text(reference->space, sizeof reference->space, space.text);
   smem_copy_text(reference->id, sizeof reference->id, writer->id);
 }

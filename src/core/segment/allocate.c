@@ -53,7 +53,9 @@ static void fill_footer(const struct call *call, struct batch *batch,
 smem_code smem__fail_no_space(const struct call *call, int number,
                               uint64_t size, const char *why) {
   char limit[160];
-  unsigned long long room = smem__os_free_space(limit, sizeof limit);
+  struct space space = smem__space_own();
+  unsigned long long room =
+      smem__os_free_space(space.directory, limit, sizeof limit);
   return smem__fail(call, SMEM_NO_SPACE, number,
                     "%llu bytes %s, %llu bytes of shared memory are left%s%s",
                     (unsigned long long)size, why, room, limit[0] ? " by " : "",
@@ -64,7 +66,7 @@ static smem_code fail_create(const struct call *call, os_status status,
                              const char *name, uint64_t size) {
   if (status.code == OS_INTERRUPTED)
     return smem__fail(call, SMEM_INTERRUPTED, 0, "interrupted");
-  if (smem__is_bad_place(status)) return smem__fail_place(call, status);
+  if (smem__is_bad_place(status)) return smem__fail_place(call, status, name);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return smem__fail_object(call, status, name);
   return smem__fail_no_space(call, status.number, size, "were asked for");
@@ -252,11 +254,12 @@ static uint64_t sum_of_sizes(const struct batch *batch) {
  * others meanwhile. (Named segments may be there already.) */
 static smem_code check_room(struct call *call, struct batch *batch) {
   uint64_t sum = 0, room;
+  struct space space = smem__space_own();
   for (size_t i = 0; i < batch->count; i++)
     if (!batch->requests[i].name)
       sum = add_sizes(sum, batch->requests[i].bytes);
-  if (smem__os_has_room(sum)) return SMEM_OK;
-  room = smem__os_free_space(NULL, 0);
+  if (smem__os_has_room(space.directory, sum)) return SMEM_OK;
+  room = smem__os_free_space(space.directory, NULL, 0);
   sum = 0;
   for (size_t i = 0; i < batch->count; i++) {
     if (batch->requests[i].name) continue;

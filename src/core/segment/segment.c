@@ -83,10 +83,13 @@ smem_code smem__segment_open(const struct call *call, bool writable,
 
 void smem__segment_name_referred(const smem_reference *reference,
                                  struct name *name) {
-  if (smem_id_is_raw(reference->id))
+  struct space space;
+  if (smem_id_is_raw(reference->id)) {
     smem_copy_text(name->text, sizeof name->text, reference->id + 1);
-  else
-    smem__name_of_segment_in(reference->space, reference->id, name);
+    return;
+  }
+  smem__space_referred(reference, &space);
+  smem__name_of_segment_in(&space, reference->id, name);
 }
 
 /* What is incomplete under this name now is younger than the reference. */
@@ -198,25 +201,37 @@ smem_code smem__segment_remove(const struct call *call) {
   return smem__fail_object(call, status, name.text);
 }
 
-void smem__segment_remove_generation(const struct call *call,
-                                     uint64_t generation) {
-  struct segment segment;
+/* segment->name, if it is of this generation. */
+static void remove_generation(const char *id, struct segment *segment,
+                              uint64_t generation) {
+  struct call quiet = {SMEM_OP_FREE, id, 0, NULL, true};
   struct opening opening;
   os_status status;
-  struct call quiet = *call;
-  quiet.error = NULL;
-  quiet.must_finish = true;
-  if (smem__name_of_segment(&quiet, &segment.name) != SMEM_OK ||
-      claim(&quiet, segment.name.text, &opening, &segment.info, &status) !=
+  if (claim(&quiet, segment->name.text, &opening, &segment->info, &status) !=
           SMEM_OK ||
       status.code != OS_OK)
     return;
-  segment.object = opening.object;
-  if (read_footer(&quiet, &segment) == SMEM_OK &&
-      segment.footer.generation == generation)
-    smem__opening_remove(&opening, segment.name.text);
+  segment->object = opening.object;
+  if (read_footer(&quiet, segment) == SMEM_OK &&
+      segment->footer.generation == generation)
+    smem__opening_remove(&opening, segment->name.text);
   else
     smem__opening_close(&opening);
+}
+
+void smem__segment_remove_generation(const struct call *call,
+                                     uint64_t generation) {
+  struct segment segment;
+  struct call quiet = *call;
+  quiet.error = NULL;
+  if (smem__name_of_segment(&quiet, &segment.name) == SMEM_OK)
+    remove_generation(call->id, &segment, generation);
+}
+
+void smem__segment_remove_referred(const smem_reference *reference) {
+  struct segment segment;
+  smem__segment_name_referred(reference, &segment.name);
+  remove_generation(reference->id, &segment, reference->generation);
 }
 
 /* Between its creation and its lock a creator may have lost the processor. */

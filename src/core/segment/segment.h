@@ -100,6 +100,8 @@ smem_code smem__segment_remove(const struct call *call);
 /* Only if it still is the segment of this generation, and come what may. */
 void smem__segment_remove_generation(const struct call *call,
                                      uint64_t generation);
+/* The same of what is referred to, wherever it is. */
+void smem__segment_remove_referred(const smem_reference *reference);
 /* What bears this name is incomplete: was it left by a dead creator? */
 bool smem__segment_is_abandoned(const char *name);
 

@@ -117,7 +117,7 @@ _Atomic uint64_t *smem__control_reclaim_position(struct control *control) {
 
 smem_code smem__control_fail(const struct call *call, os_status status,
                              const char *name) {
-  if (smem__is_bad_place(status)) return smem__fail_place(call, status);
+  if (smem__is_bad_place(status)) return smem__fail_place(call, status, name);
   switch (status.code) {
   case OS_NO_SPACE:
     return smem__fail(

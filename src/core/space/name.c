@@ -94,12 +94,15 @@ static smem_code fail_namespace(const struct call *call, const char *asked) {
 static smem_code choose_namespace(const struct call *call) {
   struct environment told;
   smem__process_told(&told);
-  if (!told.space[0])
-    smem__os_default_namespace(current.text);
-  else if (smem__name_is_space(told.space))
+  if (told.space[0] && !smem__name_is_space(told.space))
+    return fail_namespace(call, told.space);
+  smem_code code = smem__directory_choose(call, "SHAREDMEMORY_DIR",
+                                          told.directory, current.directory);
+  if (code != SMEM_OK) return code;
+  if (told.space[0])
     smem_copy_text(current.text, sizeof current.text, told.space);
   else
-    return fail_namespace(call, told.space);
+    smem__os_default_namespace(current.text);
   return SMEM_OK;
 }
 
@@ -111,6 +114,23 @@ smem_code smem__namespace_get(const struct call *call, struct space *space) {
   *space = current;
   smem__os_mutex_unlock(&mutex);
   return code;
+}
+
+bool smem__space_is_same(const struct space *a, const struct space *b) {
+  return strcmp(a->text, b->text) == 0 &&
+         strcmp(a->directory, b->directory) == 0;
+}
+
+struct space smem__space_own(void) {
+  struct space space = {"", ""};
+  struct call quiet = {SMEM_OP_USE, "", 0, NULL, true};
+  smem__namespace_get(&quiet, &space);
+  return space;
+}
+
+bool smem__space_is_own(const struct space *space) {
+  struct space own = smem__space_own();
+  return own.text[0] && smem__space_is_same(&own, space);
 }
 
 void smem__namespace_forget(void) {
@@ -127,11 +147,15 @@ static char *append(char *at, const char *text) {
   return at + length;
 }
 
+static char *append_directory(char *at, const struct space *space) {
+  if (!space->directory[0]) return at;
+  return append(append(at, space->directory), "/");
+}
+
 smem_code smem__name_prefix(const struct call *call, struct name *name) {
   struct space space;
   smem_code code = smem__namespace_get(call, &space);
-  if (code == SMEM_OK)
-    append(append(append(name->text, "smem."), space.text), ".");
+  if (code == SMEM_OK) smem__name_of_segment_in(&space, "", name);
   return code;
 }
 
@@ -145,27 +169,35 @@ smem_code smem__name_of_segment(const struct call *call, struct name *name) {
     return SMEM_OK;
   }
   smem_code code = smem__namespace_get(call, &space);
-  if (code == SMEM_OK) smem__name_of_segment_in(space.text, call->id, name);
+  if (code == SMEM_OK) smem__name_of_segment_in(&space, call->id, name);
   return code;
 }
 
-void smem__name_of_segment_in(const char *space, const char *id,
+void smem__name_of_segment_in(const struct space *space, const char *id,
                               struct name *name) {
-  append(append(append(append(name->text, "smem."), space), "."), id);
+  char *at = append(append_directory(name->text, space), "smem.");
+  append(append(append(at, space->text), "."), id);
 }
 
-void smem__name_of_control_in(const char *space, struct name *name) {
-  append(append(name->text, "smem-control."), space);
+void smem__name_of_control_in(const struct space *space, struct name *name) {
+  char *at = append_directory(name->text, space);
+  append(append(at, "smem-control."), space->text);
 }
 
 smem_code smem__name_of_control(const struct call *call, struct name *name) {
   struct space space;
   smem_code code = smem__namespace_get(call, &space);
-  if (code == SMEM_OK) smem__name_of_control_in(space.text, name);
+  if (code == SMEM_OK) smem__name_of_control_in(&space, name);
   return code;
 }
 
 bool smem__name_split(const char *name, struct space *space, const char **id) {
+  const char *slash = strrchr(name, '/');
+  size_t before = slash ? (size_t)(slash - name) : 0;
+  if (before >= sizeof space->directory) return false;
+  memcpy(space->directory, name, before);
+  space->directory[before] = '\0';
+  if (slash) name = slash + 1;
   if (strncmp(name, "smem.", 5) != 0) return false;
   const char *dot = strchr(name + 5, '.');
   size_t length = dot ? (size_t)(dot - name - 5) : 0;

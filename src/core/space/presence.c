@@ -174,14 +174,12 @@ smem_code smem__control_peek(const struct call *call, struct control **result) {
 }
 
 struct control *smem__control_peek_in(const struct call *call,
-                                      const char *space) {
-  struct space own;
+                                      const struct space *space) {
   struct name name;
   struct control *control = NULL;
   struct call quiet = *call;
   quiet.error = NULL;
-  if (smem__namespace_get(&quiet, &own) == SMEM_OK &&
-      strcmp(own.text, space) == 0) {
+  if (smem__space_is_own(space)) {
     if (smem__control_peek(&quiet, &control) != SMEM_OK) return NULL;
     return control;
   }

@@ -6,22 +6,29 @@
 
 /* ---- name.c -------------------------------------------------------------- */
 
-/* Room for any name of an object: "smem-control." or "smem.", a namespace, a
- * dot, an id, and the terminator. */
+/* Room for any name of an object: a directory and "/", "smem-control." or
+ * "smem.", a namespace, a dot, an id, and the terminator. */
 enum {
   NAMESPACE_MAX = 16,
-  NAME_SIZE = 13 + NAMESPACE_MAX + 1 + SMEM_ID_MAX + 1
+  NAME_SIZE = SMEM_DIRECTORY_MAX + 1 + 13 + NAMESPACE_MAX + 1 + SMEM_ID_MAX + 1
 };
 
 struct name {
   char text[NAME_SIZE];
 };
 
-/* The namespace, which is that of the environment at the first use. */
+/* The namespace, which is that of the environment at the first use, and the
+ * directory where its objects lie; "": where the system has them. */
 struct space {
   char text[NAMESPACE_MAX + 1];
+  char directory[SMEM_DIRECTORY_SIZE];
 };
 smem_code smem__namespace_get(const struct call *call, struct space *space);
+/* The same; all "" if it cannot be chosen. */
+struct space smem__space_own(void);
+bool smem__space_is_same(const struct space *a, const struct space *b);
+/* Is it this process's? Chooses that if need be. */
+bool smem__space_is_own(const struct space *space);
 void smem__namespace_forget(void);
 
 smem_code smem__name_of_segment(const struct call *call, struct name *name);
@@ -29,17 +36,29 @@ smem_code smem__name_of_control(const struct call *call, struct name *name);
 /* "smem.<namespace>.": what the names of all segments begin with. */
 smem_code smem__name_prefix(const struct call *call, struct name *name);
 /* The same for a namespace of choice. */
-void smem__name_of_control_in(const char *space, struct name *name);
-void smem__name_of_segment_in(const char *space, const char *id,
+void smem__name_of_control_in(const struct space *space, struct name *name);
+void smem__name_of_segment_in(const struct space *space, const char *id,
                               struct name *name);
 /* Does it obey the grammar of namespaces? */
 bool smem__name_is_space(const char *text);
-/* Take "smem.<namespace>.<id>" apart. False if that is not its form. */
+/* Take "smem.<namespace>.<id>", which may be in a directory, apart. False if
+ * that is not its form. */
 bool smem__name_split(const char *name, struct space *space, const char **id);
 
 void smem__name_start(void);
 void smem__name_before_fork(void);
 void smem__name_after_fork(void);
+
+/* ---- directory.c --------------------------------------------------------- */
+
+/* Does the text obey the grammar of directories? "" does. */
+bool smem__directory_is_valid(const char *text);
+/* The directory that `variable` asks for, if objects may lie there. */
+smem_code smem__directory_choose(const struct call *call, const char *variable,
+                                 const char *asked,
+                                 char directory[SMEM_DIRECTORY_SIZE]);
+/* Where to look for what is referred to; never a directory that may not be. */
+void smem__space_referred(const smem_reference *reference, struct space *space);
 
 /* ---- walk.c -------------------------------------------------------------- */
 
@@ -162,7 +181,7 @@ struct control *smem__presence_reference(void);
 smem_code smem__control_peek(const struct call *call, struct control **control);
 /* That of another namespace; NULL also if it is not ours or cannot be used. */
 struct control *smem__control_peek_in(const struct call *call,
-                                      const char *space);
+                                      const struct space *space);
 
 /* To be called by whoever has made or mapped a segment, before the reference is
  * given back under which it was done; and how often it was. */

@@ -36,7 +36,19 @@ static smem_code walk_names(const struct call *call, const char *prefix,
 smem_code smem__walk_all(const struct call *call, visit_name *visit,
                          void *context) {
   uint64_t seen;
-  return walk_names(call, "smem.", 0, visit, context, &seen);
+  struct space space = smem__space_own();
+  struct environment told;
+  struct name prefix;
+  if (!space.text[0]) { /* no namespace is needed, but where to look */
+    smem__process_told(&told);
+    smem_code code = smem__directory_choose(call, "SHAREDMEMORY_DIR",
+                                            told.directory, space.directory);
+    if (code != SMEM_OK) return code;
+  }
+  space.text[0] = '\0';
+  smem__name_of_segment_in(&space, "", &prefix);
+  prefix.text[strlen(prefix.text) - 1] = '\0'; /* the dot after no namespace */
+  return walk_names(call, prefix.text, 0, visit, context, &seen);
 }
 
 smem_code smem__walk_own_from(const struct call *call, uint64_t skip,

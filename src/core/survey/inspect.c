@@ -26,7 +26,7 @@ smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
   smem_code code = smem__name_of_segment(&call, &name);
   if (code != SMEM_OK || (code = smem__namespace_get(&call, &space)) != SMEM_OK)
     return code;
-  struct control *control = smem__control_peek_in(&call, space.text);
+  struct control *control = smem__control_peek_in(&call, &space);
   bool found =
       smem__list_examine(control, name.text, id, &entry, &segment, &opened);
   if (control) smem__control_release(control);

@@ -137,7 +137,7 @@ smem_code smem_list(bool (*visit_one)(const smem_entry *entry, void *context),
   if (code != SMEM_OK) return code;
   /* Another user's control object, or a damaged one, does not keep us from
    * listing: owners are then judged by their processes. */
-  listing.control = smem__control_peek_in(&call, space.text);
+  listing.control = smem__control_peek_in(&call, &space);
   code = smem__walk_own(&call, visit_entry, &listing);
   if (listing.control) smem__control_release(listing.control);
   return code;

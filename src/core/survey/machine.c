@@ -21,8 +21,10 @@ void smem_command(uint64_t pid, char *buffer, size_t length) {
 
 void smem_limits_get(smem_limits *limits) {
   smem_limits ours = SMEM_LIMITS_INIT;
-  smem__os_capacity(&ours.capacity, &ours.used);
-  ours.free = smem__os_free_space(ours.free_by, sizeof ours.free_by);
+  struct space space = smem__space_own();
+  smem__os_capacity(space.directory, &ours.capacity, &ours.used);
+  ours.free =
+      smem__os_free_space(space.directory, ours.free_by, sizeof ours.free_by);
   smem__os_mapping_counts(&ours.max_mappings, &ours.mappings);
   ours.cleaned_at_logout = smem__os_cleans_at_logout();
   smem__struct_copy(limits, &ours);

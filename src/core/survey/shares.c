@@ -27,11 +27,11 @@ struct tally {
 
 static struct place *place_of(struct tally *tally, const struct space *space) {
   struct place *place = tally->places;
-  while (place && strcmp(place->space.text, space->text) != 0)
+  while (place && !smem__space_is_same(&place->space, space))
     place = place->next;
   if (place || !(place = smem__os_allocate(sizeof *place))) return place;
   place->space = *space;
-  place->control = smem__control_peek_in(tally->call, space->text);
+  place->control = smem__control_peek_in(tally->call, space);
   place->next = tally->places;
   return tally->places = place;
 }
@@ -39,7 +39,7 @@ static struct place *place_of(struct tally *tally, const struct space *space) {
 static struct group *group_of(struct tally *tally, const struct space *space,
                               const smem_entry *entry) {
   struct group *group = tally->groups;
-  while (group && (strcmp(group->space.text, space->text) != 0 ||
+  while (group && (!smem__space_is_same(&group->space, space) ||
                    group->user != entry->user || group->state != entry->state))
     group = group->next;
   if (group || !(group = smem__os_allocate(sizeof *group))) return group;

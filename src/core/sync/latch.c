@@ -54,7 +54,7 @@ static smem_latch *find(uint64_t generation) {
 
 /* Under the mutex. */
 static smem_code insert(const struct call *call, const struct segment *segment,
-                        const char *space, smem_latch **result) {
+                        smem_latch **result) {
   smem_latch *latch = smem__os_allocate(sizeof *latch);
   if (!latch) return smem__fail_no_memory(call);
   smem_code code = map_page(call, segment, &latch->page);
@@ -65,7 +65,8 @@ static smem_code insert(const struct call *call, const struct segment *segment,
   char *end = (char *)latch->page + smem__os_page_size();
   latch->words = sync_words_of((struct footer *)(void *)(end - FOOTER_SIZE));
   latch->generation = segment->footer.generation;
-  smem_copy_text(latch->space, sizeof latch->space, space);
+  const char *same;
+  smem__name_split(segment->name.text, &latch->space, &same);
   smem_copy_text(latch->id, sizeof latch->id, call->id);
   latch->next = latches;
   *result = latches = latch;
@@ -74,11 +75,11 @@ static smem_code insert(const struct call *call, const struct segment *segment,
 
 /* Of an open segment, whose object is closed in any case. */
 static smem_code open_segment(const struct call *call, struct segment *segment,
-                              const char *space, smem_latch **latch) {
+                              smem_latch **latch) {
   smem_code code = SMEM_OK;
   smem__os_mutex_lock(&mutex);
   *latch = find(segment->footer.generation);
-  if (!*latch) code = insert(call, segment, space, latch);
+  if (!*latch) code = insert(call, segment, latch);
   if (code == SMEM_OK) (*latch)->users++;
   smem__os_mutex_unlock(&mutex);
   smem__os_object_close(segment->object);
@@ -95,13 +96,10 @@ smem_code smem_latch_open(const char *id, smem_latch **latch,
                           smem_error *error) {
   struct call call = {SMEM_OP_LOCK, id, 0, error, false};
   struct segment segment;
-  struct space space = {""};
-  const char *same;
   smem_code code = refuse_raw(&call);
   if (code == SMEM_OK) code = smem__segment_open(&call, false, &segment);
   if (code != SMEM_OK) return code;
-  smem__name_split(segment.name.text, &space, &same);
-  return open_segment(&call, &segment, space.text, latch);
+  return open_segment(&call, &segment, latch);
 }
 
 smem_code smem_latch_open_reference(const smem_reference *reference,
@@ -117,7 +115,7 @@ smem_code smem_latch_open_reference(const smem_reference *reference,
   if (*latch) return SMEM_OK;
   code = smem__segment_open_reference(&call, reference, false, &segment);
   if (code != SMEM_OK) return code;
-  return open_segment(&call, &segment, reference->space, latch);
+  return open_segment(&call, &segment, latch);
 }
 
 const char *smem_latch_id(const smem_latch *latch) { return latch->id; }
@@ -168,12 +166,12 @@ struct hold *smem__latch_hold(smem_latch *latch, uintptr_t thread) {
 
 /* By this thread, under this id, the one that was opened last. `space` may be
  * NULL: in any. */
-static smem_latch *find_held(const char *id, const char *space) {
+static smem_latch *find_held(const char *id, const struct space *space) {
   uintptr_t thread = os_thread();
   smem__os_mutex_lock(&mutex);
   smem_latch *at = latches;
   while (at && !(strcmp(at->id, id) == 0 &&
-                 (!space || strcmp(at->space, space) == 0) &&
+                 (!space || smem__space_is_same(&at->space, space)) &&
                  smem__latch_hold(at, thread)))
     at = at->next;
   smem__os_mutex_unlock(&mutex);
@@ -181,11 +179,9 @@ static smem_latch *find_held(const char *id, const char *space) {
 }
 
 smem_latch *smem_latch_held(const char *id) {
-  struct call call = {SMEM_OP_UNLOCK, id, 0, NULL, false};
-  struct space own;
   if (!find_held(id, NULL)) return NULL; /* and so no namespace is chosen */
-  if (smem__namespace_get(&call, &own) != SMEM_OK) return NULL;
-  return find_held(id, own.text);
+  struct space own = smem__space_own();
+  return own.text[0] ? find_held(id, &own) : NULL;
 }
 
 bool smem__latch_any_held(uint64_t who) {

@@ -117,7 +117,7 @@ smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
                          smem_sync **sync, smem_error *error) {
   struct call call = {SMEM_OP_OPEN, id, 0, error, false};
   struct segment segment;
-  struct space space = {""};
+  struct space space = {"", ""};
   smem_request request = SMEM_REQUEST_INIT(0, NULL);
   uint64_t place[2] = {0, 0}, who;
   const char *same;
@@ -133,7 +133,9 @@ smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
   }
   smem__name_split(segment.name.text, &space, &same);
   smem_copy_text((*sync)->reference.space, sizeof space.text, space.text);
-  if (smem__os_place(place).code == OS_OK)
+  smem_copy_text((*sync)->reference.directory, sizeof space.directory,
+                 space.directory);
+  if (smem__os_place(space.directory, place).code == OS_OK)
     memcpy((*sync)->reference.place, place, sizeof place);
   return SMEM_OK;
 }

@@ -138,7 +138,8 @@ struct smem_latch {
     _Atomic uintptr_t thread; /* of this process; 0: none */
     uint64_t who;             /* under which presence */
   } hold[1 + LOCK_SLOTS];     /* exclusively; in each slot */
-  char space[NAMESPACE_MAX + 1], id[SMEM_ID_MAX + 1];
+  struct space space;
+  char id[SMEM_ID_MAX + 1];
 };
 
 /* What this thread holds of it. NULL: nothing. */
