@@ -48,6 +48,23 @@
 #' [releaseSharedObjectPackageData()] makes a process read it again if nothing
 #' is mapped and none of its segments is left.
 #'
+#' # Where the memory lies
+#'
+#' On Linux segments are files in `/dev/shm`, whose size is a limit: 64 MiB in many
+#' containers. `SHAREDMEMORY_DIR` names another directory, by an absolute path: of
+#' another tmpfs, or of a local disk (ext4, xfs, btrfs, overlay), where the memory is
+#' the page cache and the disk. It is read with the namespace, and what is there is
+#' a set of segments of its own: processes must have the same directory to meet by
+#' ids. References need not: views, shared objects and arrays carry their directory,
+#' and open in any process of the user that sees it.
+#'
+#' What cannot hold there is refused at the first use, with the reason: network file
+#' systems (processes of two machines would not share memory), FUSE, ramfs and ZFS
+#' (nothing can be reserved), hugetlbfs, and directories that are not there, that this
+#' user cannot write to, or from which others may remove files. Everything else is as
+#' in `/dev/shm`: all bytes are reserved at allocation, and files are the user's alone.
+#' On other systems the variable is an error of kind `unsupported`.
+#'
 #' # Errors
 #'
 #' Every error of this package is a condition of class
@@ -93,7 +110,7 @@
 #'
 #' # Environment variables
 #'
-#' * `SHAREDMEMORY_NAMESPACE`: see above.
+#' * `SHAREDMEMORY_NAMESPACE`, `SHAREDMEMORY_DIR`: see above.
 #' * `SHAREDMEMORY_TIMEOUT`: how many seconds to wait for a process that is
 #'   creating the very segment that is asked for, before the error `busy`;
 #'   5 if unset.

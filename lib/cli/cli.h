@@ -20,7 +20,8 @@ enum {
 };
 
 struct options {
-  const char *space; /* -n, or NULL */
+  const char *space;     /* -n, or NULL */
+  const char *directory; /* -D, or NULL */
   bool all, bytes, ids, json, mapped_by, dry_run, persistent, yes, raw, help;
   unsigned interval; /* seconds */
   char **operands;

@@ -45,6 +45,9 @@ static bool set_option(struct options *options, int letter) {
   case 'n':
     options->space = optarg;
     return true;
+  case 'D':
+    options->directory = optarg;
+    return true;
   case 'i':
     return set_interval(options, optarg);
   case '1':

@@ -12,6 +12,8 @@ void enter_space(const struct options *options, const char *space) {
   if (!space) space = getenv("SHAREDMEMORY_NAMESPACE");
   smem_environment(space, getenv("SHAREDMEMORY_TIMEOUT"),
                    getenv("SHAREDMEMORY_TAG"));
+  smem_directory(options->directory ? options->directory
+                                    : getenv("SHAREDMEMORY_DIR"));
 }
 
 struct spaces {

@@ -40,7 +40,7 @@ static void end_in(const char *directory) {
   set_variable("SHAREDMEMORY_DIR", NULL);
 }
 
-/* ---- what is refused ------------------------------------------------------ */
+/* ---- what is refused ----------------------------------------------------- */
 
 static void check_refused(smem_code code, const char *directory,
                           const char *why) {
@@ -71,8 +71,7 @@ TEST(directories_that_are_not_there_or_not_absolute) {
 }
 
 /* `length` bytes long, in a directory that is there. */
-static const char *make_long(char path[300], const char *above,
-                             size_t length) {
+static const char *make_long(char path[300], const char *above, size_t length) {
   size_t before = (size_t)snprintf(path, 300, "%s/", above);
   memset(path + before, 'x', length - before);
   path[length] = '\0';
@@ -161,7 +160,7 @@ TEST(a_directory_that_is_read_only) {
   CHECK(umount(path) == 0 && rmdir(path) == 0);
 }
 
-/* ---- what is not ---------------------------------------------------------- */
+/* ---- what is not --------------------------------------------------------- */
 
 TEST(the_usual_directory_by_whichever_path) {
   uint64_t usual[2], named[2];
@@ -232,7 +231,7 @@ TEST(a_directory_that_goes) {
   go_to(NULL);
 }
 
-/* ---- references ----------------------------------------------------------- */
+/* ---- references ---------------------------------------------------------- */
 
 ROLE(finds_it_from_elsewhere) {
   smem_reference reference = read_mail();

@@ -262,6 +262,7 @@ int main(void) {
   const char *names[] = {"face", "guarded"};
   smem_start(never);
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"), NULL, "face");
+  smem_directory(NULL);
   CHECK_OK(smem_join(&error));
   ids();
   segments();

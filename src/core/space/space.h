@@ -57,6 +57,9 @@ bool smem__directory_is_valid(const char *text);
 smem_code smem__directory_choose(const struct call *call, const char *variable,
                                  const char *asked,
                                  char directory[SMEM_DIRECTORY_SIZE]);
+
+/* ---- referred.c ---------------------------------------------------------- */
+
 /* Where to look for what is referred to; never a directory that may not be. */
 void smem__space_referred(const smem_reference *reference, struct space *space);
 
