@@ -26,8 +26,7 @@ const struct command command_table[] = {
 const struct option_text option_table[] = {
     {'n', "namespace", "NAME",
      "instead of SHAREDMEMORY_NAMESPACE, or the user's own"},
-    {'D', "directory", "PATH",
-     "where segments lie, instead of SHAREDMEMORY_DIR, or /dev/shm"},
+    {'D', "directory", "PATH", "instead of SHAREDMEMORY_DIR, or /dev/shm"},
     {'a', "all", NULL, "of all namespaces"},
     {'1', "ids", NULL, "only ids, one a line"},
     {'b', "bytes", NULL, "sizes as numbers of bytes"},
