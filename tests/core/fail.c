@@ -168,6 +168,105 @@ static smem_code act_read_raw(void) {
 }
 static smem_code act_free_raw(void) { return free_id(raw_id("a")); }
 
+/* ---- many at once -------------------------------------------------------- */
+
+static const char *const several[] = {"x", "y", "z"};
+static void make_several(void) {
+  for (int i = 0; i < 3; i++) CHECK_OK(allocate(several[i], 5000));
+}
+static void free_several(void) {
+  CHECK_OK(smem_free(several, 3, NULL, &error));
+}
+static smem_code act_map_several(void) {
+  smem_mapping *mappings[3];
+  return smem_map(several, 3, SMEM_READ_ONLY, mappings, &error);
+}
+static smem_code act_free_several(void) {
+  return smem_free(several, 3, NULL, &error);
+}
+static void unmap_and_free_several(void) {
+  smem_unmap(several, 3, count_note);
+  free_several();
+}
+static smem_code act_reclaim_some(void) {
+  smem_reclaim_some(1000000);
+  return SMEM_OK;
+}
+
+/* ---- writing together ---------------------------------------------------- */
+
+static smem_code lock_and_unlock(smem_latch *latch) {
+  smem_code code = smem_lock(latch, SMEM_EXCLUSIVE, 0, NULL, &error);
+  return code == SMEM_OK ? smem_unlock(latch, &error) : code;
+}
+static smem_code act_lock(void) {
+  smem_latch *latch;
+  smem_code code = smem_latch_open("a", &latch, &error);
+  if (code != SMEM_OK) return code;
+  code = lock_and_unlock(latch);
+  smem_latch_close(latch);
+  return code;
+}
+static smem_code act_lock_mapped(void) {
+  smem_latch *latch;
+  smem_code code = smem_latch_mapped("a", &latch, &error);
+  return code == SMEM_OK ? lock_and_unlock(latch) : code;
+}
+static smem_code act_lock_reference(void) {
+  smem_reference reference = read_mail();
+  smem_latch *latch;
+  smem_code code = smem_latch_open_reference(&reference, &latch, &error);
+  if (code != SMEM_OK) return code;
+  code = lock_and_unlock(latch);
+  smem_latch_close(latch);
+  return code;
+}
+
+static smem_code pass_semaphore(smem_sync *semaphore) {
+  smem_code code = smem_acquire(semaphore, 0, NULL, &error);
+  return code == SMEM_OK ? smem_release(semaphore, &error) : code;
+}
+static smem_code pass_event(smem_sync *event) {
+  smem_event_set(event);
+  return smem_event_wait(event, 0, &error);
+}
+static smem_code pass_barrier(smem_sync *barrier) {
+  return smem_barrier_wait(barrier, SMEM_FOREVER, &error);
+}
+static smem_code pass(smem_sync_kind kind, smem_code (*use)(smem_sync *)) {
+  smem_sync *sync;
+  smem_code code = smem_sync_open(kind, "a", 1, &sync, &error);
+  if (code != SMEM_OK) return code;
+  code = use(sync);
+  smem_sync_close(sync);
+  return code;
+}
+static smem_code act_semaphore(void) {
+  return pass(SMEM_SEMAPHORE, pass_semaphore);
+}
+static smem_code act_event(void) { return pass(SMEM_EVENT, pass_event); }
+static smem_code act_barrier(void) { return pass(SMEM_BARRIER, pass_barrier); }
+static void make_semaphore(void) { CHECK_OK(act_semaphore()); }
+
+ROLE(maker_of_a_semaphore) {
+  smem_sync *sync;
+  smem_reference reference;
+  CHECK_OK(smem_sync_open(SMEM_SEMAPHORE, "a", 1, &sync, &error));
+  smem_sync_refer(sync, &reference);
+  smem_reference_write(&reference, shared->mail);
+}
+static void make_semaphore_elsewhere(void) { PLAY(maker_of_a_semaphore, ""); }
+static smem_code act_semaphore_by_reference(void) {
+  smem_reference reference = read_mail();
+  smem_sync *sync;
+  smem_code code =
+      smem_sync_open_reference(SMEM_SEMAPHORE, &reference, &sync, &error);
+  if (code != SMEM_OK) return code;
+  code = pass_semaphore(sync);
+  smem_sync_close(sync);
+  return code;
+}
+
 /* ---- lifetimes ----------------------------------------------------------- */
 
 static void make_own(void) { CHECK_OK(allocate_for_process("a")); }
@@ -212,6 +311,18 @@ static const struct operation operations[] = {
     {"open raw", plant_raw, act_open_raw, close_raw},
     {"read raw", plant_raw, act_read_raw, free_raw},
     {"free raw", plant_raw, act_free_raw, nothing},
+    {"map several", make_several, act_map_several, unmap_and_free_several},
+    {"free several", make_several, act_free_several, nothing},
+    {"reclaim some", plant_a, act_reclaim_some, free_a},
+    {"lock", make_a, act_lock, free_a},
+    {"lock mapped", map_a, act_lock_mapped, free_a},
+    {"lock by reference", make_a_elsewhere, act_lock_reference, free_a},
+    {"semaphore first", nothing, act_semaphore, free_a},
+    {"semaphore", make_semaphore, act_semaphore, free_a},
+    {"semaphore by reference", make_semaphore_elsewhere,
+     act_semaphore_by_reference, free_a},
+    {"event first", nothing, act_event, free_a},
+    {"barrier first", nothing, act_barrier, free_a},
 };
 enum { OPERATIONS = sizeof operations / sizeof *operations };
 
@@ -220,14 +331,12 @@ enum { OPERATIONS = sizeof operations / sizeof *operations };
 /* What may not change where an operation fails. */
 struct state {
   size_t descriptors, mappings, objects;
-  off_t control; /* its size, -1 without one */
+  bool joined;
 };
 
 static struct state look(void) {
-  struct stat status;
-  bool controlled = stat(control_path(), &status) == 0;
   return (struct state){count_descriptors(), count_mappings(), count_objects(),
-                        controlled ? status.st_size : -1};
+                        control_descriptor() >= 0};
 }
 
 static bool is_unchanged(struct state before, struct state after) {
@@ -236,7 +345,7 @@ static bool is_unchanged(struct state before, struct state after) {
     /* What a dead creator left may be gone. */
     return after.objects <= before.objects;
   /* Or it has joined, and has all of it. */
-  return before.control < 0 && after.control > 0 &&
+  return !before.joined && after.joined &&
          after.descriptors == before.descriptors + 1 &&
          after.mappings == before.mappings + 1;
 }

@@ -62,9 +62,9 @@ static void check_name(const char *id) {
   }
 }
 
-ROLE(survivor) {
+static void check_segments(bool same_name) {
   uint64_t before = now_ms();
-  if (*argument == 'x')
+  if (same_name)
     CHECK_OK(allocate("a", 1000)); /* the same name as the victim */
   else
     CHECK_OK(allocate("z", 1000));
@@ -74,6 +74,11 @@ ROLE(survivor) {
   for (int i = 0; i < 7; i++) check_name(names[i]);
   CHECK_EQUAL(0, count_listed());
 }
+
+/* What all others find and do then, "x": under the name that the victim had to
+ * do with. */
+static void (*check_after)(bool same_name) = check_segments;
+ROLE(survivor) { check_after(*argument == 'x'); }
 
 /* At each call in turn, until there are no more. */
 static void kill_at_each_call(void (*before)(void), void (*during)(void)) {
@@ -142,6 +147,108 @@ static void write_and_read(void) {
 }
 TEST(killed_while_opening) { kill_at_each_call(allocate_a, open_and_close); }
 TEST(killed_while_writing) { kill_at_each_call(allocate_a, write_and_read); }
+
+static void allocate_several(void) {
+  allocate_three();
+  CHECK_OK(allocate("z", 5000));
+}
+static void free_several(void) {
+  const char *ids[] = {"x", "y", "z"};
+  CHECK_OK(smem_free(ids, 3, NULL, &error));
+}
+static void map_and_unmap(void) { CHECK_OK(try_map("a")); }
+static void plant_a(void) { plant_incomplete("a"); }
+static void reclaim(void) {
+  CHECK_OK(smem_reclaim(false, true, ignore_fate, NULL, &error));
+}
+TEST(killed_while_freeing_several) {
+  kill_at_each_call(allocate_several, free_several);
+}
+TEST(killed_while_mapping) { kill_at_each_call(allocate_a, map_and_unmap); }
+TEST(killed_while_reclaiming) { kill_at_each_call(plant_a, reclaim); }
+
+/* ---- writing together ---------------------------------------------------- */
+
+static smem_code lock_a(smem_latch **latch) {
+  CHECK_OK(smem_latch_open("a", latch, &error));
+  return smem_lock(*latch, SMEM_EXCLUSIVE, 0, NULL, &error);
+}
+static void lock_and_hold(void) {
+  smem_latch *latch;
+  CHECK_OK(lock_a(&latch));
+  CHECK_OK(write_bytes("a", 0, "x", 1));
+}
+static smem_sync *open_a(smem_sync_kind kind) {
+  smem_sync *sync;
+  CHECK_OK(smem_sync_open(kind, "a", 1, &sync, &error));
+  return sync;
+}
+static void acquire(void) {
+  CHECK_OK(smem_acquire(open_a(SMEM_SEMAPHORE), 0, NULL, &error));
+}
+static void set_event(void) {
+  smem_sync *event = open_a(SMEM_EVENT);
+  smem_event_set(event);
+  CHECK_OK(smem_event_wait(event, 0, &error));
+}
+static void wait_at_barrier(void) {
+  CHECK_OK(smem_barrier_wait(open_a(SMEM_BARRIER), SMEM_FOREVER, &error));
+}
+
+/* The dead hold nothing: what they had is taken at once. */
+static void check_lock(bool again) {
+  smem_latch *latch;
+  CHECK_OK(allocate("a", 1000));
+  CHECK_OK(lock_a(&latch));
+  CHECK_OK(smem_unlock(latch, &error));
+  smem_latch_close(latch);
+  CHECK_OK(free_id("a"));
+  if (again) check_lock(false);
+}
+static void check_semaphore(bool again) {
+  smem_sync *semaphore = open_a(SMEM_SEMAPHORE);
+  CHECK_OK(smem_acquire(semaphore, 0, NULL, &error));
+  CHECK_OK(smem_release(semaphore, &error));
+  smem_sync_close(semaphore);
+  free_a();
+  if (again) check_semaphore(false);
+}
+static void check_event(bool again) {
+  smem_sync *event = open_a(SMEM_EVENT);
+  smem_event_reset(event);
+  CHECK(!smem_event_is_set(event));
+  CHECK_CODE(SMEM_TIMEOUT, smem_event_wait(event, 0, &error));
+  smem_sync_close(event);
+  free_a();
+  if (again) check_event(false);
+}
+/* A barrier whose party died is broken for good, or was not entered yet. */
+static void check_barrier(bool again) {
+  smem_sync *barrier = open_a(SMEM_BARRIER);
+  CHECK_AMONG(CODE(OK) | CODE(BROKEN) | CODE(ARGUMENT),
+              smem_barrier_wait(barrier, 0, &error));
+  smem_sync_close(barrier);
+  free_a();
+  if (again) check_barrier(false);
+}
+
+static void kill_and_check(void (*before)(void), void (*during)(void),
+                           void (*after)(bool)) {
+  check_after = after;
+  kill_at_each_call(before, during);
+}
+TEST(killed_while_locking) {
+  kill_and_check(allocate_a, lock_and_hold, check_lock);
+}
+TEST(killed_while_acquiring) {
+  kill_and_check(nothing, acquire, check_semaphore);
+}
+TEST(killed_while_waiting_for_an_event) {
+  kill_and_check(nothing, set_event, check_event);
+}
+TEST(killed_at_a_barrier) {
+  kill_and_check(nothing, wait_at_barrier, check_barrier);
+}
 
 /* ---- stopped, not dead --------------------------------------------------- */
 

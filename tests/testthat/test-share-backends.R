@@ -82,8 +82,8 @@ test_that("parallel, fork: its workers end with their results", {
     list(nested[1:3], nested$result[[1]][1] == 2 * x$numbers[1])
   })
   expect_identical(parallel::mccollect(job)[[1]], list(answer[1:3], TRUE))
-  # Whoever forks has no finalizers at its end, so what it received last is nobody's, when
-  # whoever made it has ended too.
+  # A forked worker has no finalizers at its end, so what it received last is nobody's
+  # when its maker has ended too.
   left <- function() all(listSharedObjects()$state[-1] == "orphan")
   expect_true(eventually(left), label = "all but the first are nobody's")
   expect_gt(sum(reclaimSharedMemory()$removed), 0)
