@@ -70,6 +70,7 @@ draw_rows <- function(labels, range, title, xlab) {
                  ylab = "", yaxt = "n", xaxt = "n", bty = "n", yaxs = "i")
   graphics::segments(range[1], seq_len(n), range[2], col = "#DDDDDD")
   at <- ratio_ticks(range)
+  at <- at[at >= 0.99 * range[1] & at <= 1.01 * range[2]]
   graphics::axis(1, at, paste0(format(at, drop0trailing = TRUE, trim = TRUE,
                                       scientific = FALSE), "x"), cex.axis = 0.8)
   graphics::mtext(labels, 2, 0.5, at = seq_len(n), cex = label_size)
@@ -81,12 +82,14 @@ draw_rows <- function(labels, range, title, xlab) {
 ratio_ticks <- function(range) {
   powers <- 10^seq(floor(log10(range[1])), ceiling(log10(range[2])))
   if (length(powers) < 5) powers <- sort(c(powers, 2 * powers, 5 * powers))
-  powers[powers >= range[1] & powers <= range[2]]
+  powers
 }
 
-# From a bit below the least to a bit above the greatest, and 1.
+# From the tick below the least to the one above the greatest, and 1.
 ratio_range <- function(x) {
-  range(x[is.finite(x) & x > 0], 1) * c(0.8, 1.25)
+  most <- range(x[is.finite(x) & x > 0], 0.99, 1.01)
+  at <- ratio_ticks(most)
+  c(max(at[at <= most[1]]), min(at[at >= most[2]]))
 }
 
 # How far each measure is from its goal, left is better; and others' times by ours,

@@ -267,8 +267,8 @@ share_strings <- function() {
                    })
                    c(first, seconds(sum(nchar(x))))
                  }, rounds = 5),
-    arrival_work(cluster, c("1e7 strings, 100 different, arrival and ==", "== of them again",
-                            "nchar() of them", "paste() of them"),
+    arrival_work(cluster, c("1e7 strings, 100 different, arrival and ==",
+                            "== of them again", "nchar() of them", "paste() of them"),
                  c(0.35, 3, 1.7, 1.7), few, function(stream) {
                    first <- seconds({
                      x <- unserialize(stream)
@@ -277,7 +277,8 @@ share_strings <- function() {
                    c(first, seconds(sum(x == "key5")), seconds(sum(nchar(x))),
                      seconds(paste(x)))
                  }, rounds = 3),
-    arrival_work(cluster, c("100,000 small vectors, arrival and sums", "their sums again"),
+    arrival_work(cluster, c("100,000 small vectors, arrival and sums",
+                            "their sums again"),
                  c(1.2, 1.1), small, function(stream) {
                    first <- seconds({
                      x <- unserialize(stream)
