@@ -1,10 +1,14 @@
 # What comes of the measurements: a table and a picture, which the site shows.
 
+# That a figure was taken on a machine at work is part of the figure.
+load_at_start <- sub(" .*", "", readLines("/proc/loadavg"))
+
 machine <- function() {
   model <- grep("^model name", readLines("/proc/cpuinfo"), value = TRUE)[1]
-  sprintf("%s, %d cores, Linux %s, %s, sharedmemory %s",
+  sprintf("%s, %d cores, load %s at the start, Linux %s, %s, sharedmemory %s",
           if (is.na(model)) Sys.info()[["machine"]] else sub(".*: ", "", model),
-          parallel::detectCores(), sub("-.*", "", Sys.info()[["release"]]),
+          parallel::detectCores(), load_at_start,
+          sub("-.*", "", Sys.info()[["release"]]),
           R.version.string, utils::packageVersion("sharedmemory"))
 }
 

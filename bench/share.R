@@ -118,11 +118,11 @@ share_objects <- function() {
   peers <- c("mori", "SharedObject")
   list(works = list(
     share_work("share a data frame 1e6 x 10: of serialize()", 0.45, frame,
-               serializing(frame), "times", peers, rounds = 7, also = c(mori = 0.6)),
+               serializing(frame), "times", peers, rounds = 5, also = c(mori = 0.6)),
     share_work("share 1e6 strings, 25 % different: of serialize()", 0.4, quarter,
-               serializing(quarter), "times", peers, rounds = 7),
+               serializing(quarter), "times", peers, rounds = 5),
     share_work("share 1e6 strings, 100 different: of serialize()", 0.4, few,
-               serializing(few), "times", peers, rounds = 7)
+               serializing(few), "times", peers, rounds = 5)
   ), end = function() NULL)
 }
 
@@ -221,7 +221,7 @@ private_work <- function(streams, small) {
   }
   others <- setdiff(names(streams$bytes), c("ours", "plain"))
   work("private memory after six ways to read 100 MB", 0, run("ours"), run("plain"),
-       "private", rounds = 3, others = lapply(stats::setNames(nm = others), run))
+       "private", rounds = 2, others = lapply(stats::setNames(nm = others), run))
 }
 
 share_numbers <- function() {

@@ -130,7 +130,9 @@ format_measure <- function(value, kind) {
 }
 
 format_bytes <- function(x) {
-  if (abs(x) < 1e4) sprintf("%.0f B", x) else sprintf("%.1f MiB", x / 2^20)
+  if (abs(x) < 1e4) sprintf("%.0f B", x)
+  else if (abs(x) < 1e6) sprintf("%.0f KiB", x / 2^10)
+  else sprintf("%.1f MiB", x / 2^20)
 }
 
 # What a row's kind is counted in.
