@@ -7,6 +7,14 @@ skip_if_not_linux <- function() {
   )
 }
 
+# The package uses only what every POSIX system has: so on macOS, and where it was built
+# with SHAREDMEMORY_OS_PORTABLE, which says so here. No system call tells there what a
+# process has copied, which process maps what, and how much room there is.
+skip_if_portable <- function() {
+  skip_if(Sys.info()[["sysname"]] == "Darwin" ||
+            nzchar(Sys.getenv("SHAREDMEMORY_TEST_PORTABLE")), "plain POSIX only")
+}
+
 is_root <- function() {
   .Platform$OS.type == "unix" && identical(system("id -u", intern = TRUE), "0")
 }

@@ -26,6 +26,7 @@ test_that("a view is serialized as a reference, whatever its length", {
 })
 
 test_that("every way of serializing gives the same values, and a view if it can", {
+  skip_if_portable()
   local_clean_shm()
   for (type in names(samples)) {
     id <- local_sealed(samples[[type]])
@@ -101,6 +102,7 @@ test_that("views travel inside of other things", {
 })
 
 test_that("a live view arrives live, and one that was sealed stays sealed", {
+  skip_if_portable()
   local_clean_shm()
   session <- local_session()
   id <- local_segment(as.double(1:100))
@@ -121,6 +123,7 @@ test_that("a live view arrives live, and one that was sealed stays sealed", {
 })
 
 test_that("what was modified privately travels by value", {
+  skip_if_portable()
   local_clean_shm()
   for (n in c(10, 1000)) {
     values <- as.double(seq_len(n))
@@ -321,6 +324,7 @@ test_that("a reference from before the ids started over finds nothing wrong", {
 })
 
 test_that("other shared memory is elsewhere, also with the same names in it", {
+  skip_if_portable()
   local_clean_shm()
   skip_if_cannot_unshare()
   allocateSharedMemory(80, "a")

@@ -68,6 +68,7 @@ test_that("damaged words on what it is are only words", {
 })
 
 test_that("processes that have it, what copies would take, and what was copied", {
+  skip_if_portable()
   skip_if_not_linux()
   local_objects()
   expect_identical(nrow(sharedMemorySavings()), 0L)

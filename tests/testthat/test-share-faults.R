@@ -56,6 +56,7 @@ test_that("full memory: nothing is left, and the object is as it was", {
 })
 
 test_that("what was sent and not opened gives way, the oldest first", {
+  skip_if_portable()
   skip_if_cannot_unshare()
   answer <- in_small_shm(function() {
     ids <- character()
@@ -127,6 +128,7 @@ test_that("a stub says what is wrong, and may come to life", {
 })
 
 test_that("a reference from elsewhere", {
+  skip_if_portable()
   skip_if_cannot_unshare()
   local_objects()
   x <- share(stats::runif(1e4))

@@ -185,6 +185,7 @@ test_that("one mapping per object and process, and no descriptor", {
 })
 
 test_that("a shared object can be sealed only once, and not written", {
+  skip_if_portable()
   local_objects()
   x <- share(1:1000 / 2)
   id <- sharedMemoryId(x)

@@ -85,6 +85,7 @@ test_that("without descriptors left views stay, and copies are made of their val
 })
 
 test_that("a limit on the size of files is none on writing what is there", {
+  skip_if_portable()
   skip_if_not_linux()
   local_clean_shm()
   id <- allocateSharedMemory(3e6)
