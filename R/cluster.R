@@ -138,8 +138,8 @@ new_transfer <- function(cl, names, values, keep) {
   list2env(list(
     cl = cl, names = names, values = values, keep = keep, index = seq_along(names),
     alive = rep(TRUE, n), place = rep(NA_character_, n), how = rep("ended", n),
-    needs = matrix(TRUE, n, length(names)), same_bytes = TRUE,
-    bytes = list(), keys = character(length(names)), references = list(),
+    needs = matrix(TRUE, n, length(names)), same_bytes = .Machine$sizeof.pointer == 8,
+    parts = list(), keys = character(length(names)), references = list(),
     travels_alone = logical(length(names)), made_here = list(), broken = FALSE,
     sent = 0, to_send = 0, shown = FALSE, since = proc.time()[[3]]
   ), parent = emptyenv())
@@ -154,7 +154,7 @@ find_places <- function(state) {
     answer <- answers[[i]]
     usable <- is.null(answer$error) && identical(answer$value$version, version_here())
     if (usable) state$place[i] <- answer$value$place
-    if (is.null(answer$error) && answer$value$endian != .Platform$endian)
+    if (is.null(answer$error) && answer$value$bytes != order_of_bytes())
       state$same_bytes <- FALSE
   }
   state$how[state$alive] <- "value"
@@ -179,17 +179,21 @@ far_places <- function(state) {
   setdiff(state$place[state$alive], c(place_key(), NA))
 }
 
-bytes_of <- function(state, k) {
+parts_of <- function(state, k) {
   key <- as.character(k)
-  if (is.null(state$bytes[[key]]))
-    state$bytes[[key]] <- .Call(C_values, state$values[[k]], !state$same_bytes)
-  state$bytes[[key]]
+  if (is.null(state$parts[[key]]))
+    state$parts[[key]] <- .Call(C_serialize_parts, state$values[[k]], !state$same_bytes)
+  state$parts[[key]]
+}
+
+bytes_in <- function(parts) {
+  sum(lengths(parts) * ifelse(vapply(parts, is.raw, NA), 1, 8))
 }
 
 # What a worker of the place has from an earlier call need not travel.
 plan_place <- function(state, place) {
   for (k in state$index)
-    if (state$keys[k] == "") state$keys[k] <- .Call(C_digest, bytes_of(state, k))
+    if (state$keys[k] == "") state$keys[k] <- .Call(C_digest, parts_of(state, k))
   who <- alive_in(state, place)
   answers <- ask(state, who, "worker_has", function(i) list(state$keys))
   for (i in who) for (k in state$index) {
@@ -219,7 +223,7 @@ send_missing <- function(state) {
     })
     if (length(unlist(leaders)) == 0) return()
     sizes <- vapply(state$index, function(k) {
-      if (length(leaders[[k]])) as.numeric(length(bytes_of(state, k))) else 0
+      if (length(leaders[[k]])) bytes_in(parts_of(state, k)) else 0
     }, 0)
     state$sent <- 0
     state$to_send <- sum(sizes * lengths(leaders))
@@ -228,16 +232,12 @@ send_missing <- function(state) {
   }
 }
 
-part_size <- 8 * 1024^2
-
 send_parts <- function(state, k, leaders) {
   if (length(leaders) == 0) return()
-  bytes <- bytes_of(state, k)
-  for (i in seq_len(ceiling(length(bytes) / part_size))) {
-    from <- (i - 1) * part_size
-    part <- .Call(C_slice, bytes, from, min(part_size, length(bytes) - from))
-    ask(state, leaders, "worker_part", function(w) list(k, i, part))
-    state$sent <- state$sent + length(part) * length(leaders)
+  parts <- parts_of(state, k)
+  for (i in seq_along(parts)) {
+    ask(state, leaders, "worker_part", function(w) list(k, i, parts[[i]]))
+    state$sent <- state$sent + bytes_in(parts[i]) * length(leaders)
     show_progress(state)
   }
 }
@@ -286,7 +286,7 @@ commit <- function(state) {
   })
   plain <- which(is.na(state$place) & state$alive)
   if (length(plain) == 0 || length(state$names) == 0) return()
-  bytes <- lapply(state$index, function(k) bytes_of(state, k))
+  bytes <- lapply(state$index, function(k) .Call(C_values, state$values[[k]]))
   ask(state, plain, NULL, function(i) list(state$names, bytes))
 }
 
@@ -437,6 +437,9 @@ place_key <- function() {
   paste(.Call(C_here), Sys.info()[["effective_user"]], .Platform$endian)
 }
 
+# Numbers are changed by their way through a processor of 32 bits.
+order_of_bytes <- function() paste(.Platform$endian, .Machine$sizeof.pointer)
+
 worker_forget <- function() {
   used <- length(worker$ready) + length(worker$parts) > 0
   worker$parts <- worker$ready <- list()
@@ -447,7 +450,7 @@ worker_forget <- function() {
 worker_place <- function(master) {
   worker_forget()
   .Call(C_receiver, place_key() != master)
-  list(place = place_key(), version = version_here(), endian = .Platform$endian)
+  list(place = place_key(), version = version_here(), bytes = order_of_bytes())
 }
 
 worker_has <- function(keys) {
@@ -458,10 +461,10 @@ worker_has <- function(keys) {
   })
 }
 
-worker_part <- function(k, i, bytes) {
+worker_part <- function(k, i, part) {
   key <- as.character(k)
   if (i == 1) worker$parts[[key]] <- list()
-  worker$parts[[key]][[i]] <- bytes
+  worker$parts[[key]][[i]] <- part
   NULL
 }
 

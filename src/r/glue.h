@@ -284,12 +284,12 @@ SEXP r_barrier_wait(SEXP x, SEXP timeout);
 
 SEXP r_here(void);
 SEXP r_receiver(SEXP elsewhere);
-SEXP r_values(SEXP x, SEXP xdr);
+SEXP r_values(SEXP x);
 SEXP r_reference(SEXP x);
 SEXP r_open_reference(SEXP bytes);
 SEXP r_let_go(SEXP x);
-SEXP r_digest(SEXP bytes);
-SEXP r_slice(SEXP bytes, SEXP from, SEXP length);
+SEXP r_serialize_parts(SEXP x, SEXP everybody);
+SEXP r_digest(SEXP list);
 SEXP r_unserialize_parts(SEXP list);
 
 /* ---- calls.c: the .Call entry points ------------------------------------- */

@@ -320,6 +320,11 @@ static void end_by_value(void *nothing) {
   r_by_value--;
 }
 
+SEXP r_with_values(SEXP (*code)(void *data), void *data) {
+  r_by_value++;
+  return R_ExecWithCleanup(code, data, end_by_value, NULL);
+}
+
 SEXP r_serialize_values(SEXP x, bool xdr) {
   SEXP quoted = PROTECT(Rf_lang2(Rf_install("quote"), x));
   SEXP no = PROTECT(Rf_ScalarLogical(0));
@@ -327,8 +332,7 @@ SEXP r_serialize_values(SEXP x, bool xdr) {
   SEXP version = PROTECT(Rf_ScalarInteger(3));
   SEXP arguments = PROTECT(Rf_list5(quoted, R_NilValue, no, portable, version));
   SEXP call = PROTECT(Rf_lcons(Rf_install("serialize"), arguments));
-  r_by_value++;
-  SEXP bytes = R_ExecWithCleanup(serialize, call, end_by_value, NULL);
+  SEXP bytes = r_with_values(serialize, call);
   UNPROTECT(6);
   return bytes;
 }

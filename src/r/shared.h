@@ -113,6 +113,8 @@ Rboolean r_leaf_inspect(SEXP x, int before, int deep, int vectors,
 SEXP r_leaf_state(SEXP x);
 /* serialize(x, NULL, xdr = xdr), with what is shared in x by value. */
 SEXP r_serialize_values(SEXP x, bool xdr);
+/* What `code` serializes goes by value. */
+SEXP r_with_values(SEXP (*code)(void *data), void *data);
 /* The Unserialize method: `class` is one of ours that R found by its name. */
 SEXP r_leaf_of_state(SEXP class, SEXP state);
 

@@ -215,3 +215,24 @@ test_that("what is replaced makes room", {
   expect_identical(seen$same, rep(TRUE, 4))
   expect_identical(seen$segments, c(1L, 1L))
 })
+
+test_that("objects of all kinds arrive as they are", {
+  skip_if_no_hosts()
+  hosts <- local_hosts(1)
+  kinds <- object_kinds()
+  kinds[c("language", "model")] <- NULL # they have environments
+  # As numbers, in which they travel, some of these would be signaling NaN.
+  kinds$bytes <- as.raw(rep(c(0xf7, 0x7f, 0xf0, 1, 0xff), 2e4))
+  files <- file.path(hosts$folder, c("there", "back"))
+  saveRDS(kinds, files[1])
+  on_master(hosts, function(hosts, tools, files) {
+    cl <- tools$cluster(hosts, 1)
+    kinds <- readRDS(files[1])
+    clusterShare(cl, "kinds", environment())
+    saveRDS(parallel::clusterEvalQ(cl, kinds)[[1]], files[2])
+    parallel::stopCluster(cl)
+  }, files)
+  seen <- readRDS(files[2])
+  for (kind in names(kinds))
+    expect_true(same_in_all(kinds[[kind]], seen[[kind]]), label = kind)
+})
