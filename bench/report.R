@@ -132,21 +132,24 @@ plot_ways <- function(results, title) {
                        !startsWith(results$work, "the same"), ]
   by_r <- split(results, results$r)
   ways <- intersect(names(shapes), c("ours", names(results)))
-  times <- results[setdiff(ways, "plain")] / results$floor
+  ratios <- results[setdiff(ways, "plain")] / results$floor
+  ratios$ours <- with(results, ifelse(kind == "bandwidth", 1 / value, value))
+  ratios <- split(ratios, results$r)
   graphics::layout(matrix(seq_along(by_r)),
                    heights = vapply(by_r, nrow, 0L) + 7)
-  for (one in by_r) {
+  for (r in names(by_r)) {
+    one <- by_r[[r]]
     set_margins(results$work, bottom = 1.05)
-    draw_rows(one$work, ratio_range(unlist(times)), paste(title, "on R", one$r[1]),
+    draw_rows(one$work, ratio_range(unlist(ratios)), paste(title, "on R", r),
               "time / plain R's, or the floor's (left of the line: faster)")
     graphics::segments(goal_time(one), seq_len(nrow(one)) - 0.35,
                        y1 = seq_len(nrow(one)) + 0.35, lwd = 2,
                        col = colors[["plain"]])
-    for (way in rev(names(times))) {
-      graphics::points(one[[way]] / one$floor, seq_len(nrow(one)), cex = 1.3,
+    for (way in rev(names(ratios[[r]]))) {
+      graphics::points(ratios[[r]][[way]], seq_len(nrow(one)), cex = 1.3,
                        pch = shapes[[way]], col = colors[[way]])
     }
-    draw_legend(Filter(function(way) any(!is.na(one[[way]])), names(times)))
+    draw_legend(Filter(function(way) any(!is.na(one[[way]])), names(ratios[[r]])))
   }
 }
 
