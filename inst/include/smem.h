@@ -428,10 +428,10 @@ smem_code smem_read_some(const char *id,
  * What processes wait for each other with. Whoever holds something is known by
  * its presence in the control object, a kernel lock: so the death of a holder
  * is proved, and what it held comes free, noticed by a waiter within 50 ms. A
- * process that is only stopped holds on; so does one that joined another
- * control object than this process, of which nothing can be proved. A forked
- * child holds nothing of its parent's. The normal end of a process that holds
- * something is a death like any other.
+ * process that is only stopped holds on. A control object that somebody removes
+ * by hand takes no hold away; of who joined it before, only those can prove the
+ * death who had joined it too. A forked child holds nothing of its parent's.
+ * The normal end of a process that holds something is a death like any other.
  *
  * Timeouts are nanoseconds: 0 tries, SMEM_FOREVER waits. Waiting is
  * interruptible: SMEM_INTERRUPTED. Without contention nothing here calls the

@@ -363,6 +363,27 @@ test_that("a party keeps its place when the control object is lost", {
   freeSharedMemory(c("barrier", "event"))
 })
 
+test_that("permits and locks of before the control object was lost are given back", {
+  skip_if_not_linux()
+  local_clean_shm()
+  id <- allocateSharedMemory(8)
+  s <- sharedSemaphore("semaphore", 2)
+  s$acquire()
+  lockSharedMemory(id)
+  unlink(control_file())
+  expect_false(sharedEvent("event")$wait(0.2)) # who waits long looks, and joins again
+  expect_true(file.exists(control_file()))
+  expect_identical(c(s$available(), s$held()), c(1L, 1L))
+  session <- local_session()
+  expect_false(run_in(session, function(id) lockSharedMemory(id, 0.1), id))
+  expect_null(s$release())
+  unlockSharedMemory(id)
+  expect_identical(kind_of(s$release()), "not_held")
+  expect_true(run_in(session, function(id) lockSharedMemory(id, 0), id))
+  expect_true(end_session(session))
+  freeSharedMemory(c(id, "semaphore", "event"))
+})
+
 test_that("a party that dies breaks it for all, those who wait and those who come", {
   skip_on_os("windows")
   local_clean_shm()

@@ -184,6 +184,21 @@ smem_latch *smem_latch_held(const char *id) {
   return own.text[0] ? find_held(id, &own) : NULL;
 }
 
+bool smem__latch_any(void) {
+  smem__os_mutex_lock(&mutex);
+  bool any = latches != NULL;
+  smem__os_mutex_unlock(&mutex);
+  return any;
+}
+
+bool smem__latch_any_held_here(void) {
+  bool any = false;
+  smem__os_mutex_lock(&mutex);
+  for (smem_latch *at = latches; at && !any; at = at->next) any = is_held(at);
+  smem__os_mutex_unlock(&mutex);
+  return any;
+}
+
 bool smem__latch_any_held(uint64_t who) {
   bool any = false;
   smem__os_mutex_lock(&mutex);

@@ -33,5 +33,7 @@ bool smem__sync_leave(bool must) {
     return false;
   }
   if (before) smem__control_release(before);
+  if (must || (smem__sync_open_now == 0 && !smem__latch_any_held_here()))
+    smem__sync_forget_all();
   return true;
 }

@@ -101,18 +101,20 @@ smem_code smem_acquire(smem_sync *semaphore, uint64_t timeout, smem_told *told,
 smem_code smem_release(smem_sync *semaphore, smem_error *error) {
   struct call call = {SMEM_OP_RELEASE, semaphore->reference.id, 0, error,
                       false};
-  if (give_back(semaphore, smem__sync_own)) return SMEM_OK;
-  return smem__fail(&call, SMEM_NOT_HELD, 0, "this process has no permit");
+  uint64_t who = smem__sync_own;
+  for (unsigned i = 0; !give_back(semaphore, who); i++)
+    if ((who = smem__sync_former(i)) == 0)
+      return smem__fail(&call, SMEM_NOT_HELD, 0, "this process has no permit");
+  return SMEM_OK;
 }
 
 void smem_permits(const smem_sync *semaphore, uint32_t *available,
                   uint32_t *held) {
   struct semaphore_words *words = words_of(semaphore);
-  uint64_t own = smem__sync_own;
   *available = *held = 0;
   for (uint32_t i = 0; i < semaphore->count; i++) {
     uint64_t seen = sync_load(&words->slot[i]);
     *available += seen == 0 || smem__sync_is_dead(seen);
-    *held += own != 0 && seen == own;
+    *held += smem__sync_is_ours(seen);
   }
 }

@@ -88,6 +88,11 @@ smem_code smem__sync_join(const struct call *call, uint64_t *who);
 void smem__sync_look(const struct call *call);
 /* Is it proved? Never of this process. */
 bool smem__sync_is_dead(uint64_t who);
+/* Who this process was before the control object was lost, the latest first; 0:
+ * no more. And is that, or who it is now, the one? */
+uint64_t smem__sync_former(unsigned i);
+bool smem__sync_is_ours(uint64_t who);
+void smem__sync_forget_all(void);
 extern _Atomic uint32_t smem__sync_pid; /* this process's, once it has joined */
 
 /* Does anybody who may live have, or wait for, what is in these words? For
@@ -146,6 +151,9 @@ struct smem_latch {
 struct hold *smem__latch_hold(smem_latch *latch, uintptr_t thread);
 /* Nobody has it open any more; does this process hold it? If not, it goes. */
 void smem__latch_settle(smem_latch *latch);
+/* Has this process any lock open? Does it hold one? */
+bool smem__latch_any(void);
+bool smem__latch_any_held_here(void);
 /* Is any lock held by this process, under this name of it? */
 bool smem__latch_any_held(uint64_t who);
 
