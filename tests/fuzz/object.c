@@ -5,54 +5,11 @@
 #include "fuzz.h"
 
 #include "../../src/core/object/object_internal.h"
-
-static uint64_t sum; /* so that nothing read is left out */
-
-static void touch(const void *bytes, uint64_t length) {
-  const unsigned char *at = bytes;
-  for (uint64_t i = 0; i < length; i++) sum += at[i];
-}
-
-static void read_strings(const smem_tree *tree, const smem_node *node) {
-  smem_strings strings;
-  smem_text text;
-  if (smem_tree_strings(tree, node, &strings)) return;
-  CHECK(strings.length == node->length);
-  for (uint64_t i = 0; i < strings.length; i++) {
-    uint64_t key = smem_strings_key(&strings, i);
-    CHECK(key == UINT64_MAX || key < strings.unique);
-    if (key == UINT64_MAX || smem_strings_text(&strings, key, &text)) continue;
-    if (text.text) touch(text.text, text.length);
-    CHECK(text.encoding <= SMEM_BYTES);
-  }
-}
-
-static void read_node(const smem_tree *tree, uint64_t number) {
-  smem_node node;
-  if (smem_tree_node(tree, number, &node)) return;
-  uint64_t attributes = smem_node_attributes(&node);
-  CHECK(attributes == 0 || (attributes > number && attributes < tree->nodes));
-  uint64_t size = smem_kind_size(node.kind);
-  if (size > 0) touch(tree->bytes + node.where, node.length * size);
-  if (node.kind == SMEM_STRINGS) read_strings(tree, &node);
-  if (node.kind == SMEM_LIST || node.kind == SMEM_ATTRIBUTES)
-    CHECK(node.where > number && node.length <= tree->nodes - node.where);
-  if (node.kind == SMEM_SAME) CHECK(node.where < number);
-  if (node.kind == SMEM_PART) CHECK(node.where < tree->parts);
-}
-
-static void read_part(const smem_tree *tree, uint64_t number) {
-  smem_part part;
-  if (smem_tree_part(tree, number, &part)) return;
-  CHECK(memchr(part.reference.id, 0, sizeof part.reference.id) != NULL);
-  touch(&part.reference, sizeof part.reference);
-}
+#include "../harness/read_tree.h"
 
 void target(const uint8_t *data, size_t size) {
   struct header header = {0};
   smem_tree tree;
-  const void *blob;
-  uint64_t length;
   if (size < sizeof header) {
     CHECK(smem_tree_open(&tree, data, size, 1));
     return;
@@ -68,12 +25,6 @@ void target(const uint8_t *data, size_t size) {
   header.checksum = smem__header_checksum(&header);
   memcpy(bytes, &header, sizeof header);
   CHECK(smem_tree_is_there(bytes, size));
-  if (!smem_tree_open(&tree, bytes, size, 1)) {
-    for (uint64_t i = 0; i < tree.nodes; i++) read_node(&tree, i);
-    CHECK(tree.parts <= SMEM_MOST_PARTS);
-    for (uint64_t i = 0; i <= tree.parts; i++) read_part(&tree, i);
-    CHECK(smem_tree_node(&tree, tree.nodes, &(smem_node){0}) != NULL);
-    if (!smem_tree_blob(&tree, &blob, &length)) touch(blob, length);
-  }
+  read_tree(bytes, size);
   smem__os_release(bytes);
 }

@@ -3,8 +3,8 @@
 # runs apart, the pid keeps the processes of one run apart.
 set_test_namespace()
 
-# Other processes get it too, see child_environment(): where only what every POSIX system
-# has is there, that is where they find each other.
+# Other processes get it too, see child_environment(): where only what every POSIX
+# system has is there, that is where they find each other.
 Sys.setenv(TMPDIR = tempdir())
 
 # Nobody sees an error that is thrown here in a worker. So every test looks for
