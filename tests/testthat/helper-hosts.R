@@ -85,6 +85,36 @@ write_rsh <- function(hosts) {
   Sys.chmod(hosts$rsh, "700")
 }
 
+# An sshd on each host but 0, with keys of its own; to be called as ssh. The folder that
+# it wants in /run is seen on that host alone.
+start_sshd <- function(hosts) {
+  at <- function(name) file.path(hosts$folder, name)
+  for (key in c("host", "user"))
+    run_quietly("ssh-keygen", c("-q", "-t", "ed25519", "-N", "''", "-f", at(key)))
+  writeLines(c(
+    "Port 2222", paste("HostKey", at("host")), "PidFile none", "UsePAM no",
+    paste0("AuthorizedKeysFile ", at("user.pub")), "PermitRootLogin yes",
+    "StrictModes no", "PasswordAuthentication no"
+  ), at("sshd_config"))
+  writeLines(c(
+    "Port 2222", paste("IdentityFile", at("user")), "BatchMode yes", "LogLevel ERROR",
+    "StrictHostKeyChecking no", "UserKnownHostsFile /dev/null"
+  ), at("ssh_config"))
+  writeLines(c("#!/bin/sh", sprintf("exec ssh -F %s \"$@\"", at("ssh_config"))),
+             at("ssh"))
+  Sys.chmod(at("ssh"), "700")
+  script <- sprintf(
+    "mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && /usr/sbin/sshd -f %s",
+    at("sshd_config")
+  )
+  started <- vapply(hosts$pid[-1], function(pid) {
+    run_quietly("nsenter", c("-t", pid, "-m", "-u", "-n", "--", "sh", "-c",
+                             shQuote(script)))
+  }, 0L)
+  if (any(started != 0)) skip("sshd does not start here")
+  at("ssh")
+}
+
 pids_in <- function(name) {
   found <- suppressWarnings(lapply(name, function(each) {
     system2("ip", c("netns", "pids", each), stdout = TRUE, stderr = FALSE)

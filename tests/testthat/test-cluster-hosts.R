@@ -236,3 +236,33 @@ test_that("objects of all kinds arrive as they are", {
   for (kind in names(kinds))
     expect_true(same_in_all(kinds[[kind]], seen[[kind]]), label = kind)
 })
+
+test_that("workers that were started over ssh", {
+  skip_if_no_hosts()
+  skip_if_not(has_tool("ssh") && file.exists("/usr/sbin/sshd"), "no ssh, or no sshd")
+  hosts <- local_hosts(2)
+  hosts$rsh <- start_sshd(hosts)
+  seen <- on_master(hosts, function(hosts, tools) {
+    cl <- tools$cluster(hosts, 2)
+    over_ssh <- unlist(parallel::clusterCall(cl, Sys.getenv, "SSH_CONNECTION"))
+    x <- stats::rnorm(1e6)
+    clusterShare(cl, character())
+    traffic <- tools$traffic(cl)
+    how <- clusterShare(cl, "x", environment())
+    traffic <- tools$traffic(cl) - traffic
+    sums <- unlist(parallel::clusterEvalQ(cl, sum(x)))
+    result <- list(ssh = over_ssh, place = how$place, how = how$how, traffic = traffic,
+                   right = all(abs(sums - sum(x)) < 1e-6),
+                   segments = tools$segments(cl))
+    parallel::stopCluster(cl)
+    result
+  })
+  expect_match(seen$ssh, "10[.]77[.]0[.].* 2222$")
+  expect_identical(seen$place, c(1L, 2L, 1L, 2L))
+  expect_identical(seen$how, rep(c("made", "opened"), each = 2))
+  expect_true(all(seen$traffic > 8e6 & seen$traffic < 1.5 * 8e6),
+              info = toString(seen$traffic))
+  expect_true(seen$right)
+  expect_identical(seen$segments, rep(1L, 4))
+  expect_hosts_clean(hosts, 0:2)
+})
