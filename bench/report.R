@@ -103,6 +103,7 @@ plot_results <- function(results, peers) {
   on.exit(graphics::par(old))
   rows <- c(nrow(results), max(1, nrow(peers)))
   graphics::layout(matrix(1:2), heights = rows + 7)
+  results$work <- gsub("`", "", results$work, fixed = TRUE)
   labels <- c(results$work, paste(peers$work, peers$peer, sep = ": "))
   set_margins(labels)
   share <- with(results, ifelse(kind == "bandwidth", goal / value, value / goal))

@@ -232,7 +232,10 @@ share_numbers <- function() {
   small <- streams_of(stats::runif(1e5), c("mori", "SharedObject"))
   there_and_back <- function(what) {
     force(what)
-    function() seconds(parallel::clusterCall(cluster, `[[`, what, 1))
+    function() {
+      parallel::clusterCall(cluster, gc) # what came before is no burden
+      seconds(parallel::clusterCall(cluster, `[[`, what, 1))
+    }
   }
   constant <- .Call("floor_constant")
   short <- share(stats::runif(length(constant)))
