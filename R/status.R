@@ -7,12 +7,15 @@
 #' @return A list of class `sharedmemory_status`:
 #'
 #'   * `namespace`: character, that of this process,
-#'   * `capacity`, `used`, `free`: numeric, bytes of the shared memory file
-#'     system; `free` is what an allocation can still get, which may be less than
+#'   * `directory`: character, where the segments of the namespace lie if
+#'     `SHAREDMEMORY_DIR` says so; `""` where the system keeps shared memory,
+#'   * `capacity`, `used`, `free`: numeric, bytes of the file system there;
+#'     `free` is what an allocation can still get, which may be less than
 #'     the rest because memory is short, or because a control group (a container, a
 #'     job of a cluster) has a limit; `NA` where the system does not tell,
-#'   * `free_by`: character, what it is that limits `free`: the file system, the memory
-#'     of the machine, or the limit of a control group, which is named; `NA` likewise,
+#'   * `free_by`: character, the limit that bites first, which is that of `free`: the
+#'     file system, the memory of the machine, a control group, which is named, or the
+#'     size that files may have (`ulimit -f`); `NA` likewise,
 #'   * `shares`: a data frame with the columns `namespace`, `user`, `state`,
 #'     `segments` (count), `resident` (bytes). Other users' objects have the state
 #'     `foreign`, since we may not look into them, and so have files whose name is not
@@ -30,7 +33,8 @@ sharedMemoryStatus <- function() {
   shares <- shares[order(-shares$resident, shares$namespace, shares$state), ,
                    drop = FALSE]
   rownames(shares) <- NULL
-  structure(list(namespace = status$namespace, capacity = status$capacity,
+  structure(list(namespace = status$namespace, directory = status$directory,
+                 capacity = status$capacity,
                  used = status$used, free = status$free,
                  free_by = status$free_by, shares = shares,
                  limits = find_limits(status, shares)),
@@ -40,11 +44,14 @@ sharedMemoryStatus <- function() {
 find_limits <- function(status, shares) {
   known <- function(x) !is.na(x)
   limits <- list(
-    if (known(status$capacity) && status$capacity < 256 * 1024^2) c(
+    if (!nzchar(status$directory) && known(status$capacity) &&
+        status$capacity < 256 * 1024^2) c(
       "small shared memory file system",
       paste(bytes_text(status$capacity), "in all"),
-      paste("in a container: start it with `docker run --shm-size=4g`; else as",
-            "root: `mount -o remount,size=4g /dev/shm`")
+      paste("Docker: `docker run --shm-size=4g`; Kubernetes: mount a volume",
+            "`emptyDir: {medium: Memory}` at /dev/shm; else as root: `mount -o",
+            "remount,size=4g /dev/shm`. Or set SHAREDMEMORY_DIR to a directory",
+            "on a local disk, before the first use")
     ),
     if (known(status$capacity) && status$used > 0.9 * status$capacity) c(
       "shared memory file system nearly full",
@@ -56,8 +63,10 @@ find_limits <- function(status, shares) {
         status$free < 0.5 * (status$capacity - status$used)) c(
       "less memory than the file system promises",
       paste0(bytes_text(status$free), " can be allocated, by ", status$free_by),
-      paste("free memory of other processes, or raise the limit: of a container",
-            "with `docker run --memory=4g`, of a job where it is submitted")
+      paste("free memory of other processes, or raise the limit: `docker run",
+            "--memory=4g`; Kubernetes: resources.limits.memory; Slurm: `sbatch",
+            "--mem=4G`; systemd: `systemd-run -p MemoryMax=4G`; `ulimit -f",
+            "unlimited` for the size of files")
     ),
     if (known(status$mappings) && known(status$max_mappings) &&
         status$mappings > 0.8 * status$max_mappings) c(
@@ -103,6 +112,7 @@ print.sharedmemory_status <- function(x, ...) {
     cat(sprintf("Shared memory: %s of %s used, %s can be allocated\n",
                 bytes_text(x$used), bytes_text(x$capacity),
                 bytes_text(x$free)))
+  if (nzchar(x$directory)) cat(sprintf("Directory: %s\n", printable(x$directory)))
   cat(sprintf("Namespace of this process: %s\n", printable(x$namespace)))
   if (nrow(x$shares) == 0) {
     cat("This package has no segments on this machine.\n")

@@ -703,9 +703,10 @@ typedef struct smem_limits {
   uint64_t max_mappings;  /* per process */
   uint64_t mappings;      /* of this process */
   bool cleaned_at_logout; /* the system removes this user's objects then */
+  char directory[SMEM_DIRECTORY_SIZE]; /* of the namespace; "": the usual one */
 } smem_limits;
 #define SMEM_LIMITS_INIT                                                       \
-  { sizeof(smem_limits), 0, 0, 0, "", 0, 0, false }
+  { sizeof(smem_limits), 0, 0, 0, "", 0, 0, false, "" }
 /* What limits shared memory on this machine. Does nothing if limits->size is
  * not set. */
 void smem_limits_get(smem_limits *limits);

@@ -2,6 +2,7 @@
 #include "linux.h"
 #ifdef OS_LINUX
 
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 
 os_status smem__os_place(const char *directory, uint64_t place[2]) {
@@ -53,6 +54,14 @@ void smem__os_capacity(const char *directory, uint64_t *capacity,
     return;
   *capacity = (uint64_t)fs.f_blocks * fs.f_frsize;
   *used = (uint64_t)(fs.f_blocks - fs.f_bfree) * fs.f_frsize;
+}
+
+/* Beyond it the kernel would send SIGXFSZ: see smem__linux_reserve(). */
+uint64_t smem__os_largest(void) {
+  struct rlimit most;
+  if (getrlimit(RLIMIT_FSIZE, &most) != 0 || most.rlim_cur == RLIM_INFINITY)
+    return UINT64_MAX;
+  return (uint64_t)most.rlim_cur;
 }
 
 void smem__os_mapping_counts(uint64_t *most, uint64_t *own) {

@@ -235,6 +235,10 @@ uint64_t smem__os_free_space(const char *directory, char *limit, size_t length);
 /* Could so many bytes be allocated now? Costs little while they are few. */
 bool smem__os_has_room(const char *directory, uint64_t size);
 
+/* Bytes that a single object of this process may have, by a limit of its own;
+ * UINT64_MAX: there is none. */
+uint64_t smem__os_largest(void);
+
 /* Who maps what: call `visit` for each mapping, in any process that we may look
  * into, of an object whose name begins with `prefix`. One process may come up
  * several times for one object. With `copies`, which takes longer, `copied` is

@@ -83,4 +83,6 @@ uint64_t smem__os_entropy(void) {
          ((uint64_t)GetCurrentProcessId() << 32) ^ smem__os_steady_clock();
 }
 
+uint64_t smem__os_largest(void) { return UINT64_MAX; }
+
 #endif

@@ -58,10 +58,10 @@ SEXP r_status(void) {
   SEXP columns =
       PROTECT(R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
   smem_limits_get(&limits);
-  const char *names[] = {
-      "namespace",         "capacity", "used",         "free",
-      "free_by",           "shares",   "max_mappings", "mappings",
-      "cleaned_at_logout", ""};
+  const char *names[] = {"namespace",    "capacity", "used",
+                         "free",         "free_by",  "shares",
+                         "max_mappings", "mappings", "cleaned_at_logout",
+                         "directory",    ""};
   SEXP result = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(result, 0, Rf_mkString(space));
   SET_VECTOR_ELT(result, 1, Rf_ScalarReal(r_number_or_na(limits.capacity)));
@@ -72,6 +72,8 @@ SEXP r_status(void) {
   SET_VECTOR_ELT(result, 6, Rf_ScalarReal(r_number_or_na(limits.max_mappings)));
   SET_VECTOR_ELT(result, 7, Rf_ScalarReal(r_number_or_na(limits.mappings)));
   SET_VECTOR_ELT(result, 8, Rf_ScalarLogical(limits.cleaned_at_logout));
+  SET_VECTOR_ELT(result, 9,
+                 Rf_ScalarString(Rf_mkCharCE(limits.directory, CE_UTF8)));
   UNPROTECT(2);
   return result;
 }

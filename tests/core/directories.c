@@ -6,7 +6,7 @@
 
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
+#include <sys/resource.h>
 
 #include "../harness/faults.h"
 
@@ -229,6 +229,32 @@ TEST(a_directory_that_goes) {
   CHECK_CODE(SMEM_NOT_FOUND, find_id("a"));
   CHECK_EQUAL(0, count_listed());
   go_to(NULL);
+}
+
+/* ---- limits -------------------------------------------------------------- */
+
+ROLE(is_told_its_limits) {
+  smem_limits limits = SMEM_LIMITS_INIT;
+  struct rlimit most = {1 << 20, RLIM_INFINITY};
+  go_to(argument);
+  smem_limits_get(&limits);
+  CHECK(strcmp(limits.directory, argument) == 0);
+  CHECK(limits.free > 1 << 20 && strstr(limits.free_by, argument));
+  CHECK(setrlimit(RLIMIT_FSIZE, &most) == 0);
+  smem_limits_get(&limits);
+  CHECK_EQUAL(1 << 20, limits.free);
+  CHECK(strstr(limits.free_by, "ulimit -f") != NULL);
+  CHECK_CODE(SMEM_NO_SPACE, allocate("a", 2 << 20));
+  CHECK(strstr(message(), "ulimit -f") != NULL);
+  CHECK(strstr(message(), "SHAREDMEMORY_DIR") != NULL);
+  CHECK_OK(smem_leave(&error));
+}
+
+TEST(the_limit_that_bites_first_is_told) {
+  char path[300];
+  snprintf(path, sizeof path, "%s", make_directory("limited", 0700));
+  PLAY(is_told_its_limits, path);
+  CHECK(rmdir(path) == 0);
 }
 
 /* ---- references ---------------------------------------------------------- */

@@ -128,6 +128,10 @@ CONTRACT(smem__os_has_room, is_of_as_much_as_is_free) {
   if (room < UINT64_MAX / 2) CHECK(!smem__os_has_room("", 2 * room));
 }
 
+CONTRACT(smem__os_largest, is_room_for_an_object) {
+  CHECK(smem__os_largest() > 0);
+}
+
 CONTRACT(smem__os_capacity, is_as_large_as_what_is_used) {
   uint64_t capacity = 0, used = UINT64_MAX - 1;
   smem__os_capacity("", &capacity, &used);

@@ -4,7 +4,7 @@ test_that("the numbers are those of the system", {
   local_clean_shm()
   before <- sharedMemoryStatus()
   expect_s3_class(before, "sharedmemory_status", exact = TRUE)
-  expect_identical(names(before), c("namespace", "capacity", "used", "free",
+  expect_identical(names(before), c("namespace", "directory", "capacity", "used", "free",
                                     "free_by", "shares", "limits"))
   expect_identical(before$namespace, this_namespace())
   expect_identical(names(before$shares), c("namespace", "user", "state", "segments",

@@ -50,12 +50,19 @@ static void fill_footer(const struct call *call, struct batch *batch,
   smem__footer_seal(footer);
 }
 
+uint64_t smem__room_left(char *limit, size_t length) {
+  struct space space = smem__space_own();
+  uint64_t room = smem__os_free_space(space.directory, limit, length);
+  uint64_t largest = smem__os_largest();
+  if (largest >= room) return room;
+  smem_copy_text(limit, length, "the limit on the size of files (ulimit -f)");
+  return largest;
+}
+
 smem_code smem__fail_no_space(const struct call *call, int number,
                               uint64_t size, const char *why) {
   char limit[160];
-  struct space space = smem__space_own();
-  unsigned long long room =
-      smem__os_free_space(space.directory, limit, sizeof limit);
+  unsigned long long room = smem__room_left(limit, sizeof limit);
   return smem__fail(call, SMEM_NO_SPACE, number,
                     "%llu bytes %s, %llu bytes of shared memory are left%s%s",
                     (unsigned long long)size, why, room, limit[0] ? " by " : "",

@@ -48,6 +48,10 @@ const char *smem__footer_check(const struct footer *footer, const char *id,
 
 /* ---- allocate.c ---------------------------------------------------------- */
 
+/* Bytes that a segment can still have, and by what; see
+ * smem__os_free_space(). */
+uint64_t smem__room_left(char *limit, size_t length);
+
 /* There is no room for so many bytes, which `why`: "are needed". */
 smem_code smem__fail_no_space(const struct call *call, int number,
                               uint64_t size, const char *why);

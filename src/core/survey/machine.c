@@ -23,8 +23,8 @@ void smem_limits_get(smem_limits *limits) {
   smem_limits ours = SMEM_LIMITS_INIT;
   struct space space = smem__space_own();
   smem__os_capacity(space.directory, &ours.capacity, &ours.used);
-  ours.free =
-      smem__os_free_space(space.directory, ours.free_by, sizeof ours.free_by);
+  ours.free = smem__room_left(ours.free_by, sizeof ours.free_by);
+  smem_copy_text(ours.directory, sizeof ours.directory, space.directory);
   smem__os_mapping_counts(&ours.max_mappings, &ours.mappings);
   ours.cleaned_at_logout = smem__os_cleans_at_logout();
   smem__struct_copy(limits, &ours);
