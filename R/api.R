@@ -28,11 +28,16 @@
 #' `system.file("examples", package = "sharedmemory")`.
 #'
 #' @eval local({
-#'   # From the header itself, without what a compiler needs around it: in Rd files,
+#'   # The headers themselves, without what a compiler needs around them: in Rd files,
 #'   # too, lines that begin with #ifdef mean something.
-#'   header <- readLines("inst/include/sharedmemory.h")
-#'   ends <- c(grep("---- errors", header), max(grep("#ifdef", header)) - 1)
-#'   c("@section The header:", "```c", header[ends[1]:ends[2]], "```")
+#'   shown <- function(name, title) {
+#'     header <- readLines(file.path("inst/include", name))
+#'     ends <- grep("^#ifdef", header)
+#'     said <- header[c(seq_len(grep("^#ifndef", header) - 1),
+#'                      seq(ends[1] + 3, ends[2] - 1))]
+#'     c(paste0("@section ", title, ":"), "```c", said, "```")
+#'   }
+#'   c(shown("sharedmemory.h", "The header"), shown("smem.h", "The types and functions"))
 #' })
 #'
 #' @seealso [sharedmemory] for what segments, ids and namespaces are.

@@ -24,8 +24,8 @@
 enum { LOCKS = 3, CROWD = 8 };
 
 static const sharedmemory_api *shm;
-static sharedmemory_lock *locks[LOCKS];
-static char ids[LOCKS][SHAREDMEMORY_ID_SIZE];
+static smem_latch *locks[LOCKS];
+static char ids[LOCKS][SMEM_NUMBER_SIZE];
 
 /* What the processes share. A word on a line of its own each. */
 static struct {
@@ -57,24 +57,26 @@ static void begin(void) {
   pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
   must(pthread_mutex_init(&all->mutex, &kind) == 0, "pthread_mutex_init");
   for (int i = 0; i < LOCKS; i++) {
-    sharedmemory_request request = SHAREDMEMORY_REQUEST_INIT;
-    request.bytes = 1;
-    must(shm->allocate(&request, ids[i], NULL) == 0 &&
-             shm->lock_open(ids[i], &locks[i], NULL) == 0,
-         "lock_open");
+    smem_request request = SMEM_REQUEST_INIT(1, NULL);
+    must(shm->allocate(&request, 1, SMEM_UNTIL_FREED, true, NULL) == SMEM_OK,
+         "allocate");
+    shm->id_of_number(request.number, ids[i]);
+    must(shm->latch_open(ids[i], &locks[i], NULL) == SMEM_OK, "latch_open");
   }
 }
 
 static void end(void) {
   for (int i = 0; i < LOCKS; i++) {
-    shm->lock_close(locks[i]);
-    shm->free(ids[i], NULL);
+    const char *id = ids[i];
+    shm->latch_close(locks[i]);
+    shm->free(&id, 1, NULL);
   }
   munmap(all, sizeof *all);
 }
 
 static void take(int i) {
-  if (shm->lock(locks[i], 0, SHAREDMEMORY_FOREVER, NULL, NULL) != 0) abort();
+  if (shm->lock(locks[i], SMEM_EXCLUSIVE, SMEM_FOREVER, NULL, NULL) != 0)
+    abort();
 }
 static void give(int i) {
   if (shm->unlock(locks[i], NULL) != 0) abort();
@@ -133,12 +135,12 @@ static double cas_twice(int n) {
 }
 
 static double lock_alone(int n) {
-  sharedmemory_lock *lock = locks[0];
+  smem_latch *lock = locks[0];
   take(0); /* joined, and what is touched first is touched */
   give(0);
   uint64_t from = now();
   for (int i = 0; i < n; i++)
-    if (shm->lock(lock, 0, SHAREDMEMORY_FOREVER, NULL, NULL) != 0 ||
+    if (shm->lock(lock, SMEM_EXCLUSIVE, SMEM_FOREVER, NULL, NULL) != 0 ||
         shm->unlock(lock, NULL) != 0)
       abort();
   return (double)(now() - from);

@@ -716,7 +716,8 @@ void smem_user_name(uint64_t user, char *buffer, size_t length);
 /* The namespace of this process. SMEM_ARGUMENT if that of the environment is
  * not one. */
 enum { SMEM_NAMESPACE_SIZE = 17 };
-smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error);
+smem_code smem_own_namespace(char space[SMEM_NAMESPACE_SIZE],
+                             smem_error *error);
 
 /* The number of the last unnamed segment: 0 if there was none. */
 smem_code smem_last_index(uint64_t *index, smem_error *error);

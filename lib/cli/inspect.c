@@ -25,7 +25,7 @@ static void note_entry(const smem_entry *entry, void *context) {
 
 static smem_code look(const char *id, struct inspection *inspection,
                       smem_error *error) {
-  smem_code code = smem_namespace(inspection->space, error);
+  smem_code code = smem_own_namespace(inspection->space, error);
   inspection->length = sizeof inspection->bytes;
   if (code == SMEM_OK)
     code = smem_inspect(id, inspection->bytes, &inspection->length,

@@ -47,7 +47,7 @@ smem_code each_space(const struct options *options,
   char own[SMEM_NAMESPACE_SIZE];
   smem_code code;
   if (!options->all) {
-    code = smem_namespace(own, error);
+    code = smem_own_namespace(own, error);
     return code == SMEM_OK ? work(own, context, error) : code;
   }
   code = smem_shares(note_space, &spaces, error);

@@ -144,7 +144,7 @@ int run_stat(const struct options *options) {
   smem_limits limits = SMEM_LIMITS_INIT;
   smem_error error = SMEM_ERROR_INIT;
   int status = DONE;
-  smem_code code = smem_namespace(space, &error);
+  smem_code code = smem_own_namespace(space, &error);
   if (code == SMEM_OK) code = smem_shares(note_share, &shares, &error);
   smem_limits_get(&limits);
   if (shares.count > 1)

@@ -26,10 +26,9 @@ static const char *const advice[SMEM_CODES] = {
         "whose elements may change with live = TRUE.",
 };
 
-void r_error_message(const smem_error *error, char *buffer, size_t room) {
+int r_error_message(const smem_error *error, char *buffer, unsigned room) {
   bool is_known = (unsigned)error->code < (unsigned)SMEM_CODES;
   if (is_known && advice[error->code])
-    smem_error_message_with(error, advice[error->code], buffer, (unsigned)room);
-  else
-    smem_error_message(error, buffer, (unsigned)room);
+    return smem_error_message_with(error, advice[error->code], buffer, room);
+  return smem_error_message(error, buffer, room);
 }

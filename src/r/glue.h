@@ -41,8 +41,8 @@ bool r_without_jump(SEXP (*run)(void *), void *data);
  * to do is not done. */
 bool r_postpone_jump(SEXP (*run)(void *), void *data);
 
-/* The message as R users get it. On any thread. advice.c. */
-void r_error_message(const smem_error *error, char *buffer, size_t room);
+/* smem_error_message(), as R users get it. On any thread. advice.c. */
+int r_error_message(const smem_error *error, char *buffer, unsigned room);
 
 /* Throw the error of a core call as an R condition, or go on with an interrupt
  * that r_interrupted() met. Returns if there is neither. */

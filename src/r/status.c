@@ -50,7 +50,7 @@ SEXP r_status(void) {
   char space[SMEM_NAMESPACE_SIZE];
   struct r_table shares = {.size = sizeof(struct share_row)};
   r_pointer_collect();
-  smem_code code = smem_namespace(space, &error);
+  smem_code code = smem_own_namespace(space, &error);
   if (code == SMEM_OK) code = smem_shares(add_share, &shares, &error);
   if (code != SMEM_OK || shares.out_of_memory) dispose_shares(&shares);
   r_check(code, &error);

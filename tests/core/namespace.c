@@ -10,7 +10,7 @@ static void check_no_namespace(bool joined) {
   smem_handle *handle;
   smem_request request = SMEM_REQUEST_INIT(1, NULL);
   smem__namespace_forget();
-  CHECK_CODE(SMEM_ARGUMENT, smem_namespace(space, &error));
+  CHECK_CODE(SMEM_ARGUMENT, smem_own_namespace(space, &error));
   CHECK(smem_is_utf8(message()));
   CHECK_CODE(SMEM_ARGUMENT, find_id("a"));
   CHECK_CODE(SMEM_ARGUMENT, smem_size("a", &number, &error));
@@ -75,7 +75,7 @@ TEST(the_namespace_of_a_user) {
     else
       set_variable("SHAREDMEMORY_NAMESPACE", NULL);
     smem__namespace_forget();
-    CHECK_OK(smem_namespace(space, &error));
+    CHECK_OK(smem_own_namespace(space, &error));
     CHECK(strcmp(space, expected) == 0);
   }
 }

@@ -43,6 +43,13 @@ void test_code(const char *file, int line, const char *text, smem_code code,
   test_fail(file, line, "%s: the error record says %d", text, error.code);
 }
 
+void test_ok(const char *file, int line, const char *text, smem_code code) {
+  test_code(file, line, text, code, SMEM_OK);
+  if (error.code != SMEM_OK)
+    test_fail(file, line, "%s went well, and filled the error record: %s", text,
+              message());
+}
+
 /* ---- calls --------------------------------------------------------------- */
 
 static smem_code allocate_one(const char *name, uint64_t size, bool exclusive) {

@@ -74,7 +74,7 @@ static void try_space(const char *text) {
   char told[SMEM_NAMESPACE_SIZE];
   smem_environment(text, NULL, NULL);
   smem__namespace_forget();
-  smem_code code = smem_namespace(told, &error);
+  smem_code code = smem_own_namespace(told, &error);
   check_error(code);
   CHECK(text[0] == '\0' || (code == SMEM_OK) == smem__name_is_space(text));
   CHECK(code != SMEM_OK || text[0] == '\0' || strcmp(told, text) == 0);

@@ -239,7 +239,7 @@ static void survey(void) {
   uint64_t segments = 0;
   size_t length = sizeof bytes;
   smem_limits limits = SMEM_LIMITS_INIT;
-  CHECK_OK(smem_namespace(space, &error));
+  CHECK_OK(smem_own_namespace(space, &error));
   CHECK_OK(smem_list(count_entry, &count, &error));
   CHECK(count == 2);
   CHECK_OK(smem_reclaim(true, true, count_kept, &count, &error));

@@ -57,7 +57,7 @@ test_that("views are made of a handle, which may go", {
   local_clean_shm()
   use_api()
   id <- expect_ok(api$allocate(64))
-  handle <- expect_ok(api$map(id, 0))
+  handle <- expect_ok(api$open(id, 0))
   writeSharedMemory(id, c(1.5, 2.5, 0, 0))
   expect_code(api$view(handle), "unsealed", id, "sealSharedMemory")
   expect_code(api$view(handle, 1, live = 1), "argument", id, "logical")
@@ -67,8 +67,8 @@ test_that("views are made of a handle, which may go", {
   expect_identical(live[1], -1)
   expect_ok(api$seal(id))
   expect_ok(api$seal(id))
-  expect_code(api$fill(id, raw(1)), "sealed", id)
-  expect_code(api$map(id, 0), "sealed", id)
+  expect_code(api$write(id, raw(1)), "sealed", id)
+  expect_code(api$open(id, 0), "sealed", id)
   types <- c("raw", "logical", "integer", "double", "complex")
   for (type in seq_along(types)) {
     x <- expect_ok(api$view(handle, type - 1, 16, 2))
@@ -84,7 +84,7 @@ test_that("views are made of a handle, which may go", {
   none <- expect_ok(api$view(handle, 3, api$sizes(handle)[1], 0))
   expect_length(none, 0)
   # They have mappings of their own, which the garbage collector takes away.
-  api$unmap(handle)
+  api$close(handle)
   expect_ok(api$free(id))
   gc()
   expect_identical(value[1], -1)
@@ -98,11 +98,11 @@ test_that("views that cannot be are refused", {
   local_clean_shm()
   use_api()
   id <- expect_ok(api$allocate(64, "viewed"))
-  expect_ok(api$fill(id, as.raw(c(1, 0, 0, 0, 2))))
+  expect_ok(api$write(id, as.raw(c(1, 0, 0, 0, 2))))
   expect_code(api$seal("absent"), "not_found", "absent")
   expect_code(api$seal("/raw"), "argument", "/raw")
   expect_ok(api$seal(id))
-  handle <- expect_ok(api$map(id))
+  handle <- expect_ok(api$open(id))
   expect_ok(api$view(handle, 1, 0, 1))
   expect_code(api$view(handle, 1, 0, 2), "argument", id, "element 2 is 2")
   capacity <- api$sizes(handle)[1]
@@ -123,7 +123,7 @@ test_that("views that cannot be are refused", {
   expect_ok(api$allocate(64, "viewed"))
   expect_code(api$view(handle), "replaced", id)
   expect_ok(api$free(id))
-  api$unmap(handle)
+  api$close(handle)
   gc()
   expect_identical(count_mapped(), 0L)
 })
@@ -182,16 +182,16 @@ test_that("a forked child has its own handles, and segments of its own", {
   use_api(session)
   answer <- run_in(session, function() {
     id <- api$allocate(100, "parents", lifetime = 1)$value
-    handle <- api$map(id, 0)$value
+    handle <- api$open(id, 0)$value
     api$poke(handle, as.raw(1))
     child <- parallel::mcparallel({
       seen <- api$peek(handle, 1)
       api$poke(handle, as.raw(2))
       own <- api$allocate(100, "childs", lifetime = 1)
-      info <- api$info("childs")$value
-      again <- api$map(id)
-      api$unmap(handle)
-      api$unmap(again$value)
+      info <- api$inspect("childs")$value
+      again <- api$open(id)
+      api$close(handle)
+      api$close(again$value)
       api$free("childs")
       list(seen = seen, codes = c(own$code, again$code), pid = info$pid)
     })
@@ -199,7 +199,7 @@ test_that("a forked child has its own handles, and segments of its own", {
     answer$child <- child$pid
     answer$seen <- c(answer$seen, api$peek(handle, 1))
     answer$left <- listSharedObjects()$Id
-    api$unmap(handle)
+    api$close(handle)
     api$free(id)
     answer
   })

@@ -2,57 +2,33 @@
 
 # ---- structs of other sizes ----------------------------------------------------------
 
-test_that("shorter structs of older clients are not written beyond their size", {
+test_that("shorter records of older clients are not written beyond their size", {
   local_clean_shm()
   use_api()
-  sizes <- .Call("api_sizes_of_structs")
+  whole <- .Call("api_size_of_error")
   is_filled <- function(bytes) all(bytes == as.raw(0xaa))
-  for (size in c(0, 4, 8, 12, 16, 100, 217, sizes[1], sizes[1] + 8, 4096)) {
+  for (size in c(0, 4, 8, 12, 16, 100, 217, whole, whole + 8, 4096)) {
     bytes <- .Call("api_error_of_size", size)
-    end <- max(8, min(size, sizes[1]))
+    end <- max(8, min(size, whole))
     expect_true(is_filled(bytes[-seq_len(end)]), info = size)
     expect_identical(readBin(bytes, "integer", 1), as.integer(size))
     if (size >= 12) {
       expect_identical(readBin(bytes[9:12], "integer"), 2L) # not_found
     }
   }
-  id <- expect_ok(api$allocate(100))
-  for (size in c(8, 12, 16, 24, 100, sizes[2], sizes[2] + 8, 4096)) {
-    bytes <- expect_ok(.Call("api_info_of_size", id, size))
-    end <- min(size, sizes[2])
-    expect_true(is_filled(bytes[-seq_len(end)]), info = size)
-    expect_false(size > 8 && is_filled(bytes[9:end]))
-  }
-  for (size in c(0, 7)) {
-    expect_code(.Call("api_info_of_size", id, size), "argument", id, "size")
-    expect_code(.Call("api_request_of_size", size, 100), "argument", message = "size")
-  }
-  lock <- expect_ok(api$lock_open(id))
-  for (size in c(8, 12, 16, 24, sizes[4], sizes[4] + 8, 4096)) {
-    bytes <- expect_ok(.Call("api_told_of_size", lock, size))
-    end <- min(size, sizes[4])
-    expect_true(is_filled(bytes[-seq_len(end)]), info = size)
-    expect_false(any(bytes[seq_len(end)][-(1:8)] != as.raw(0)))
-  }
-  expect_code(.Call("api_told_of_size", lock, 7), "argument", message = "size")
-  api$lock_close(lock)
-  # Of a request that ends behind the bytes the rest is as by default.
-  name <- expect_ok(.Call("api_request_of_size", 16, 100))
-  expect_identical(name, "2")
-  expect_identical(expect_ok(api$size_of(name))[2], 100)
-  freeSharedMemory(c(id, name))
 })
 
 # ---- versions ------------------------------------------------------------------------
 
-read_header <- function() {
-  readLines(file.path(installed_headers(), "sharedmemory.h"))
+read_header <- function(name = "sharedmemory.h") {
+  readLines(file.path(installed_headers(), name))
 }
 
-header_folder <- function(lines) {
+header_folder <- function(table = read_header(), types = read_header("smem.h")) {
   folder <- tempfile("include")
   dir.create(folder)
-  writeLines(lines, file.path(folder, "sharedmemory.h"))
+  writeLines(table, file.path(folder, "sharedmemory.h"))
+  writeLines(types, file.path(folder, "smem.h"))
   folder
 }
 
@@ -74,17 +50,20 @@ test_that("a client of an older header works", {
   old <- edit(
     read_header(),
     "(#define SHAREDMEMORY_API_VERSION) 1" = "\\1 0",
-    "int \\(\\*view\\).*(\\} sharedmemory_api;)" = "\\1",
-    "char message\\[1024\\];[^\n]*" = "",
-    "(sizeof\\(sharedmemory_error\\), 0, 0, \\{0\\}),\\s*\\{ ?0 ?\\}" = "\\1",
-    "char tag\\[64\\];[^\n]*\n[^\n]*char trace\\[256\\];[^\n]*" = "",
-    "(sizeof\\(sharedmemory_info\\)[^{}]*),\\s*\\{ ?0 ?\\},\\s*\\{ ?0 ?\\}" = "\\1"
+    "smem_code \\(\\*view\\).*(\\} sharedmemory_api;)" = "\\1"
+  )
+  types <- edit(
+    read_header("smem.h"),
+    "char detail\\[400\\];[^\n]*" = "",
+    "(sizeof\\(smem_error\\)[^}]*), \"\" \\}" = "\\1 }",
+    "bool cleaned_at_logout;[^\n]*" = "",
+    "(sizeof\\(smem_limits\\)[^}]*), false \\}" = "\\1 }"
   )
   session <- local_session()
   answer <- run_in(session, function(built) {
     dyn.load(built)
     list(works = .Call("handshake_works"), sizes = .Call("handshake_sizes"))
-  }, build_native("handshake", header_folder(old)))
+  }, build_native("handshake", header_folder(old, types)))
   expect_identical(answer$works, "")
   expect_lt(answer$sizes[1], answer$sizes[2])
   expect_identical(answer$sizes[3:4], c(0, 1))
@@ -184,19 +163,22 @@ members <- function() {
   table <- sub("\\} sharedmemory_api;.*", "", sub(
     ".*typedef struct sharedmemory_api \\{", "", header
   ))
-  found <- regmatches(table, gregexpr("\\(\\*[a-z_]+\\)", table))[[1]]
-  gsub("[(*)]", "", found)
+  found <- regmatches(table, gregexpr("\n  [a-z][^\n(]*\\(\\*[a-z_0-9]+", table))[[1]]
+  sub(".*[(][*]", "", found)
 }
 
-test_that("every function of the table is called by both examples", {
-  expect_gte(length(members()), 14)
-  for (file in c("clientc/src/clientc.c", "clientcpp/src/clientcpp.cpp")) {
-    text <- readLines(system.file("examples", file, package = "sharedmemory"))
-    called <- vapply(members(), function(name) {
-      any(grepl(paste0("shm->", name, "[(,]"), text))
-    }, NA)
-    expect_identical(names(called)[!called], character(), info = file)
-  }
+test_that("the table has the functions of smem.h, but for those of the package", {
+  text <- gsub("/[*].*?[*]/", "", paste(read_header("smem.h"), collapse = "\n"))
+  declared <- unique(regmatches(
+    text, gregexpr("(?<=smem_)[a-z_0-9]+(?=\\()", text, perl = TRUE)
+  )[[1]])
+  the_package <- c(
+    "start", "environment", "stop", "join", "leave", "size", "gone", "map", "undo_map",
+    "unmap", "unmap_all", "collect", "mapping_address", "mapping_capacity",
+    "mapping_note", "mapping_set_note", "latch_mapped", "reclaim_some"
+  )
+  expect_setequal(setdiff(declared, members()), the_package)
+  expect_setequal(setdiff(members(), declared), "view")
 })
 
 test_that("the help page shows the header as it is", {
@@ -206,9 +188,11 @@ test_that("the help page shows the header as it is", {
   for (name in members()) {
     expect_true(any(grepl(paste0("(*", name, ")"), shown, fixed = TRUE)), info = name)
   }
-  header <- read_header()
-  said <- header[-seq_len(grep("---- errors", header) - 1)]
-  said <- said[seq_len(max(grep("#ifdef", said)) - 1)]
-  expect_gt(length(said), 200)
-  expect_identical(setdiff(trimws(said), shown), character())
+  for (name in c("smem.h", "sharedmemory.h")) {
+    said <- read_header(name)
+    said <- said[-seq_len(grep("extern \"C\"", said)[1] + 1)]
+    said <- said[seq_len(max(grep("#ifdef", said)) - 1)]
+    expect_gt(length(said), 100)
+    expect_identical(setdiff(trimws(said), shown), character(), info = name)
+  }
 })

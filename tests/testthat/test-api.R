@@ -118,16 +118,16 @@ test_that("what is allocated is complete, zeroed and described", {
   expect_identical(expect_ok(api$last_index()), 1)
   expect_identical(sort(listSharedObjects()$Id), sort(c(id, name)))
 
-  handle <- expect_ok(api$map(id, 0))
+  handle <- expect_ok(api$open(id, 0))
   sizes <- api$sizes(handle)
   expect_identical(sizes[2], 1000)
   expect_identical(sizes[1], getSharedMemorySize(id))
   expect_identical(api$peek(handle, sizes[1]), raw(sizes[1]))
-  expect_identical(expect_ok(api$size_of(id)), sizes)
+  expect_identical(expect_ok(api$extent(id)), sizes)
   expect_identical(expect_ok(api$exists(id)), 1L)
   expect_identical(expect_ok(api$exists("missing")), 0L)
 
-  info <- expect_ok(api$info(id))
+  info <- expect_ok(api$inspect(id))
   expect_identical(c(info$capacity, info$requested), sizes)
   expect_identical(c(info$state, info$lifetime), c(0, 1))
   expect_identical(info$pid, as.numeric(Sys.getpid()))
@@ -137,13 +137,13 @@ test_that("what is allocated is complete, zeroed and described", {
   withr::with_envvar(
     c(SHAREDMEMORY_TAG = "a tag"), expect_ok(api$allocate(1, "tagged"))
   )
-  expect_identical(expect_ok(api$info("tagged"))$tag, "a tag")
+  expect_identical(expect_ok(api$inspect("tagged"))$tag, "a tag")
 
-  expect_ok(api$fill(id, as.raw(1:5), 10))
+  expect_ok(api$write(id, as.raw(1:5), 10))
   expect_identical(api$peek(handle, 16), as.raw(c(rep(0, 10), 1:5, 0)))
   api$poke(handle, as.raw(9))
   expect_identical(readSharedMemory(id, "raw", 1), as.raw(9))
-  api$unmap(handle)
+  api$close(handle)
   for (id in c("1", name, "tagged")) expect_ok(api$free(id))
   expect_ok(api$free("1"))
   expect_identical(expect_ok(api$exists("1")), 0L)
@@ -166,26 +166,26 @@ test_that("every handle is a mapping of its own", {
   use_api()
   gc() # views of other tests
   id <- expect_ok(api$allocate(100))
-  first <- expect_ok(api$map(id, 0))
-  second <- expect_ok(api$map(id, 1))
+  first <- expect_ok(api$open(id, 0))
+  second <- expect_ok(api$open(id, 1))
   expect_identical(count_mapped(), 2L)
   api$poke(first, as.raw(7))
   # R's mappings are not concerned, nor are they.
   pointer <- mapSharedMemory(id)
   freeSharedMemory(id)
   expect_identical(api$peek(second, 1), as.raw(7))
-  api$unmap(first)
+  api$close(first)
   expect_identical(api$peek(second, 1), as.raw(7))
-  expect_code(api$map(id), "not_found", id)
-  api$unmap(second)
+  expect_code(api$open(id), "not_found", id)
+  api$close(second)
   expect_identical(count_mapped(), 0L)
 })
 
 test_that("kinds are those of the R conditions", {
   use_api()
-  expect_identical(vapply(seq_along(api_codes), api$kind, ""), api_codes)
+  expect_identical(vapply(seq_along(api_codes), api$error_kind, ""), api_codes)
   for (code in c(0, -1, length(api_codes) + 1, 1e6)) {
-    expect_identical(api$kind(code), "system")
+    expect_identical(api$error_kind(code), "system")
   }
 })
 
@@ -194,11 +194,11 @@ test_that("kinds are those of the R conditions", {
 test_that("every function refuses what is not there, with a record", {
   local_clean_shm()
   use_api()
-  expect_code(api$map("missing"), "not_found", "missing")
-  expect_code(api$size_of("missing"), "not_found", "missing")
-  expect_code(api$info("missing"), "not_found", "missing")
-  expect_code(api$fill("missing", raw(1)), "not_found", "missing")
-  answer <- api$size_of("missing")
+  expect_code(api$open("missing"), "not_found", "missing")
+  expect_code(api$extent("missing"), "not_found", "missing")
+  expect_code(api$inspect("missing"), "not_found", "missing")
+  expect_code(api$write("missing", raw(1)), "not_found", "missing")
+  answer <- api$extent("missing")
   expect_identical(answer$value, c(7, 7)) # as it was
 })
 
@@ -206,19 +206,17 @@ test_that("what cannot be an id is refused by every function", {
   local_clean_shm()
   use_api()
   bad <- list(
-    NULL, "", strrep("a", 201), strrep("a", 1e5), as.raw(c(0xff, 0)),
+    "", strrep("a", 201), strrep("a", 1e5), as.raw(c(0xff, 0)),
     as.raw(c(0x61, 0xc3, 0)), "a/b", "a\nb", "/", "/.", "/..",
     paste0("/", basename(control_file())), paste0("/", basename(segment_file("x")))
   )
   before <- shared_state()
   for (id in bad) {
-    if (!is.null(id)) {
-      expect_code(api$allocate(1, id), "argument", message = "the id")
+    expect_code(api$allocate(1, id), "argument", NULL, "the id |other program")
+    for (fun in c("open", "free", "exists", "extent", "inspect", "latch_open")) {
+      expect_code(api[[fun]](id), "argument", NULL, "the id |other program")
     }
-    for (fun in c("map", "free", "exists", "size_of", "info", "lock_open")) {
-      expect_code(api[[fun]](id), "argument", message = "the id")
-    }
-    expect_code(api$fill(id, raw(1)), "argument", message = "the id")
+    expect_code(api$write(id, raw(1)), "argument", NULL, "the id |other program")
   }
   longest <- strrep("a", 200)
   expect_identical(expect_ok(api$allocate(1, longest)), longest)
@@ -239,22 +237,19 @@ test_that("sizes and lifetimes are checked", {
   }
   id <- expect_ok(api$allocate(100))
   capacity <- getSharedMemorySize(id)
-  expect_code(api$fill(id, raw(10), capacity - 9), "bounds", id)
-  expect_code(api$fill(id, raw(1), 2^53), "bounds", id)
-  expect_code(api$fill(id, raw(1), 0, 2^63), "bounds", id)
-  expect_ok(api$fill(id, raw(10), capacity - 10))
-  expect_ok(api$fill(id, raw(), capacity))
+  expect_code(api$write(id, raw(10), capacity - 9), "bounds", id)
+  expect_code(api$write(id, raw(1), 2^53), "bounds", id)
+  expect_code(api$write(id, raw(1), 0, 2^63), "bounds", id)
+  expect_ok(api$write(id, raw(10), capacity - 10))
+  expect_ok(api$write(id, raw(), capacity))
   expect_ok(api$free(id))
 })
 
-test_that("pointers may be NULL where the header says so, and are refused elsewhere", {
+test_that("pointers may be NULL where the header says so", {
   local_clean_shm()
   use_api()
   id <- expect_ok(api$allocate(100))
-  handle <- expect_ok(api$map(id))
-  expect_identical(.Call("api_without_pointers", id, handle), rep(1L, 14))
-  expect_identical(.Call("api_without_errors", id), c(0L, 0L, 0L, 1L))
-  api$unmap(handle)
+  expect_identical(.Call("api_without_errors", id), c(0L, 0L, 1L))
   expect_ok(api$free(id))
 })
 
@@ -266,27 +261,27 @@ test_that("what the system refuses comes back as a code", {
   # Damaged, and what is not a segment at all.
   plant_damaged()
   for (id in setdiff(damaged_ids, "directory")) {
-    expect_code(api$map(id), "corrupt", id)
+    expect_code(api$open(id), "corrupt", id)
     expect_code(api$exists(id), "corrupt", id)
-    expect_identical(expect_ok(api$info(id))$state, 4)
+    expect_identical(expect_ok(api$inspect(id))$state, 4)
   }
   remove_damaged()
   # Another program's, which has no size, or one that nobody can map.
   raw <- paste0("/", this_namespace(), "-other")
   file.create(file.path("/dev/shm", raw))
-  expect_code(api$map(raw), "bounds", raw)
+  expect_code(api$open(raw), "bounds", raw)
   expect_code(api$allocate(1, raw), "argument", raw)
   skip_if_not(has_tool("truncate"), "no truncate")
   system2("truncate", c("-s", "1P", shQuote(file.path("/dev/shm", raw))))
-  expect_code(api$map(raw), "no_memory", raw)
+  expect_code(api$open(raw), "no_memory", raw)
   system2("truncate", c("-s", "100", shQuote(file.path("/dev/shm", raw))))
-  expect_ok(api$fill(raw, charToRaw("other")))
-  handle <- expect_ok(api$map(raw))
+  expect_ok(api$write(raw, charToRaw("other")))
+  handle <- expect_ok(api$open(raw))
   expect_identical(api$sizes(handle), c(100, 100))
   expect_identical(api$peek(handle, 5), charToRaw("other"))
   expect_ok(api$free(raw))
   expect_false(file.exists(file.path("/dev/shm", raw)))
-  api$unmap(handle)
+  api$close(handle)
 })
 
 test_that("a control object that is none is an error of its own", {
@@ -305,10 +300,10 @@ test_that("another user's segment is refused", {
   use_api()
   id <- expect_ok(api$allocate(1))
   give_to_other_user(id)
-  for (fun in c("map", "free", "exists", "size_of", "info", "lock_open")) {
+  for (fun in c("open", "free", "exists", "extent", "inspect", "latch_open")) {
     expect_code(api[[fun]](id), "permission", id)
   }
-  expect_code(api$fill(id, raw(1)), "permission", id)
+  expect_code(api$write(id, raw(1)), "permission", id)
   unlink(segment_file(id))
 })
 
@@ -318,7 +313,7 @@ test_that("one that its creator does not finish is busy", {
   session <- local_stopped_creator()
   withr::local_envvar(SHAREDMEMORY_TIMEOUT = "0.1")
   # What is being made is not there yet; only a process that wants to make it waits.
-  expect_code(api$map("slow"), "not_found", "slow")
+  expect_code(api$open("slow"), "not_found", "slow")
   expect_identical(expect_ok(api$exists("slow")), 0L)
   expect_code(api$allocate(1, "slow"), "busy", "slow", "SHAREDMEMORY_TIMEOUT")
   go_on(session)
@@ -339,7 +334,7 @@ test_that("the limits of a process come back as codes", {
     numbers <- 0:1000
     taken <- file.exists(paste0("/proc/self/fd/", numbers))
     limit_files(numbers[!taken][1])
-    files <- api$map(id)
+    files <- api$open(id)
     limit_files(1000)
     files
   }, id)
@@ -348,12 +343,12 @@ test_that("the limits of a process come back as codes", {
   answer <- run_in(session, function(id) {
     handles <- list()
     repeat {
-      answer <- api$map(id)
+      answer <- api$open(id)
       if (answer$code != 0) break
       handles[[length(handles) + 1]] <- answer$value
     }
-    lapply(handles, api$unmap)
-    list(answer = answer, again = api$map(id)$code)
+    lapply(handles, api$close)
+    list(answer = answer, again = api$open(id)$code)
   }, id)
   expect_code(answer$answer, "too_many_maps", id)
   expect_identical(answer$again, 0L)

@@ -146,7 +146,9 @@ static smem_code fail_replaced(const struct call *call) {
 static bool is_replaced(const struct call *call, const smem_mapping *mapping) {
   struct name name;
   os_info info;
-  if (!mapping->can_return || smem__name_of_segment(call, &name) != SMEM_OK)
+  struct call quiet = *call;
+  quiet.error = NULL;
+  if (!mapping->can_return || smem__name_of_segment(&quiet, &name) != SMEM_OK)
     return false;
   os_code code = smem__os_object_stat(name.text, &info).code;
   return smem__os_stat_told(code) &&

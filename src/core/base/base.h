@@ -51,6 +51,9 @@ bool smem__is_bad_place(os_status status);
 smem_code smem__fail_place(const struct call *call, os_status status,
                            const char *name);
 smem_code smem__fail_no_memory(const struct call *call);
+/* What one record has is another's from now on, which may be NULL. Returns the
+ * code. */
+smem_code smem__hand_on(const smem_error *failure, smem_error *error);
 /* For a struct whose size is not set. */
 smem_code smem__fail_struct(const struct call *call);
 

@@ -68,8 +68,7 @@ smem_code smem__fail(const struct call *call, smem_code code, int number,
   va_start(arguments, format);
   vsnprintf(error.detail, sizeof error.detail, format, arguments);
   va_end(arguments);
-  smem__struct_copy(call->error, &error);
-  return code;
+  return smem__hand_on(&error, call->error);
 }
 
 static smem_code code_of(os_code code) {
@@ -205,6 +204,11 @@ smem_code smem__fail_place(const struct call *call, os_status status,
 smem_code smem__fail_no_memory(const struct call *call) {
   return smem__fail(call, SMEM_NO_MEMORY, 0,
                     "no memory for the package's own records");
+}
+
+smem_code smem__hand_on(const smem_error *failure, smem_error *error) {
+  if (error) smem__struct_copy(error, failure);
+  return failure->code;
 }
 
 smem_code smem__fail_struct(const struct call *call) {

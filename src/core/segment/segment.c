@@ -141,12 +141,15 @@ smem_code smem__segment_map(const struct call *call,
 }
 
 smem_code smem_exists(const char *id, bool *exists, smem_error *error) {
-  struct call call = {SMEM_OP_FIND, id, 0, error, false};
+  smem_error failure = SMEM_ERROR_INIT;
+  struct call call = {SMEM_OP_FIND, id, 0, &failure, false};
   struct segment segment;
   smem_code code = smem__segment_open(&call, false, &segment);
-  *exists = code == SMEM_OK;
   if (code == SMEM_OK) smem__os_object_close(segment.object);
-  return code == SMEM_NOT_FOUND ? SMEM_OK : code;
+  if (code != SMEM_OK && code != SMEM_NOT_FOUND)
+    return smem__hand_on(&failure, error);
+  *exists = code == SMEM_OK;
+  return SMEM_OK;
 }
 
 smem_code smem_extent(const char *id, uint64_t *capacity, uint64_t *requested,

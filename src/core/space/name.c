@@ -208,7 +208,8 @@ bool smem__name_split(const char *name, struct space *space, const char **id) {
   return smem__name_is_space(space->text);
 }
 
-smem_code smem_namespace(char space[SMEM_NAMESPACE_SIZE], smem_error *error) {
+smem_code smem_own_namespace(char space[SMEM_NAMESPACE_SIZE],
+                             smem_error *error) {
   struct call call = {SMEM_OP_LIST, "", 0, error, false};
   struct space own;
   smem_code code = smem__namespace_get(&call, &own);

@@ -40,10 +40,12 @@ static smem_code make(const struct call *call, smem_sync_kind kind,
   request->name = call->id;
   request->is_sync = true;
   if (count == 0 || smem_id_is_number(call->id, &number)) return SMEM_OK;
-  smem_code code =
-      smem_allocate(request, 1, SMEM_UNTIL_FREED, false, call->error);
+  smem_error failure = SMEM_ERROR_INIT;
+  smem_code code = smem_allocate(request, 1, SMEM_UNTIL_FREED, false, &failure);
   /* One of a smaller count: what is wrong is told when it is looked at. */
-  return code == SMEM_TOO_SMALL ? SMEM_OK : code;
+  return code == SMEM_OK || code == SMEM_TOO_SMALL
+             ? SMEM_OK
+             : smem__hand_on(&failure, call->error);
 }
 
 /* ---- opening ------------------------------------------------------------- */

@@ -14,11 +14,11 @@ enum { GUARD = 0x55, BEHIND = 2000 };
 
 /* Structs as this client knows them, and what lies behind them. */
 static struct {
-  sharedmemory_error error;
+  smem_error error;
   unsigned char behind_error[BEHIND];
-  sharedmemory_info info;
-  unsigned char behind_info[BEHIND];
-} mine = {SHAREDMEMORY_ERROR_INIT, {0}, SHAREDMEMORY_INFO_INIT, {0}};
+  smem_limits limits;
+  unsigned char behind_limits[BEHIND];
+} mine = {SMEM_ERROR_INIT, {0}, SMEM_LIMITS_INIT, {0}};
 
 static int is_whole(const unsigned char *behind) {
   for (int i = 0; i < BEHIND; i++)
@@ -37,29 +37,32 @@ SEXP handshake_sizes(void) {
 
 /* Names of what does not work as it should. */
 SEXP handshake_works(void) {
-  sharedmemory_request request = SHAREDMEMORY_REQUEST_INIT;
-  sharedmemory_handle *handle;
-  char id[SHAREDMEMORY_ID_SIZE];
   double numbers[] = {1, 2, 3};
+  smem_request request = SMEM_REQUEST_INIT(sizeof numbers, NULL);
+  smem_handle *handle;
+  char number[SMEM_NUMBER_SIZE];
+  const char *id = number;
   const char *wrong = "";
   memset(mine.behind_error, GUARD, BEHIND);
-  memset(mine.behind_info, GUARD, BEHIND);
-  request.bytes = sizeof numbers;
-  if (shm->allocate(&request, id, &mine.error)) return Rf_mkString("allocate");
-  if (shm->fill(id, 0, numbers, sizeof numbers, &mine.error)) wrong = "fill";
-  if (shm->map(id, 1, &handle, &mine.error)) return Rf_mkString("map");
-  if (((double *)shm->address(handle))[2] != 3) wrong = "address";
-  if (shm->info(id, &mine.info, &mine.error) || mine.info.requested != 24 ||
-      mine.info.size != sizeof mine.info)
-    wrong = "info";
-  shm->unmap(handle);
-  if (shm->free(id, &mine.error)) wrong = "free";
-  if (shm->map(id, 1, &handle, &mine.error) != SHAREDMEMORY_NOT_FOUND ||
-      mine.error.code != SHAREDMEMORY_NOT_FOUND || strcmp(mine.error.id, id) ||
+  memset(mine.behind_limits, GUARD, BEHIND);
+  if (shm->allocate(&request, 1, SMEM_OF_PROCESS, true, &mine.error))
+    return Rf_mkString("allocate");
+  shm->id_of_number(request.number, number);
+  if (shm->write(id, 0, numbers, sizeof numbers, &mine.error)) wrong = "write";
+  if (shm->open(id, SMEM_READ_ONLY, &handle, &mine.error))
+    return Rf_mkString("open");
+  if (((double *)handle->address)[2] != 3) wrong = "address";
+  shm->limits_get(&mine.limits);
+  if (mine.limits.capacity == 0 || mine.limits.size != sizeof mine.limits)
+    wrong = "limits";
+  shm->close(handle);
+  if (shm->free(&id, 1, &mine.error)) wrong = "free";
+  if (shm->open(id, SMEM_READ_ONLY, &handle, &mine.error) != SMEM_NOT_FOUND ||
+      mine.error.code != SMEM_NOT_FOUND || strcmp(mine.error.id, id) ||
       mine.error.size != sizeof mine.error)
     wrong = "error";
   if (!is_whole(mine.behind_error)) wrong = "what lies behind the error";
-  if (!is_whole(mine.behind_info)) wrong = "what lies behind the info";
+  if (!is_whole(mine.behind_limits)) wrong = "what lies behind the limits";
   return Rf_mkString(wrong);
 }
 

@@ -1,5 +1,5 @@
 // Numeric vectors in shared memory, by the C interface of sharedmemory, in
-// C++11. Each function of the interface is called here at least once.
+// C++11.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -31,21 +31,28 @@ const sharedmemory_api *shm; // set by R_init_clientcpp()
 // What the interface says in a code is an exception from here on.
 class Error : public std::runtime_error {
 public:
-  explicit Error(const sharedmemory_error &error)
-      : std::runtime_error(error.message), code_(error.code) {}
-  bool is(int code) const { return code_ == code; }
-  std::string kind() const { return shm->kind(code_); }
+  explicit Error(const smem_error &error)
+      : std::runtime_error(message(error)), code_(error.code) {}
+  bool is(smem_code code) const { return code_ == code; }
+  std::string kind() const { return shm->error_kind(code_); }
 
 private:
-  int code_;
+  static std::string message(const smem_error &error) {
+    char text[1024];
+    shm->error_message(&error, text, sizeof text);
+    return text;
+  }
+  smem_code code_;
 };
 
 // Calls a function of the table with these arguments and an error record.
 template <typename... Parameters, typename... Arguments>
-void call(int (*function)(Parameters...), Arguments... arguments) {
-  sharedmemory_error error = SHAREDMEMORY_ERROR_INIT;
-  if (function(arguments..., &error) != SHAREDMEMORY_OK) throw Error(error);
+void call(smem_code (*function)(Parameters...), Arguments... arguments) {
+  smem_error error = SMEM_ERROR_INIT;
+  if (function(arguments..., &error) != SMEM_OK) throw Error(error);
 }
+
+void free_segment(const char *id) { call(shm->free, &id, std::size_t(1)); }
 
 // Between R and C++: an exception must not leave a function that R calls, and
 // an R error jumps over destructors. So exceptions end here, and become R
@@ -69,36 +76,36 @@ template <typename Work> void guarded(Work work) {
 // ---- map
 // ---------------------------------------------------------------------------
 //
-// A handle, unmapped when its owner goes out of scope. It can be moved, not
+// A handle, closed when its owner goes out of scope. It can be moved, not
 // copied.
 class Mapping {
 public:
-  Mapping(const char *id, bool readonly) {
-    call(shm->map, id, readonly, &handle_);
+  Mapping(const char *id, smem_access access) {
+    call(shm->open, id, access, &handle_);
   }
   Mapping(Mapping &&other) noexcept : handle_(other.handle_) {
     other.handle_ = nullptr;
   }
   Mapping(const Mapping &) = delete;
   Mapping &operator=(const Mapping &) = delete;
-  ~Mapping() { shm->unmap(handle_); } // nullptr is fine
+  ~Mapping() { shm->close(handle_); } // nullptr is fine
 
-  double *begin() const { return static_cast<double *>(shm->address(handle_)); }
+  double *begin() const { return static_cast<double *>(handle_->address); }
   double *end() const { return begin() + size(); }
-  std::size_t size() const { return shm->requested(handle_) / sizeof(double); }
-  std::size_t room() const { return shm->capacity(handle_) / sizeof(double); }
+  std::size_t size() const { return handle_->requested / sizeof(double); }
+  std::size_t room() const { return handle_->capacity / sizeof(double); }
 
   // Of a sealed segment, and on R's main thread only. Not protected from the
   // garbage collector.
   SEXP view() const {
     SEXP x;
     call(shm->view, handle_, SHAREDMEMORY_DOUBLE, uint64_t(0), uint64_t(size()),
-         0, &x);
+         false, &x);
     return x;
   }
 
 private:
-  sharedmemory_handle *handle_;
+  smem_handle *handle_;
 };
 
 // ---- allocate
@@ -109,25 +116,25 @@ private:
 class Segment {
 public:
   explicit Segment(std::size_t size) {
-    sharedmemory_request request = SHAREDMEMORY_REQUEST_INIT;
-    request.bytes = size * sizeof(double);
-    request.lifetime = SHAREDMEMORY_OF_PROCESS;
-    call(shm->allocate, &request, id_);
+    smem_request request = SMEM_REQUEST_INIT(size * sizeof(double), nullptr);
+    call(shm->allocate, &request, std::size_t(1), SMEM_OF_PROCESS, true);
+    shm->id_of_number(request.number, id_);
   }
   Segment(const Segment &) = delete;
   Segment &operator=(const Segment &) = delete;
   ~Segment() {
-    if (owned_) shm->free(id_, nullptr);
+    const char *id = id_;
+    if (owned_) shm->free(&id, 1, nullptr);
   }
 
   const char *id() const { return id_; }
   void give_away() { owned_ = false; }
   void fill(const double *x, std::size_t n) {
-    call(shm->fill, id_, uint64_t(0), x, uint64_t(n * sizeof *x));
+    call(shm->write, id(), uint64_t(0), x, uint64_t(n * sizeof *x));
   }
 
 private:
-  char id_[SHAREDMEMORY_ID_SIZE];
+  char id_[SMEM_NUMBER_SIZE];
   bool owned_ = true;
 };
 
@@ -140,25 +147,25 @@ private:
 class Lock {
 public:
   explicit Lock(const char *id) {
-    call(shm->lock_open, id, &lock_);
+    call(shm->latch_open, id, &latch_);
     try {
-      sharedmemory_told told = SHAREDMEMORY_TOLD_INIT;
-      call(shm->lock, lock_, 0, SHAREDMEMORY_FOREVER, &told);
-      if (told.dirty) shm->lock_repaired(lock_);
+      smem_told told = SMEM_TOLD_INIT;
+      call(shm->lock, latch_, SMEM_EXCLUSIVE, SMEM_FOREVER, &told);
+      if (told.dirty) shm->lock_repaired(latch_);
     } catch (...) {
-      shm->lock_close(lock_);
+      shm->latch_close(latch_);
       throw;
     }
   }
   Lock(const Lock &) = delete;
   Lock &operator=(const Lock &) = delete;
   ~Lock() {
-    shm->unlock(lock_, nullptr);
-    shm->lock_close(lock_);
+    shm->unlock(latch_, nullptr);
+    shm->latch_close(latch_);
   }
 
 private:
-  sharedmemory_lock *lock_;
+  smem_latch *latch_;
 };
 
 // ---- threads
@@ -169,36 +176,34 @@ private:
 // want.
 void go_round(int number) {
   Segment segment(1000);
-  Mapping mapping(segment.id(), false);
+  Mapping mapping(segment.id(), SMEM_READ_WRITE);
   for (double &x : mapping) x = number;
 
   double first = 2.5;
   segment.fill(&first, 1);
-  Mapping other(segment.id(), true); // the same memory at another address
+  Mapping other(segment.id(),
+                SMEM_READ_ONLY); // the same memory at another address
   if (other.size() != 1000 || other.room() < 1000 || *other.begin() != 2.5 ||
       *(other.end() - 1) != number)
     throw std::runtime_error("the memory is not what was written");
 
-  call(shm->free, segment.id()); // both handles stay good
+  free_segment(segment.id()); // both handles stay good
   *mapping.begin() = number;
   if (std::accumulate(other.begin(), other.end(), 0.0) != 1000.0 * number)
     throw std::runtime_error("the memory went with the segment");
   try {
-    Mapping gone(segment.id(), true);
+    Mapping gone(segment.id(), SMEM_READ_ONLY);
     throw std::runtime_error("what was freed can be mapped");
   } catch (const Error &error) {
-    if (!error.is(SHAREDMEMORY_NOT_FOUND)) throw;
+    if (!error.is(SMEM_NOT_FOUND)) throw;
   }
 }
 
 // Whoever comes first creates it, the others open it, anybody frees it.
 void meet() {
-  char id[SHAREDMEMORY_ID_SIZE];
-  sharedmemory_request request = SHAREDMEMORY_REQUEST_INIT;
-  request.bytes = sizeof(double);
-  request.name = "meeting";
-  call(shm->allocate, &request, id);
-  call(shm->free, id);
+  smem_request request = SMEM_REQUEST_INIT(sizeof(double), "meeting");
+  call(shm->allocate, &request, std::size_t(1), SMEM_UNTIL_FREED, false);
+  free_segment("meeting");
 }
 
 class Crew {
@@ -262,7 +267,7 @@ extern "C" {
 // The segment is given away when all went well: an exception before that frees
 // it.
 static SEXP store(SEXP x) {
-  char id[SHAREDMEMORY_ID_SIZE] = "";
+  char id[SMEM_NUMBER_SIZE] = "";
   const double *numbers = REAL(x);
   std::size_t n = static_cast<std::size_t>(XLENGTH(x));
   guarded([&] {
@@ -278,7 +283,7 @@ static SEXP total(SEXP id) {
   const char *text = text_of(id);
   double sum = 0;
   guarded([&] {
-    Mapping mapping(text, true);
+    Mapping mapping(text, SMEM_READ_ONLY);
     sum = std::accumulate(mapping.begin(), mapping.end(), 0.0);
   });
   return Rf_ScalarReal(sum);
@@ -290,35 +295,42 @@ static SEXP window(SEXP id) {
   const char *text = text_of(id);
   SEXP x = R_NilValue;
   guarded([&] {
-    call(shm->seal, text);
-    x = Mapping(text, true).view();
+    call(shm->seal, &text, std::size_t(1));
+    x = Mapping(text, SMEM_READ_ONLY).view();
   });
   return x;
 }
 
 static SEXP count(SEXP id) {
   const char *text = text_of(id);
-  int exists = 0;
-  uint64_t bytes = 0;
+  bool exists = false;
+  uint64_t capacity = 0, bytes = 0;
   guarded([&] {
     call(shm->exists, text, &exists);
-    if (exists) call(shm->size_of, text, nullptr, &bytes);
+    if (exists) call(shm->extent, text, &capacity, &bytes);
   });
   return Rf_ScalarReal(exists ? double(bytes / sizeof(double)) : NA_REAL);
 }
 
+static void note(const smem_entry *entry, void *numbers) {
+  static_cast<double *>(numbers)[0] = double(entry->requested);
+  static_cast<double *>(numbers)[1] = double(entry->pid);
+}
+
 static SEXP describe(SEXP id) {
   const char *text = text_of(id);
-  sharedmemory_info info = SHAREDMEMORY_INFO_INIT;
+  char path[300];
+  double told[3] = {0, 0, 0};
   uint64_t last = 0;
+  std::size_t first_bytes = 0;
   guarded([&] {
-    call(shm->info, text, &info);
+    call(shm->inspect, text, static_cast<void *>(nullptr), &first_bytes, path,
+         sizeof path, note, static_cast<void *>(told));
     call(shm->last_index, &last);
   });
+  told[2] = double(last);
   SEXP result = PROTECT(Rf_allocVector(REALSXP, 3));
-  REAL(result)[0] = double(info.requested);
-  REAL(result)[1] = double(info.pid);
-  REAL(result)[2] = double(last);
+  std::copy(told, told + 3, REAL(result));
   UNPROTECT(1);
   return result;
 }
@@ -329,14 +341,14 @@ static SEXP add(SEXP id, SEXP number) {
   double summand = Rf_asReal(number);
   guarded([&] {
     Lock lock(text);
-    for (double &x : Mapping(text, false)) x += summand;
+    for (double &x : Mapping(text, SMEM_READ_WRITE)) x += summand;
   });
   return id;
 }
 
 static SEXP release(SEXP id) {
   const char *text = text_of(id);
-  guarded([&] { call(shm->free, text); });
+  guarded([&] { free_segment(text); });
   return R_NilValue;
 }
 
