@@ -37,7 +37,8 @@
 #'                      seq(ends[1] + 3, ends[2] - 1))]
 #'     c(paste0("@section ", title, ":"), "```c", said, "```")
 #'   }
-#'   c(shown("sharedmemory.h", "The header"), shown("smem.h", "The types and functions"))
+#'   c(shown("sharedmemory.h", "The header"),
+#'     shown("smem.h", "The types and functions"))
 #' })
 #'
 #' @seealso [sharedmemory] for what segments, ids and namespaces are.
