@@ -3,6 +3,12 @@
 #include "../../src/core/sync/sync.h"
 #include "test.h"
 
+#ifdef __linux__
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#endif
+
 static const uint64_t millisecond = 1000 * 1000;
 
 static smem_latch *open_latch(const char *id) {
@@ -310,6 +316,31 @@ TEST(a_semaphore_counts_and_gets_the_permits_of_the_dead_back) {
   smem_sync_close(semaphore);
   end();
 }
+
+#if defined(__linux__) && TEST_SLOWNESS == 1
+/* The kernel ends who calls it, but for this exit. */
+TEST(without_contention_nothing_calls_the_system) {
+  CHECK_OK(allocate("b", 1));
+  pid_t child = fork();
+  if (child == 0) {
+    smem_latch *latch = open_latch("b");
+    smem_sync *semaphore = open_sync(SMEM_SEMAPHORE, 2);
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT);
+    for (int mode = SMEM_EXCLUSIVE; mode <= SMEM_SHARED; mode++) {
+      bool good = lock(latch, mode, SMEM_FOREVER) == SMEM_OK &&
+                  smem_acquire(semaphore, 0, NULL, &error) == SMEM_OK &&
+                  smem_release(semaphore, &error) == SMEM_OK &&
+                  smem_unlock(latch, &error) == SMEM_OK;
+      if (!good) syscall(SYS_exit, 1);
+    }
+    syscall(SYS_exit, 0);
+  }
+  FINISH(child);
+  CHECK_OK(free_id("b"));
+  CHECK_OK(free_id("a"));
+  clean_namespace();
+}
+#endif
 
 ROLE(waits_for_the_event) {
   smem_sync *event = open_sync(SMEM_EVENT, 1);
