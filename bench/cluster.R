@@ -4,8 +4,8 @@
 #   bench/cluster.R [MB [ROUNDS]]    default: 100 MB, 3 rounds; needs root
 #
 # 1 and 3 hosts with 2 and 8 workers each, and 3 with 3: seconds, and bytes that came
-# in at the busiest host. The hosts are those of tests/testthat/helper-hosts.R: all on this
-# machine, so that its cores play all of them.
+# in at the busiest host. The hosts are those of tests/testthat/helper-hosts.R: all on
+# this machine, so that its cores play all of them.
 suppressPackageStartupMessages({
   library(sharedmemory)
   library(testthat) # of which the helpers have what they expect
