@@ -33,9 +33,9 @@
 #'
 #' A process that is only stopped (SIGSTOP, Ctrl-Z, a debugger) is alive, and the
 #' others wait for it. A process is seen to be dead by the processes of its namespace,
-#' also from another container that shares `/dev/shm`. If somebody has removed the control
-#' object of the namespace by hand, what is held stays held and can be given back; but
-#' those who came later cannot prove a death of before, and wait.
+#' also from another container that shares `/dev/shm`. If somebody has removed the
+#' control object of the namespace by hand, what is held stays held and can be given
+#' back; but those who came later cannot prove a death of before, and wait.
 #'
 #' @section Waiting:
 #' Whoever waits sleeps, and the system wakes it when the lock comes free: of those who
