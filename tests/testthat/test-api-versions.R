@@ -174,8 +174,8 @@ test_that("the table has the functions of smem.h, but for those of the package",
   )[[1]])
   the_package <- c(
     "start", "environment", "directory", "stop", "join", "leave", "size", "gone",
-    "map", "undo_map", "unmap", "unmap_all", "collect", "mapping_address", "mapping_capacity",
-    "mapping_note", "mapping_set_note", "latch_mapped", "reclaim_some"
+    "map", "undo_map", "unmap", "unmap_all", "collect", "mapping_address",
+    "mapping_capacity", "mapping_note", "mapping_set_note", "latch_mapped", "reclaim_some"
   )
   expect_setequal(setdiff(declared, members()), the_package)
   expect_setequal(setdiff(members(), declared), "view")
