@@ -29,16 +29,16 @@ older_header() {
   mkdir -p "$scratch/older"
   cp "$dist/smem.h" "$scratch/older/smem.h"
   while read -r struct member; do
-    grep -qE "^  .*\\b$member(\\[[0-9]+\\])?;" "$scratch/older/smem.h" || return 1
+    grep -qE "^  .*\\b$member(\\[[A-Z_0-9]+\\])?;" "$scratch/older/smem.h" || return 1
     sed -i -E "/^typedef struct $struct \\{/,/^\\} $struct;/{
-        /\\b$member(\\[[0-9]+\\])?;/d
+        /\\b$member(\\[[A-Z_0-9]+\\])?;/d
       }
       /\\{ sizeof\\($struct\\)/s/, [^,]* \\}/ }/" "$scratch/older/smem.h"
   done <<'END'
 smem_error detail
 smem_request is_sync
 smem_told time
-smem_limits cleaned_at_logout
+smem_limits directory
 END
 }
 with_older_header() {
