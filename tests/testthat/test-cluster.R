@@ -163,3 +163,45 @@ test_that("clusters of other packages", {
   }
   skip_if_not(exists("cluster"), "neither parallelly nor mirai")
 })
+
+# The output, and what is printed, of clusterShare() to a worker of another place. That
+# is stopped for a second, so that the transfer takes long.
+output_of_transfer <- function(on_terminal) {
+  folder <- withr::local_tempdir()
+  Sys.chmod(folder, "700")
+  file <- file.path(folder, "transfer.R")
+  writeLines(c(
+    "library(sharedmemory)",
+    "Sys.setenv(SHAREDMEMORY_DIR = commandArgs(TRUE))",
+    "cl <- parallel::makePSOCKcluster(1)",
+    "Sys.unsetenv('SHAREDMEMORY_DIR')",
+    "pid <- parallel::clusterCall(cl, Sys.getpid)[[1]]",
+    "tools::pskill(pid, tools::SIGSTOP)",
+    "system(sprintf('(sleep 1; kill -CONT %d) &', pid))",
+    "x <- stats::runif(3e6)",
+    "how <- clusterShare(cl, 'x')$how",
+    "cat(how, parallel::clusterEvalQ(cl, sum(x))[[1]] == sum(x))",
+    "parallel::stopCluster(cl)"
+  ), file)
+  command <- paste(file.path(R.home("bin"), "Rscript"), file, folder)
+  if (on_terminal)
+    command <- paste("script -q -e -c", shQuote(command), "/dev/null </dev/null")
+  output <- withr::with_envvar(
+    outer_environment(this_namespace()),
+    suppressWarnings(system(paste(command, "2>&1"), intern = TRUE, timeout = 60))
+  )
+  expect_null(attr(output, "status"))
+  paste(output, collapse = "\n")
+}
+
+test_that("a long transfer shows its progress on a terminal, and nothing elsewhere", {
+  skip_on_cran()
+  skip_if_not_linux()
+  skip_if_not(has_tool("script"), "no script, which gives a terminal")
+  local_objects()
+  expect_identical(output_of_transfer(FALSE), "made TRUE")
+  shown <- output_of_transfer(TRUE)
+  line <- "\rclusterShare\\(\\): [0-9]+ of 24 MB sent "
+  # It is wiped out before anything else is printed.
+  expect_match(shown, paste0("^(", line, ")+\r {60}\rmade TRUE\\s*$"))
+})
