@@ -514,7 +514,8 @@ enum { SMEM_SYNC_MOST = 1 << 20 }; /* permits or parties */
 /* Open a semaphore, an event or a barrier by its name or, if there is none and
  * `count` is not 0, create it with so many permits or parties (1 for an event);
  * its lifetime is SMEM_UNTIL_FREED. SMEM_ARGUMENT if it is something else, or
- * has another count. */
+ * has another count; also of the calls below for one of another kind, of which
+ * those without an error do nothing. */
 smem_code smem_sync_open(smem_sync_kind kind, const char *id, uint32_t count,
                          smem_sync **sync, smem_error *error);
 smem_code smem_sync_open_reference(smem_sync_kind kind,

@@ -316,6 +316,35 @@ TEST(a_semaphore_counts_and_gets_the_permits_of_the_dead_back) {
   end();
 }
 
+TEST(nothing_is_taken_for_another_kind) {
+  static const smem_sync_kind all[] = {SMEM_SEMAPHORE, SMEM_EVENT,
+                                       SMEM_BARRIER};
+  for (unsigned i = 0; i < 3; i++) {
+    smem_sync *sync;
+    uint32_t available = 9, held = 9;
+    CHECK_OK(smem_sync_open(all[i], "a", i == 1 ? 1 : 2, &sync, &error));
+    if (i != 0) {
+      CHECK_CODE(SMEM_ARGUMENT, smem_acquire(sync, 0, NULL, &error));
+      CHECK_CODE(SMEM_ARGUMENT, smem_release(sync, &error));
+      smem_permits(sync, &available, &held);
+      CHECK(available == 0 && held == 0);
+    }
+    if (i != 1) {
+      CHECK_CODE(SMEM_ARGUMENT, smem_event_wait(sync, 0, &error));
+      smem_event_set(sync);
+      CHECK(!smem_event_is_set(sync));
+      smem_event_reset(sync);
+    }
+    if (i != 2) CHECK_CODE(SMEM_ARGUMENT, smem_barrier_wait(sync, 0, &error));
+    if (i == 0) { /* and it is what it was */
+      smem_permits(sync, &available, &held);
+      CHECK(available == 2 && held == 0);
+    }
+    smem_sync_close(sync);
+    end();
+  }
+}
+
 #if defined(__linux__) && TEST_SLOWNESS == 1
 /* The kernel ends who calls it, but for this exit. As in <linux/seccomp.h>,
  * which not every C library's compiler finds. */

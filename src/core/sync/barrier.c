@@ -100,7 +100,8 @@ smem_code smem_barrier_wait(smem_sync *barrier, uint64_t timeout,
   struct call call = {SMEM_OP_WAIT_AT, barrier->reference.id, 0, error, false};
   struct barrier_words *words = words_of(barrier);
   struct waiting waiting;
-  smem_code code = enrol(&call, barrier);
+  smem_code code = smem__sync_is(&call, barrier, SMEM_BARRIER);
+  if (code == SMEM_OK) code = enrol(&call, barrier);
   if (code != SMEM_OK) return code;
   uint64_t next = sync_load(&words->round) / ROUND + 1;
   smem__waiting_begin(&waiting, &call, barrier->words, timeout);

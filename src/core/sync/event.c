@@ -9,7 +9,7 @@ static _Atomic uint64_t *state_of(const smem_sync *event) {
 }
 
 bool smem_event_is_set(const smem_sync *event) {
-  return sync_load(state_of(event)) & IS_SET;
+  return event->kind == SMEM_EVENT && (sync_load(state_of(event)) & IS_SET);
 }
 
 smem_code smem_event_wait(smem_sync *event, uint64_t timeout,
@@ -18,8 +18,8 @@ smem_code smem_event_wait(smem_sync *event, uint64_t timeout,
   _Atomic uint64_t *state = state_of(event);
   struct waiting waiting;
   uint64_t seen = sync_load(state), before = seen / ONCE;
-  smem_code code = SMEM_OK;
-  if (seen & IS_SET) return SMEM_OK;
+  smem_code code = smem__sync_is(&call, event, SMEM_EVENT);
+  if (code != SMEM_OK || (seen & IS_SET)) return code;
   smem__waiting_begin(&waiting, &call, event->words, timeout);
   while (code == SMEM_OK && !(seen & IS_SET) && seen / ONCE == before) {
     if ((seen & WAITED_FOR) || sync_cas(state, &seen, seen | WAITED_FOR))
@@ -34,6 +34,7 @@ smem_code smem_event_wait(smem_sync *event, uint64_t timeout,
 void smem_event_set(smem_sync *event) {
   _Atomic uint64_t *state = state_of(event);
   uint64_t seen = sync_load(state);
+  if (event->kind != SMEM_EVENT) return;
   while (!(seen & IS_SET))
     if (sync_cas(state, &seen, ((seen / ONCE + 1) * ONCE) | IS_SET)) {
       SYNC_STEP();
@@ -43,5 +44,5 @@ void smem_event_set(smem_sync *event) {
 }
 
 void smem_event_reset(smem_sync *event) {
-  sync_and(state_of(event), ~(uint64_t)IS_SET);
+  if (event->kind == SMEM_EVENT) sync_and(state_of(event), ~(uint64_t)IS_SET);
 }

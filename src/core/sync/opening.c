@@ -57,6 +57,12 @@ static smem_code fail_kind(const struct call *call, uint64_t what) {
                     (unsigned long long)(what & UINT32_MAX));
 }
 
+smem_code smem__sync_is(const struct call *call, const smem_sync *sync,
+                        smem_sync_kind kind) {
+  if (sync->kind == kind) return SMEM_OK;
+  return fail_kind(call, (uint64_t)sync->kind << 32 | sync->count);
+}
+
 /* Is it of this kind and count, or nothing yet, and then it is from now on? */
 static smem_code settle(const struct call *call, smem_sync *sync,
                         smem_sync_kind kind, uint32_t count,
@@ -107,6 +113,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
     smem__os_release(sync);
     return code;
   }
+  sync->kind = kind;
   sync->party = -1;
   sync->reference.generation = segment->footer.generation;
   smem_copy_text(sync->reference.id, sizeof sync->reference.id, call->id);

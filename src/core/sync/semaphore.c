@@ -87,6 +87,8 @@ smem_code smem_acquire(smem_sync *semaphore, uint64_t timeout, smem_told *told,
   uint64_t who;
   smem_code code;
   if (told && !smem__struct_copy(told, &ours)) return smem__fail_struct(&call);
+  if ((code = smem__sync_is(&call, semaphore, SMEM_SEMAPHORE)) != SMEM_OK)
+    return code;
   for (;;) {
     code = smem__sync_join(&call, &who);
     if (code == SMEM_OK)
@@ -102,6 +104,8 @@ smem_code smem_release(smem_sync *semaphore, smem_error *error) {
   struct call call = {SMEM_OP_RELEASE, semaphore->reference.id, 0, error,
                       false};
   uint64_t who = smem__sync_own;
+  smem_code code = smem__sync_is(&call, semaphore, SMEM_SEMAPHORE);
+  if (code != SMEM_OK) return code;
   for (unsigned i = 0; !give_back(semaphore, who); i++)
     if ((who = smem__sync_former(i)) == 0)
       return smem__fail(&call, SMEM_NOT_HELD, 0, "this process has no permit");
@@ -112,6 +116,7 @@ void smem_permits(const smem_sync *semaphore, uint32_t *available,
                   uint32_t *held) {
   struct semaphore_words *words = words_of(semaphore);
   *available = *held = 0;
+  if (semaphore->kind != SMEM_SEMAPHORE) return;
   for (uint32_t i = 0; i < semaphore->count; i++) {
     uint64_t seen = sync_load(&words->slot[i]);
     *available += seen == 0 || smem__sync_is_dead(seen);

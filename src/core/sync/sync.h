@@ -169,11 +169,18 @@ struct smem_sync {
   struct lock_words *words; /* of its own segment */
   void *address;
   uint64_t total; /* bytes mapped */
+  smem_sync_kind kind;
   uint32_t count;
   int party;         /* of a barrier: our place; -1: none yet */
   uint64_t who, pid; /* under which presence, in which process we took it */
   smem_reference reference;
 };
+
+/* Is it of this kind? Otherwise a call would look where another has other
+ * words.
+ */
+smem_code smem__sync_is(const struct call *call, const smem_sync *sync,
+                        smem_sync_kind kind);
 
 /* At the start of the payload. All zero but for `what`: as it begins. */
 struct sync_head {
