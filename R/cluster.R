@@ -43,6 +43,37 @@
 #' next `clusterShare()` of that name, and `clusterShared("x")` in the future is `x`. Do
 #' not name the variable itself there, or `future` sends that of the master.
 #'
+#' Daemons of mirai without a cluster are asked by nobody where they are. On the
+#' master's machine a shared object is all they need: `x <- share(x)`, and
+#' `mirai::everywhere({}, x = x)`. On other machines, give each a compute profile of its
+#' own. One daemon gets the values and makes the copy, and the others find that by its
+#' name:
+#'
+#' ```
+#' for (host in profiles) {
+#'   mirai::mirai({
+#'     sharedmemory::share(x, name = "x", lifetime = "process")
+#'     NULL
+#'   }, x = unshare(x), .compute = host)[]
+#'   mirai::everywhere({
+#'     x <<- sharedmemory::openShared("x")
+#'     NULL
+#'   }, .compute = host)[]
+#' }
+#' ```
+#'
+#' Where one profile spans machines nobody knows which daemon is next. Send values to
+#' each, `mirai::everywhere({}, x = unshare(x))`, or use `mirai::make_cluster()`. From
+#' another machine such a daemon has to return `unshare()` of what it has shared.
+#'
+#' @section References to another machine:
+#' What is shared and sent with anything but `clusterShare()` goes as a reference:
+#' [parallel::clusterExport()], arguments of [parallel::clusterApply()], variables that
+#' a future takes along. On another machine, or in a container with a `/dev/shm` of its
+#' own, the object has its length but no values. Its use is the error
+#' `sharedmemory_error_elsewhere`. To such workers send `unshare(x)`, or the object with
+#' `clusterShare()`.
+#'
 #' @param cl A cluster, as [parallel::clusterCall()] takes it.
 #' @param varlist Character vector: the names of the variables.
 #' @param envir Environment in which, or in whose parents, they are.

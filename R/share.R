@@ -52,9 +52,9 @@
 #' @section References that lead nowhere:
 #' Whoever receives a reference to what is gone gets an object of the same length, the
 #' use of which is an error: `sharedmemory_error_not_found`, `_replaced` if another
-#' object has its name now, `_elsewhere` on another machine or in another container.
-#' [base::saveRDS()] cannot be told from sending, and stores a reference: save
-#' `unshare(x)`.
+#' object has its name now, `_elsewhere` on another machine or in another container: to
+#' these send `unshare(x)`, or let [clusterShare()] send it. [base::saveRDS()] cannot be
+#' told from sending, and stores a reference: save `unshare(x)`.
 #'
 #' @section Protection:
 #' The segment is sealed: mode 0400, and no function of this package writes into it. But

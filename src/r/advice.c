@@ -13,8 +13,8 @@ static const char *const advice[SMEM_CODES] = {
 
     [SMEM_ELSEWHERE] =
         "A reference is good for processes that see the same shared memory "
-        "file system. Send the values themselves: readSharedMemory() gets "
-        "them.",
+        "file system. Send the values themselves to others: unshare() and "
+        "readSharedMemory() get them, and clusterShare() does it.",
 
     [SMEM_SEALED] =
         "A seal is for good. The bytes can be read and viewed; to change them, "
