@@ -12,9 +12,9 @@ start_daemons <- function(hosts, profiles) {
     url <- mirai$nextget("url", .compute = rep(profiles, length.out = i - 1)[i - 1])
     code <- sprintf("mirai::daemon(\"%s\", dispatcher = TRUE)", url)
     r <- file.path(R.home("bin"), "Rscript")
-    command <- paste(hosts$rsh, hosts$address[i], shQuote(paste(r, "-e", shQuote(code))))
-    for (each in 1:2)
-      system(paste(command, ">/dev/null 2>&1"), wait = FALSE)
+    daemon <- paste(r, "-e", shQuote(code))
+    command <- paste(hosts$rsh, hosts$address[i], shQuote(daemon), ">/dev/null 2>&1")
+    for (each in 1:2) system(command, wait = FALSE)
   }
 }
 
