@@ -107,7 +107,7 @@ check-valgrind: setup-valgrind setup-test $(INSTALLED)
 check-asan: setup-test $(INSTALLED)
 	@tools/test asan-r
 test-package: setup-check setup-others $(INSTALLED)
-	@tools/test r differential-share check-rest
+	@tools/test r check-rest
 sid trixie: setup-debian
 	@tools/debian $@
 

@@ -22,10 +22,12 @@
 #include <string.h>
 
 #define OS_OWN_PREFIX "smem"
+static inline bool os_begins_own(const char *name) {
+  return strncmp(name, OS_OWN_PREFIX, sizeof OS_OWN_PREFIX - 1) == 0;
+}
 static inline bool os_is_own_name(const char *name) {
   const char *slash = strrchr(name, '/');
-  return strncmp(slash ? slash + 1 : name, OS_OWN_PREFIX,
-                 sizeof OS_OWN_PREFIX - 1) == 0;
+  return os_begins_own(slash ? slash + 1 : name);
 }
 
 typedef enum os_code {

@@ -254,6 +254,7 @@ ROLE(maker_of_a_semaphore) {
   CHECK_OK(smem_sync_open(SMEM_SEMAPHORE, "a", 1, &sync, &error));
   smem_sync_refer(sync, &reference);
   smem_reference_write(&reference, shared->mail);
+  smem_sync_close(sync);
 }
 static void make_semaphore_elsewhere(void) { PLAY(maker_of_a_semaphore, ""); }
 static smem_code act_semaphore_by_reference(void) {

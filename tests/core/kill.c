@@ -184,15 +184,20 @@ static smem_sync *open_a(smem_sync_kind kind) {
   return sync;
 }
 static void acquire(void) {
-  CHECK_OK(smem_acquire(open_a(SMEM_SEMAPHORE), 0, NULL, &error));
+  smem_sync *semaphore = open_a(SMEM_SEMAPHORE);
+  CHECK_OK(smem_acquire(semaphore, 0, NULL, &error));
+  smem_sync_close(semaphore); /* the permit stays held */
 }
 static void set_event(void) {
   smem_sync *event = open_a(SMEM_EVENT);
   smem_event_set(event);
   CHECK_OK(smem_event_wait(event, 0, &error));
+  smem_sync_close(event);
 }
 static void wait_at_barrier(void) {
-  CHECK_OK(smem_barrier_wait(open_a(SMEM_BARRIER), SMEM_FOREVER, &error));
+  smem_sync *barrier = open_a(SMEM_BARRIER);
+  CHECK_OK(smem_barrier_wait(barrier, SMEM_FOREVER, &error));
+  smem_sync_close(barrier);
 }
 
 /* The dead hold nothing: what they had is taken at once. */

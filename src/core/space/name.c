@@ -12,7 +12,7 @@ bool smem_id_is_raw(const char *id) { return id[0] == '/'; }
 static const char *wrong_with_raw(const char *name) {
   if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
     return "names no object";
-  if (os_is_own_name(name))
+  if (os_begins_own(name)) /* it may lack a terminator */
     return "begins like the system's names for objects of this package, which "
            "are "
            "reached by their ids";
