@@ -8,7 +8,8 @@
 enum { READ_FIRST = 1, LATE = 2 /* we are in it already */ };
 
 static void allocate(uint64_t *number) {
-  smem_request requests[2] = {{.size = 1}, {.size = 5000, .name = "b"}};
+  smem_request requests[2] = {SMEM_REQUEST_INIT(1, NULL),
+                              SMEM_REQUEST_INIT(5000, "b")};
   smem_code code = smem_allocate(requests, 2, SMEM_UNTIL_FREED, true, &error);
   check_error(code);
   /* A counter at its end is not damage that could be told, nor are claims that

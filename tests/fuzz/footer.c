@@ -49,7 +49,7 @@ static void refuse(void) {
   bool exists;
   smem_mapping *mapping;
   smem_handle *handle;
-  smem_request request = {.size = 1, .name = "a"};
+  smem_request request = SMEM_REQUEST_INIT(1, "a");
   CHECK(smem_exists("a", &exists, &error) == SMEM_CORRUPT);
   check_error(SMEM_CORRUPT);
   CHECK(smem_size("a", &number, &error) == SMEM_CORRUPT);

@@ -25,7 +25,7 @@ static bool visit(const smem_entry *entry, void *context) {
 
 /* A good name can be used, and is told as it was given. */
 static void use(char *id) {
-  smem_request request = {.size = 1, .name = id};
+  smem_request request = SMEM_REQUEST_INIT(1, id);
   bool exists;
   CHECK(smem_exists(id, &exists, &error) == SMEM_OK && !exists);
   /* Any number may be one of those that have been handed out. */

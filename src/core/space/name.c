@@ -194,7 +194,7 @@ smem_code smem__name_of_control(const struct call *call, struct name *name) {
 bool smem__name_split(const char *name, struct space *space, const char **id) {
   const char *slash = strrchr(name, '/');
   size_t before = slash ? (size_t)(slash - name) : 0;
-  if (before >= sizeof space->directory) return false;
+  if (slash == name || before >= sizeof space->directory) return false;
   memcpy(space->directory, name, before);
   space->directory[before] = '\0';
   if (slash) name = slash + 1;
