@@ -123,6 +123,8 @@
 #'   first [allocateSharedMemory()], see [reclaimSharedMemory()].
 #' * `sharedmemory.trace`: `TRUE` records with each segment that R code allocates the
 #'   calls that led to it. Off by default.
+#' * `sharedmemory.handoff`: how many seconds a shared object that was sent waits for
+#'   those who open it, see [share()]; 60 if unset.
 #'
 #' @keywords internal
 #' @useDynLib sharedmemory, .registration = TRUE, .fixes = "C_"
