@@ -224,3 +224,25 @@ with_results_of_others <- function(new, file) {
   all <- rbind(old[names(new)], new)
   all[order(numeric_version(all$r)), ]
 }
+
+# ---- what several packages do, on several R ------------------------------------------
+#
+# A data frame with a `column` for each package on each R, as a file.
+
+column_of <- function(package) {
+  what <- if (package == "plain") package else
+    paste(package, utils::packageVersion(package))
+  sprintf("%s, R %s", what, getRversion())
+}
+
+# Rows of this R are new, and those of others stay.
+with_columns_of_other_r <- function(rows, file) {
+  if (!file.exists(file)) return(rows)
+  old <- utils::read.csv(file)
+  rbind(old[!endsWith(old$column, paste(", R", getRversion())), ], rows)
+}
+
+write_columns <- function(rows, folder, name, lines) {
+  utils::write.csv(rows, file.path(folder, paste0(name, ".csv")), row.names = FALSE)
+  writeLines(lines, file.path(folder, paste0(name, ".md")))
+}

@@ -224,24 +224,16 @@ static double pass(void (*first)(int), void (*second)(int), enum place place,
   return (double)all->took;
 }
 
-static double lock_passed(int n) {
-  return pass(first_by_locks, second_by_locks, FREE, n);
-}
-static double futex_passed(int n) {
-  return pass(first_by_futex, second_by_futex, FREE, n);
-}
-static double lock_passed_on_two(int n) {
-  return pass(first_by_locks, second_by_locks, ON_TWO, n);
-}
-static double futex_passed_on_two(int n) {
-  return pass(first_by_futex, second_by_futex, ON_TWO, n);
-}
-static double lock_passed_on_one(int n) {
-  return pass(first_by_locks, second_by_locks, ON_ONE, n);
-}
-static double futex_passed_on_one(int n) {
-  return pass(first_by_futex, second_by_futex, ON_ONE, n);
-}
+#define PASSED(name, place)                                                    \
+  static double lock_##name(int n) {                                           \
+    return pass(first_by_locks, second_by_locks, place, n);                    \
+  }                                                                            \
+  static double futex_##name(int n) {                                          \
+    return pass(first_by_futex, second_by_futex, place, n);                    \
+  }
+PASSED(passed, FREE)
+PASSED(passed_on_two, ON_TWO)
+PASSED(passed_on_one, ON_ONE)
 
 /* ---- eight want it ---------------------------------------------------------
  */
