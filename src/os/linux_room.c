@@ -18,7 +18,6 @@
 #ifdef OS_LINUX
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/statvfs.h>
@@ -123,7 +122,7 @@ static void forget(void) { atomic_store(&looked, 0); }
 
 static void forget_in_children(void) {
   static atomic_flag done = ATOMIC_FLAG_INIT;
-  if (!atomic_flag_test_and_set(&done)) pthread_atfork(NULL, NULL, forget);
+  if (!atomic_flag_test_and_set(&done)) smem__os_at_fork(NULL, NULL, forget);
 }
 
 bool smem__linux_room_take(int fd, uint64_t size, uint64_t *step) {

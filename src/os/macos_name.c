@@ -62,17 +62,4 @@ struct macos_path smem__macos_temp_path(const char *prefix, const char *name) {
   return path;
 }
 
-os_status smem__os_directory(const char *path, char real[OS_DIRECTORY_MAX + 1],
-                             const char **why) {
-  (void)path;
-  real[0] = '\0';
-  *why = "on this system shared memory cannot lie in a directory of choice";
-  return (os_status){OS_UNSUPPORTED, 0};
-}
-
-bool smem__os_directory_is_safe(const char *directory) {
-  (void)directory;
-  return false;
-}
-
 #endif

@@ -39,17 +39,4 @@ void smem__os_object_path(const char *name, char *buffer, size_t length) {
   snprintf(buffer, length, "Local\\%s", name);
 }
 
-os_status smem__os_directory(const char *path, char real[OS_DIRECTORY_MAX + 1],
-                             const char **why) {
-  (void)path;
-  real[0] = '\0';
-  *why = "on this system shared memory cannot lie in a directory of choice";
-  return (os_status){OS_UNSUPPORTED, 0};
-}
-
-bool smem__os_directory_is_safe(const char *directory) {
-  (void)directory;
-  return false;
-}
-
 #endif

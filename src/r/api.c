@@ -136,11 +136,6 @@ static smem_code api_unlock(smem_latch *latch, smem_error *error) {
   return smem_unlock_quickly(latch) ? SMEM_OK : smem_unlock(latch, error);
 }
 
-static int api_error_message(const smem_error *error, char *buffer,
-                             unsigned length) {
-  return r_error_message(error, buffer, length);
-}
-
 /* ---- views --------------------------------------------------------------- */
 
 struct making {
@@ -218,7 +213,7 @@ static const sharedmemory_api api = {.size = sizeof api,
                                      SAME(random),
                                      SAME(error_kind),
                                      SAME(op_name),
-                                     OURS(error_message),
+                                     .error_message = r_error_message,
                                      SAME(error_message_with),
                                      SAME(id_is_raw),
                                      SAME(id_is_valid),

@@ -56,25 +56,26 @@ smem_code smem_read_some(const char *id,
   return code;
 }
 
+static smem_code open_and_copy(const struct call *call, bool writable,
+                               uint64_t offset, char *to, const char *from,
+                               uint64_t length) {
+  struct segment segment;
+  smem_code code = smem__segment_open(call, writable, &segment);
+  if (code != SMEM_OK) return code;
+  code = copy(call, &segment, offset, to, from, length);
+  smem__os_object_close(segment.object);
+  return code;
+}
+
 smem_code smem_read(const char *id, uint64_t offset, void *to, uint64_t length,
                     smem_error *error) {
   static char nowhere; /* for no bytes */
   struct call call = {SMEM_OP_READ, id, 0, error, false};
-  struct segment segment;
-  smem_code code = smem__segment_open(&call, false, &segment);
-  if (code != SMEM_OK) return code;
-  code = copy(&call, &segment, offset, to ? to : &nowhere, NULL, length);
-  smem__os_object_close(segment.object);
-  return code;
+  return open_and_copy(&call, false, offset, to ? to : &nowhere, NULL, length);
 }
 
 smem_code smem_write(const char *id, uint64_t offset, const void *from,
                      uint64_t length, smem_error *error) {
   struct call call = {SMEM_OP_WRITE, id, 0, error, false};
-  struct segment segment;
-  smem_code code = smem__segment_open(&call, true, &segment);
-  if (code != SMEM_OK) return code;
-  code = copy(&call, &segment, offset, NULL, from, length);
-  smem__os_object_close(segment.object);
-  return code;
+  return open_and_copy(&call, true, offset, NULL, from, length);
 }

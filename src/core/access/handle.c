@@ -49,9 +49,9 @@ static bool is_ours(const smem_reference *reference) {
 /* Its number must not come back while somebody holds it: see
  * smem__mapping_settle_number(). */
 static void stay(const struct call *call, const struct segment *segment,
-                 struct opened *opened) {
+                 const struct space *space, struct opened *opened) {
   struct control *control;
-  if (!is_ours(&opened->reference)) return;
+  if (!smem__space_is_own(space)) return;
   smem__mapping_settle_number(call, segment, &control);
   if (!control) return;
   opened->stays = true;
@@ -94,7 +94,7 @@ static smem_code open_segment(const struct call *call, struct segment *segment,
                    sizeof opened->reference.directory, space.directory);
   }
   smem_copy_text(opened->reference.id, sizeof opened->reference.id, call->id);
-  stay(call, segment, opened);
+  stay(call, segment, &space, opened);
   *handle = &opened->handle;
   return SMEM_OK;
 }

@@ -146,8 +146,7 @@ static smem_code fail_replaced(const struct call *call) {
 static bool is_replaced(const struct call *call, const smem_mapping *mapping) {
   struct name name;
   os_info info;
-  struct call quiet = *call;
-  quiet.error = NULL;
+  struct call quiet = call_quietly(call);
   if (!mapping->can_return || smem__name_of_segment(&quiet, &name) != SMEM_OK)
     return false;
   os_code code = smem__os_object_stat(name.text, &info).code;
@@ -223,8 +222,7 @@ bool smem__mapping_settle_number(const struct call *call,
                                  const struct segment *segment,
                                  struct control **control) {
   uint64_t number;
-  struct call quiet = *call;
-  quiet.error = NULL;
+  struct call quiet = call_quietly(call);
   *control = NULL;
   if ((segment->footer.flags & FOOTER_NAMED) ||
       !smem_id_is_number(call->id, &number))

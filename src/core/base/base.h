@@ -22,6 +22,13 @@ struct call {
   bool must_finish;  /* cleaning up: do not ask for interrupts */
 };
 
+/* The same, whose failure is not told. */
+static inline struct call call_quietly(const struct call *call) {
+  struct call quiet = *call;
+  quiet.error = NULL;
+  return quiet;
+}
+
 /* It goes on with ids[i]. */
 void smem__call_element(struct call *call, const char *const *ids, size_t count,
                         size_t i);

@@ -225,8 +225,7 @@ static void remove_generation(const char *id, struct segment *segment,
 void smem__segment_remove_generation(const struct call *call,
                                      uint64_t generation) {
   struct segment segment;
-  struct call quiet = *call;
-  quiet.error = NULL;
+  struct call quiet = call_quietly(call);
   if (smem__name_of_segment(&quiet, &segment.name) == SMEM_OK)
     remove_generation(call->id, &segment, generation);
 }

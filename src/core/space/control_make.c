@@ -24,8 +24,7 @@ static os_status lock_presences(const struct control *control) {
 void smem__control_remove_unused(const struct call *call,
                                  struct control *control, const char *name) {
   bool any = true;
-  struct call quiet = *call;
-  quiet.error = NULL;
+  struct call quiet = call_quietly(call);
   if (lock_presences(control).code == OS_OK &&
       smem__control_is_named(control) &&
       smem__walk_any(&quiet, &any) == SMEM_OK && !any)

@@ -1,18 +1,20 @@
 /* Directories other than where the system has shared memory. */
 #include "space.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* As smem__os_directory() makes them, and so that no name in a reference leads
  * out of one. */
 bool smem__directory_is_valid(const char *text) {
+  char closed[SMEM_DIRECTORY_SIZE +
+              1]; /* with a "/" behind the last part, too */
   size_t length = strlen(text);
   if (length == 0) return true; /* where the system has it */
-  return length <= SMEM_DIRECTORY_MAX && length > 1 && text[0] == '/' &&
-         text[length - 1] != '/' && !strstr(text, "//") &&
-         !strstr(text, "/./") && !strstr(text, "/../") &&
-         (length < 2 || strcmp(text + length - 2, "/.") != 0) &&
-         (length < 3 || strcmp(text + length - 3, "/..") != 0);
+  if (length > SMEM_DIRECTORY_MAX || text[0] != '/') return false;
+  snprintf(closed, sizeof closed, "%s/", text);
+  return !strstr(closed, "//") && !strstr(closed, "/./") &&
+         !strstr(closed, "/../");
 }
 
 smem_code smem__directory_choose(const struct call *call, const char *variable,

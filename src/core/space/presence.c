@@ -177,8 +177,7 @@ struct control *smem__control_peek_in(const struct call *call,
                                       const struct space *space) {
   struct name name;
   struct control *control = NULL;
-  struct call quiet = *call;
-  quiet.error = NULL;
+  struct call quiet = call_quietly(call);
   if (smem__space_is_own(space)) {
     if (smem__control_peek(&quiet, &control) != SMEM_OK) return NULL;
     return control;

@@ -114,8 +114,7 @@ smem_code smem__sync_join(const struct call *call, uint64_t *who) {
 }
 
 void smem__sync_look(const struct call *call) {
-  struct call quiet = *call;
-  quiet.error = NULL;
+  struct call quiet = call_quietly(call);
   join(&quiet);
 }
 
