@@ -5,6 +5,7 @@
  * The fuzzer tries much more; here nothing is left to chance. */
 #include "../../src/core/object/object_internal.h"
 #include "test.h"
+#include "three_strings.h"
 
 #include "../harness/read_tree.h"
 
@@ -29,28 +30,12 @@ struct object {
   struct header header;
   double doubles[5];
   int32_t logicals[2];
-  struct {
-    smem_string_block block;
-    int64_t offsets[4];
-    uint8_t validity[8], indexes[8];
-    char text[8];
-  } texts, tags;
+  struct three_strings texts, tags;
   unsigned char blob[BLOB], part[SMEM_PART_SIZE];
   smem_node nodes[NODES];
 };
 
 #define AT(field) offsetof(struct object, field)
-
-static smem_string_block block_at(uint64_t at) {
-  uint64_t behind = at + sizeof(smem_string_block);
-  return (smem_string_block){.unique = 3,
-                             .bytes = 3,
-                             .offsets_at = behind,
-                             .validity_at = behind + 32,
-                             .index_at = behind + 40,
-                             .text_at = behind + 48,
-                             .width = 1};
-}
 
 static void fill_nodes(smem_node *nodes) {
   const double first = 3, last = 9;
@@ -81,20 +66,12 @@ static void guard(struct object *object) {
 
 static struct object *make_object(void) {
   struct object *object = smem__os_allocate(sizeof *object);
-  const int64_t offsets[] = {0, 1, 3, 3};
-  const uint8_t indexes[] = {0, 1, 2, 1, 0};
   smem_part part = {.is_object = true,
                     .reference = {.generation = 7, .space = "a", .id = "1"}};
   CHECK(object != NULL);
   for (int i = 0; i < 5; i++) object->doubles[i] = i / 2.0;
-  object->texts.block = block_at(AT(texts));
-  object->tags.block = block_at(AT(tags));
-  memcpy(object->texts.offsets, offsets, sizeof offsets);
-  memcpy(object->tags.offsets, offsets, sizeof offsets);
-  object->texts.validity[0] = object->tags.validity[0] = 3;
-  memcpy(object->texts.indexes, indexes, sizeof indexes);
-  memcpy(object->texts.text, "abc", 3);
-  memcpy(object->tags.text, "abc", 3);
+  object->texts = three_strings_at(AT(texts));
+  object->tags = three_strings_at(AT(tags));
   memset(object->blob, 'b', BLOB);
   smem_part_write(&part, object->part);
   fill_nodes(object->nodes);

@@ -9,48 +9,29 @@ static void fill_values(void) {
   for (int i = 0; i < DOUBLES; i++) values[i] = i / 7.0;
 }
 
-/* Two different strings, "a" and "bc", and a missing one, in five elements. */
-static const int64_t offsets[] = {0, 1, 3, 3};
-static const uint8_t validity[8] = {3}, indexes[8] = {0, 1, 2, 1, 0};
-static const char text[] = "abc";
-
 struct layout lay_out_object(void) {
   struct layout layout = {
       .nodes = {{.kind = SMEM_LIST, .length = 2, .where = 1},
                 {.kind = SMEM_DOUBLE, .length = DOUBLES},
                 {.kind = SMEM_STRINGS, .length = 5}}};
   layout.nodes[1].where = smem_place(SMEM_OBJECT_HEADER, sizeof values);
-  layout.block_at = smem_place(layout.nodes[1].where + sizeof values, 4096);
-  layout.nodes[2].where = layout.block_at;
-  uint64_t at = layout.block_at + sizeof layout.block;
-  layout.block = (smem_string_block){.unique = 3,
-                                     .bytes = 3,
-                                     .offsets_at = at,
-                                     .validity_at = at + 32,
-                                     .index_at = at + 40,
-                                     .text_at = at + 48,
-                                     .width = 1};
-  layout.node_at = at + 56;
+  layout.strings_at = smem_place(layout.nodes[1].where + sizeof values, 4096);
+  layout.strings = three_strings_at(layout.strings_at);
+  layout.nodes[2].where = layout.strings_at;
+  layout.node_at = layout.strings_at + sizeof layout.strings;
   layout.size = layout.node_at + sizeof layout.nodes;
   return layout;
 }
 
 smem_code write_object(smem_writer *writer, const struct layout *layout) {
   smem_code code = smem_write_pad(writer, layout->nodes[1].where, &error);
-  const struct {
-    const void *bytes;
-    size_t length;
-  } parts[] = {{&layout->block, sizeof layout->block},
-               {offsets, sizeof offsets},
-               {validity, sizeof validity},
-               {indexes, sizeof indexes},
-               {text, 3}};
   if (code == SMEM_OK)
     code = smem_write_next(writer, values, sizeof values, &error);
-  if (code == SMEM_OK) code = smem_write_pad(writer, layout->block_at, &error);
-  for (size_t i = 0; i < sizeof parts / sizeof *parts && code == SMEM_OK; i++)
-    code = smem_write_next(writer, parts[i].bytes, parts[i].length, &error);
-  if (code == SMEM_OK) code = smem_write_pad(writer, layout->node_at, &error);
+  if (code == SMEM_OK)
+    code = smem_write_pad(writer, layout->strings_at, &error);
+  if (code == SMEM_OK)
+    code = smem_write_next(writer, &layout->strings, sizeof layout->strings,
+                           &error);
   if (code == SMEM_OK)
     code = smem_write_next(writer, layout->nodes, sizeof layout->nodes, &error);
   return code;

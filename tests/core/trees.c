@@ -1,6 +1,7 @@
 /* Objects: written whole or not at all, and read with every number checked. */
 #include "trees.h"
 #include "../harness/faults.h"
+#include "../harness/read_tree.h"
 
 TEST(objects_are_read_as_they_were_written) {
   smem_reference reference;
@@ -134,22 +135,6 @@ TEST_FOR(a_failure_at_any_call_changes_nothing, 60) {
 
 /* ---- damaged ------------------------------------------------------------- */
 
-/* Read all that can be read, whatever it says. */
-static void read_strings(const smem_tree *tree, const smem_node *node,
-                         uint64_t size) {
-  const char *end = (const char *)tree->bytes + size;
-  smem_strings strings;
-  smem_text found;
-  if (smem_tree_strings(tree, node, &strings)) return;
-  for (uint64_t i = 0; i < node->length; i++) {
-    uint64_t key = smem_strings_key(&strings, i);
-    CHECK(key < strings.unique || key == UINT64_MAX);
-    if (key == UINT64_MAX || smem_strings_text(&strings, key, &found)) continue;
-    CHECK(!found.text || (found.text >= (const char *)tree->bytes &&
-                          found.text + found.length <= end));
-  }
-}
-
 static bool read_all(const unsigned char *bytes, uint64_t size,
                      uint64_t generation) {
   smem_tree tree;
@@ -157,7 +142,7 @@ static bool read_all(const unsigned char *bytes, uint64_t size,
   for (uint64_t i = 0; i < tree.nodes; i++) {
     smem_node node;
     if (smem_tree_node(&tree, i, &node)) return false;
-    if (node.kind == SMEM_STRINGS) read_strings(&tree, &node, size);
+    read_node(&tree, i);
   }
   return true;
 }
@@ -176,7 +161,7 @@ TEST(damaged_objects) {
   CHECK(!read_all(bytes, layout.size, reference.generation + 1));
   unsigned refused = 0;
   for (uint64_t at = 0; at < layout.size; at++) {
-    if (at == SMEM_OBJECT_HEADER) at = layout.block_at; /* the doubles */
+    if (at == SMEM_OBJECT_HEADER) at = layout.strings_at; /* the doubles */
     for (int i = 0; i < 3; i++) {
       bytes[at] ^= masks[i];
       refused += !read_all(bytes, layout.size, reference.generation);

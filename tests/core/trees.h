@@ -4,13 +4,14 @@
 
 #include "../../src/core/object/object_internal.h"
 #include "test.h"
+#include "three_strings.h"
 
 enum { DOUBLES = 9000, NODES = 3 };
 
 struct layout {
   smem_node nodes[NODES];
-  smem_string_block block;
-  uint64_t block_at, node_at, size;
+  struct three_strings strings;
+  uint64_t strings_at, node_at, size;
 };
 struct layout lay_out_object(void);
 smem_code write_object(smem_writer *writer, const struct layout *layout);

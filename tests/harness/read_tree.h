@@ -6,12 +6,18 @@
 
 static uint64_t sum; /* so that nothing read is left out */
 
-static void touch(const void *bytes, uint64_t length) {
+static inline void touch(const void *bytes, uint64_t length) {
   const unsigned char *at = bytes;
   for (uint64_t i = 0; i < length; i++) sum += at[i];
 }
 
-static void read_strings(const smem_tree *tree, const smem_node *node) {
+static inline void read_text(const smem_tree *tree, const smem_text *text) {
+  const char *bytes = (const char *)tree->bytes;
+  CHECK(text->text >= bytes && text->text + text->length <= bytes + tree->used);
+  touch(text->text, text->length);
+}
+
+static inline void read_strings(const smem_tree *tree, const smem_node *node) {
   smem_strings strings;
   smem_text text;
   if (smem_tree_strings(tree, node, &strings)) return;
@@ -20,12 +26,12 @@ static void read_strings(const smem_tree *tree, const smem_node *node) {
     uint64_t key = smem_strings_key(&strings, i);
     CHECK(key == UINT64_MAX || key < strings.unique);
     if (key == UINT64_MAX || smem_strings_text(&strings, key, &text)) continue;
-    if (text.text) touch(text.text, text.length);
+    if (text.text) read_text(tree, &text);
     CHECK(text.encoding <= SMEM_BYTES);
   }
 }
 
-static void read_node(const smem_tree *tree, uint64_t number) {
+static inline void read_node(const smem_tree *tree, uint64_t number) {
   smem_node node;
   if (smem_tree_node(tree, number, &node)) return;
   uint64_t attributes = smem_node_attributes(&node);
@@ -39,7 +45,7 @@ static void read_node(const smem_tree *tree, uint64_t number) {
   if (node.kind == SMEM_PART) CHECK(node.where < tree->parts);
 }
 
-static void read_part(const smem_tree *tree, uint64_t number) {
+static inline void read_part(const smem_tree *tree, uint64_t number) {
   smem_part part;
   if (smem_tree_part(tree, number, &part)) return;
   CHECK(memchr(part.reference.id, 0, sizeof part.reference.id) != NULL);
@@ -47,7 +53,7 @@ static void read_part(const smem_tree *tree, uint64_t number) {
 }
 
 /* True: it could be opened. */
-static bool read_tree(const void *bytes, size_t size) {
+static inline bool read_tree(const void *bytes, size_t size) {
   smem_tree tree;
   const void *blob;
   uint64_t length;

@@ -81,24 +81,18 @@ SEXP computed(SEXP kind, SEXP n) {
   return R_new_altrep(class, n, R_NilValue);
 }
 
+#define MAKE(class, type)                                                      \
+  class = R_make_alt##type##_class("computed_" #type, "computed", dll);        \
+  R_set_alt##type##_Elt_method(class, type);                                   \
+  start(class)
+#define MAKE_NUMBERS(class, type)                                              \
+  MAKE(class, type);                                                           \
+  R_set_alt##type##_Get_region_method(class, type##_region)
+
 void R_init_computed(DllInfo *dll) {
-  raws = R_make_altraw_class("computed_raw", "computed", dll);
-  R_set_altraw_Elt_method(raws, raw);
-  R_set_altraw_Get_region_method(raws, raw_region);
-  logicals = R_make_altlogical_class("computed_logical", "computed", dll);
-  R_set_altlogical_Elt_method(logicals, logical);
-  R_set_altlogical_Get_region_method(logicals, logical_region);
-  integers = R_make_altinteger_class("computed_integer", "computed", dll);
-  R_set_altinteger_Elt_method(integers, integer);
-  R_set_altinteger_Get_region_method(integers, integer_region);
-  doubles = R_make_altreal_class("computed_real", "computed", dll);
-  R_set_altreal_Elt_method(doubles, real);
-  R_set_altreal_Get_region_method(doubles, real_region);
-  strings = R_make_altstring_class("computed_string", "computed", dll);
-  R_set_altstring_Elt_method(strings, string);
-  start(raws);
-  start(logicals);
-  start(integers);
-  start(doubles);
-  start(strings);
+  MAKE_NUMBERS(raws, raw);
+  MAKE_NUMBERS(logicals, logical);
+  MAKE_NUMBERS(integers, integer);
+  MAKE_NUMBERS(doubles, real);
+  MAKE(strings, string);
 }
