@@ -254,6 +254,7 @@ ROLE(in_a_group) {
 }
 
 TEST_FOR(a_group_of_100_million_bytes, 60) {
+  need_usual_directory();
 #if defined(TEST_VALGRIND) || defined(TEST_ASAN) || defined(TEST_TSAN)
   test_skip("the tool needs more memory than the group has");
 #endif

@@ -14,6 +14,11 @@ static const char *segment_directory(void) {
   return directory;
 }
 
+void need_usual_directory(void) {
+  if (strcmp(segment_directory(), SHM) != 0)
+    test_skip("SHAREDMEMORY_DIR is set");
+}
+
 static char *next_path(void) {
   static _Thread_local char ring[3][400];
   static _Thread_local unsigned at;

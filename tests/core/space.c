@@ -196,6 +196,7 @@ ROLE(in_a_container) {
 }
 
 TEST(references_into_and_out_of_a_container) {
+  need_usual_directory();
   CHECK_OK(allocate("a", 5000));
   mail_reference("a");
   smem_reference ours = read_mail();

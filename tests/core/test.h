@@ -94,6 +94,8 @@ bool never_mapped(uint64_t pid, const uint64_t identity[2], uint64_t copied,
 const char *segment_path(const char *id);
 const char *raw_path(const char *word); /* of raw_id(word) */
 const char *control_path(void);
+/* For what is about /dev/shm, where SHAREDMEMORY_DIR leads elsewhere. */
+void need_usual_directory(void);
 /* Where names are kept in a record, what is planted is not listed, and what is
  * left of somebody's work is told in another way: the test is skipped. */
 void need_listing_of_what_is_planted(void);

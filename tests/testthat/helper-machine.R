@@ -106,3 +106,21 @@ skip_if_locks_invisible <- function() {
   skip_if_not_linux()
   skip_if_not(file.exists("/proc/locks") && has_tool("stat"), "no /proc/locks")
 }
+
+# A control group that may use so many bytes of memory; NULL: none can be made here.
+local_group <- function(bytes = 1e8, frame = parent.frame()) {
+  versions <- list(
+    c("/sys/fs/cgroup/memory", "memory.limit_in_bytes"),
+    c("/sys/fs/cgroup", "memory.max")
+  )
+  for (version in versions) {
+    path <- file.path(version[1], paste0("smem-r-test-", Sys.getpid()))
+    if (!dir.create(path, showWarnings = FALSE)) next
+    withr::defer(system2("rmdir", path, stderr = FALSE), frame)
+    limit <- file.path(path, version[2])
+    if (!file.exists(limit)) next
+    written <- try(writeLines(sprintf("%.0f", bytes), limit), silent = TRUE)
+    if (!inherits(written, "try-error")) return(path)
+  }
+  NULL
+}

@@ -226,14 +226,17 @@ as_other_user <- function(fun, ..., namespace = this_namespace()) {
   )
 }
 
-# `fun` in a mount namespace where /dev/shm is a fresh tmpfs of this size.
-in_small_shm <- function(fun, ..., size = "1m") {
+# `fun` in a mount namespace where /dev/shm is a fresh tmpfs of this size, and in a
+# control group, if one is given.
+in_small_shm <- function(fun, ..., size = "1m", environment = character(),
+                         group = NULL) {
   mount <- sprintf(
     "mount -t tmpfs -o size=%s tmpfs /dev/shm && exec \"$@\"", size
   )
+  if (!is.null(group)) mount <- sprintf("echo $$ > %s/cgroup.procs && %s", group, mount)
   run_through(
     "unshare", c(unshare_arguments(), "sh", "-c", shQuote(mount), "sh"),
     fun, list(...),
-    c(outer_environment(this_namespace()), TMPDIR = tempdir())
+    c(outer_environment(this_namespace()), TMPDIR = tempdir(), environment)
   )
 }

@@ -1,0 +1,116 @@
+# A container in all but name: /dev/shm has the 64 MiB that Docker gives it, and there is
+# much more to share.
+
+# SHAREDMEMORY_TEST_MB: how much is shared.
+megabytes <- function() as.numeric(Sys.getenv("SHAREDMEMORY_TEST_MB", "200"))
+
+# What four workers have of `mb` million bytes, and what is left.
+share_with_four <- function(mb) {
+  # Bytes of memory, each page divided among those who have it.
+  memory <- function(cl) {
+    here <- function() {
+      gc()
+      line <- grep("^Pss:", readLines("/proc/self/smaps_rollup"), value = TRUE)
+      as.numeric(gsub("[^0-9]", "", line)) * 1024
+    }
+    environment(here) <- globalenv()
+    sum(here(), unlist(parallel::clusterCall(cl, here)))
+  }
+  cl <- parallel::makePSOCKcluster(4)
+  on.exit(parallel::stopCluster(cl))
+  parallel::clusterEvalQ(cl, {
+    library(sharedmemory)
+    sum(as.numeric(1:10))
+  })
+  before <- memory(cl)
+  x <- rep_len(as.numeric(1:1000), mb * 1e6 / 8)
+  expected <- sum(x)
+  x <- tryCatch(share(x), error = identity)
+  if (inherits(x, "error")) {
+    return(list(class = class(x)[1], message = conditionMessage(x),
+                segments = nrow(listSharedObjects())))
+  }
+  look <- function(x) {
+    assign("x", x, globalenv())
+    list(sum = sum(x), shared = sharedmemory::is.shared(x))
+  }
+  environment(look) <- globalenv()
+  seen <- parallel::clusterCall(cl, look, x)
+  result <- list(
+    sum = expected, seen = seen, own = sum(x), memory = memory(cl) - before,
+    directory = sharedMemoryStatus()$directory,
+    segments = nrow(listSharedObjects())
+  )
+  parallel::clusterEvalQ(cl, {
+    rm(x, envir = globalenv())
+    gc()
+  })
+  rm(x)
+  gc()
+  c(result, list(after = nrow(listSharedObjects()), shm = list.files("/dev/shm")))
+}
+
+# On this disk, if it has room.
+local_disk <- function(bytes, frame = parent.frame()) {
+  skip_if_not(has_tool("df"), "no df")
+  free <- as.numeric(system2("df", c("-B1", "--output=avail", tempdir()),
+                             stdout = TRUE)[2])
+  skip_if(free < 2 * bytes, "too little room on the disk")
+  path <- withr::local_tempdir(.local_envir = frame)
+  Sys.chmod(path, "700")
+  normalizePath(path)
+}
+
+# In a group that is full the kernel takes back what is on the disk as well.
+expect_shared_with_four <- function(group = NULL) {
+  bytes <- megabytes() * 1e6
+  disk <- local_disk(bytes)
+  answer <- in_small_shm(share_with_four, megabytes(), size = "64m", group = group,
+                         environment = c(SHAREDMEMORY_DIR = disk))
+  if (!is.null(answer$message)) fail(answer$message)
+  expect_identical(answer$directory, disk)
+  expect_identical(answer$own, answer$sum)
+  expect_identical(answer$seen, rep(list(list(sum = answer$sum, shared = TRUE)), 4))
+  # One copy, with what R itself takes for a pass over it.
+  if (is.null(group)) expect_gt(answer$memory, 0.9 * bytes)
+  expect_lt(answer$memory, 1.2 * bytes + 3e7)
+  expect_identical(answer$segments, 1L)
+  expect_identical(answer$after, 0L)
+  expect_identical(answer$shm, character())
+  # The workers may end after the master.
+  clean <- function() length(list.files(disk, all.files = TRUE, no.. = TRUE)) == 0
+  expect_true(eventually(clean), label = "the directory is empty")
+}
+
+test_that("in a container a directory on the disk has room for what /dev/shm has not", {
+  skip_if_cannot_unshare()
+  skip_if_not_installed("parallel")
+  skip_if_less_room(megabytes() * 1e6)
+  expect_shared_with_four()
+})
+
+test_that("so it has where the container's memory is limited too", {
+  skip_if_cannot_unshare()
+  skip_if_not_root()
+  skip_if_not_installed("parallel")
+  skip_if_less_room(megabytes() * 1e6)
+  # Enough for five R and the original, not for the copy as well, until it is written.
+  group <- local_group(megabytes() * 1e6 + 4.5e8)
+  skip_if(is.null(group), "no control group can be made here")
+  expect_shared_with_four(group)
+})
+
+test_that("without it there is an error that names it, and nothing is left", {
+  skip_if_cannot_unshare()
+  skip_if_not_installed("parallel")
+  skip_if_less_room(megabytes() * 1e6)
+  answer <- in_small_shm(function(share_with_four, mb) {
+    c(share_with_four(mb), list(shm = list.files("/dev/shm"),
+                                used = sharedMemoryStatus()$used))
+  }, share_with_four, megabytes(), size = "64m")
+  expect_identical(answer$class, "sharedmemory_error_no_space")
+  expect_match(answer$message, "SHAREDMEMORY_DIR")
+  expect_identical(answer$segments, 0L)
+  expect_identical(setdiff(answer$shm, basename(control_file())), character())
+  expect_lt(answer$used, 1e6)
+})
