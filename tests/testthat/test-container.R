@@ -1,5 +1,5 @@
-# A container in all but name: /dev/shm has the 64 MiB that Docker gives it, and there is
-# much more to share.
+# A container in all but name: /dev/shm has the 64 MiB that Docker gives it, and there
+# is much more to share.
 
 # SHAREDMEMORY_TEST_MB: how much is shared.
 megabytes <- function() as.numeric(Sys.getenv("SHAREDMEMORY_TEST_MB", "200"))
@@ -82,14 +82,14 @@ expect_shared_with_four <- function(group = NULL) {
   expect_true(eventually(clean), label = "the directory is empty")
 }
 
-test_that("in a container a directory on the disk has room for what /dev/shm has not", {
+test_that("a directory on the disk has room for what is too large for /dev/shm", {
   skip_if_cannot_unshare()
   skip_if_not_installed("parallel")
   skip_if_less_room(megabytes() * 1e6)
   expect_shared_with_four()
 })
 
-test_that("so it has where the container's memory is limited too", {
+test_that("it has room where the memory is limited too", {
   skip_if_cannot_unshare()
   skip_if_not_root()
   skip_if_not_installed("parallel")
