@@ -59,7 +59,7 @@ SEXP r_open_reference(SEXP bytes) {
   const char *wrong =
       smem_reference_read(RAW(bytes), (size_t)XLENGTH(bytes), &reference);
   if (wrong) r_fail_argument(SMEM_OP_OPEN, "", "%s", wrong);
-  return r_make_found(&reference);
+  return r_make_found(&reference, SMEM_BY_NAME);
 }
 
 /* Let go at once of what share() gave, which nobody here uses any more. */

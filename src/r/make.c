@@ -308,9 +308,9 @@ SEXP r_make_object(SEXP pointer) {
   return x;
 }
 
-SEXP r_make_found(const smem_reference *reference) {
+SEXP r_make_found(const smem_reference *reference, enum smem_arrival arrival) {
   SEXP pointer = PROTECT(r_object_pointer(reference));
-  r_object_open(r_object_of(pointer), SMEM_BY_NAME);
+  r_object_open(r_object_of(pointer), arrival);
   SEXP x = r_make_object(pointer);
   UNPROTECT(1);
   return x;

@@ -60,7 +60,7 @@ static SEXP share(void *data) {
   r_check(code, &error);
   r_plan_dispose(sharing->plan);
   sharing->plan = NULL;
-  SEXP x = r_make_found(&sharing->reference);
+  SEXP x = r_make_found(&sharing->reference, SMEM_AS_OWNER);
   sharing->done = true; /* the pointer's finalizer lets it go */
   return x;
 }
@@ -113,7 +113,7 @@ SEXP r_open_shared(SEXP name) {
                     "this segment does not hold a shared object; see "
                     "viewSharedMemory() for its bytes");
   UNPROTECT(1);
-  return r_make_found(&reference);
+  return r_make_found(&reference, SMEM_BY_NAME);
 }
 
 /* ---- is it shared? ------------------------------------------------------- */

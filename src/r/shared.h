@@ -191,9 +191,9 @@ SEXP r_make_element(SEXP pointer, uint64_t node);
 
 /* All of it. If it can be, something in it is a leaf. */
 SEXP r_make_object(SEXP pointer);
-/* The same of what was found, and not sent: nobody counts that it came. Throws.
- */
-SEXP r_make_found(const smem_reference *reference);
+/* The same of what was found, or just published, and not sent: nobody counts
+ * that it came. Throws. */
+SEXP r_make_found(const smem_reference *reference, enum smem_arrival arrival);
 
 /* ---- writing: plan.c ----------------------------------------------------- */
 

@@ -178,8 +178,8 @@ smem_code smem_object_open(const smem_reference *reference,
   struct open_tail opening;
   *mine = false;
   smem_code code = smem_open_reference(reference, SMEM_PRIVATE, handle, error);
-  if (code != SMEM_OK || arrival == SMEM_AS_PART ||
-      !smem__tail_open(reference, &opening))
+  bool matters = arrival == SMEM_BY_REFERENCE || arrival == SMEM_BY_NAME;
+  if (code != SMEM_OK || !matters || !smem__tail_open(reference, &opening))
     return code;
   if (arrival == SMEM_BY_REFERENCE && opening.tail->parts == 0)
     atomic_fetch_add(&opening.tail->opened, 1);

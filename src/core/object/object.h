@@ -239,7 +239,8 @@ void smem_write_abandon(smem_writer *writer); /* may be NULL */
 enum smem_arrival {
   SMEM_BY_REFERENCE, /* it was sent */
   SMEM_BY_NAME,
-  SMEM_AS_PART /* of another object, whoever is responsible for that */
+  SMEM_AS_PART, /* of another object, whoever is responsible for that */
+  SMEM_AS_OWNER /* who has just published it */
 };
 
 /* Open it, which counts if it was sent. *mine: this process is responsible now,

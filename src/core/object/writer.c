@@ -2,7 +2,7 @@
 #include "object_internal.h"
 
 enum {
-  BUFFER = 1 << 20,    /* bytes */
+  BUFFER = 1 << 20,    /* bytes; less of what is smaller */
   DIRECT = BUFFER / 4, /* what is as large is not buffered */
   CHUNK = 4 << 20      /* bytes between two looks for an interrupt */
 };
@@ -17,7 +17,8 @@ struct smem_writer {
   uint64_t at;          /* the next byte's place */
   uint64_t generation, blob_checksum;
   size_t filled; /* bytes of the buffer, which end at `at` */
-  unsigned char buffer[BUFFER];
+  size_t capacity;
+  unsigned char buffer[]; /* at first with room for the header */
 };
 
 uint64_t smem_place(uint64_t at, uint64_t bytes) {
@@ -158,11 +159,13 @@ smem_code smem_write_begin(const char *name, uint64_t size,
     return smem__fail(&call, SMEM_NO_MEMORY, 0,
                       "%llu bytes are more than this process can address",
                       (unsigned long long)size);
-  smem_writer *writer = smem__os_allocate(sizeof *writer);
+  size_t capacity = size < BUFFER ? (size_t)size : BUFFER;
+  smem_writer *writer = smem__os_allocate(sizeof *writer + capacity);
   if (!writer) return smem__fail_no_memory(&call);
+  writer->capacity = capacity;
   writer->size = size;
   writer->total = (whole + page - 1) / page * page;
-  writer->at = SMEM_OBJECT_HEADER;
+  writer->at = writer->filled = SMEM_OBJECT_HEADER;
   writer->generation = smem__process_random();
   writer->blob_checksum = HASH_NOTHING;
   writer->is_named = name != NULL;
@@ -237,7 +240,7 @@ static smem_code write_through(smem_writer *writer, const void *bytes,
 
 smem_code smem_write_next(smem_writer *writer, const void *bytes,
                           uint64_t length, smem_error *error) {
-  if (length >= DIRECT || length > BUFFER - writer->filled ||
+  if (length >= DIRECT || length > writer->capacity - writer->filled ||
       length > writer->size - writer->at)
     return write_through(writer, bytes, length, error);
   memcpy(writer->buffer + writer->filled, bytes, (size_t)length);
@@ -268,6 +271,7 @@ smem_code smem_write_blob(smem_writer *writer, const void *bytes,
 
 /* ---- the end of it ------------------------------------------------------- */
 
+/* While the first bytes are in the buffer yet, it stands before them. */
 static smem_code write_header(const struct call *call, smem_writer *writer,
                               const smem_publication *publication) {
   struct header header = {.magic = smem__object_magic,
@@ -283,20 +287,27 @@ static smem_code write_header(const struct call *call, smem_writer *writer,
                           .blob_checksum = writer->blob_checksum,
                           .parts = publication->part_count,
                           .part_at = publication->part_at};
-  struct tail tail = {.magic = smem__tail_magic,
-                      .parts = publication->part_count};
-  if (publication->what)
-    smem_copy_text(tail.what, sizeof tail.what, publication->what);
-  if (publication->extent)
-    smem_copy_text(tail.extent, sizeof tail.extent, publication->extent);
   header.checksum = smem__header_checksum(&header);
+  bool all_buffered = writer->filled == writer->at;
+  if (all_buffered) memcpy(writer->buffer, &header, sizeof header);
   smem_code code = flush(call, writer);
-  if (code == SMEM_OK)
-    code = write_at(call, writer, 0, (unsigned char *)&header, sizeof header);
-  if (code == SMEM_OK)
-    code = write_at(call, writer, writer->total - FOOTER_SIZE - sizeof tail,
-                    (unsigned char *)&tail, sizeof tail);
-  return code;
+  if (code != SMEM_OK || all_buffered) return code;
+  return write_at(call, writer, 0, (unsigned char *)&header, sizeof header);
+}
+
+/* The last bytes of the object, which are written at once. */
+struct ending {
+  struct tail tail;
+  struct footer footer;
+};
+
+static void fill_tail(const smem_publication *publication, struct tail *tail) {
+  *tail = (struct tail){.magic = smem__tail_magic,
+                        .parts = publication->part_count};
+  if (publication->what)
+    smem_copy_text(tail->what, sizeof tail->what, publication->what);
+  if (publication->extent)
+    smem_copy_text(tail->extent, sizeof tail->extent, publication->extent);
 }
 
 static void fill_footer(const smem_writer *writer,
@@ -329,11 +340,12 @@ static void fill_footer(const smem_writer *writer,
 static smem_code publish_once(const struct call *call, smem_writer *writer,
                               const smem_publication *publication,
                               bool *exists) {
-  struct footer footer;
-  fill_footer(writer, publication, &footer);
+  struct ending ending;
+  fill_tail(publication, &ending.tail);
+  fill_footer(writer, publication, &ending.footer);
   os_status status =
       smem__os_object_publish_sealed(writer->opening.object, writer->name.text,
-                                     writer->total, &footer, FOOTER_SIZE);
+                                     writer->total, &ending, sizeof ending);
   *exists = status.code == OS_EXISTS;
   if (*exists) return SMEM_OK;
   if (status.code == OS_OK)
