@@ -106,7 +106,8 @@ void check_entry(const smem_entry *entry, void *context) {
   CHECK(strlen(entry->id) < 256 && strlen(entry->wrong) < 400);
   CHECK(strlen(entry->tag) < 64 && strlen(entry->trace) < 256);
   CHECK(entry->lifetime == SMEM_UNTIL_FREED ||
-        entry->lifetime == SMEM_OF_PROCESS);
+        entry->lifetime == SMEM_OF_PROCESS ||
+        entry->lifetime == SMEM_OF_OBJECT);
   CHECK(entry->requested <= entry->capacity);
   ++*(size_t *)context;
 }

@@ -98,7 +98,7 @@ without_environments <- function(x) {
 # Shared objects whose owner, this process, keeps them as long as anybody needs them:
 # what was sent and not opened is not waited for. Otherwise it would be there for a
 # minute after the test.
-local_objects <- function(frame = parent.frame()) {
+local_objects <- function(frame = parent.frame(), patience = 0) {
   local_clean_shm(frame)
   withr::local_options(sharedmemory.handoff = 0, .local_envir = frame)
   # What the test holds goes with its frame's variables, which live a little longer.
@@ -106,6 +106,7 @@ local_objects <- function(frame = parent.frame()) {
     {
       rm(list = ls(frame), envir = frame)
       gc()
+      eventually(function() length(segments_in()) == 0, patience)
     },
     frame, priority = "first"
   )

@@ -4,8 +4,9 @@
 # worker that shares its result and ends. Here nobody waits for what was sent and never
 # opened; the workers do, as they do by default.
 
+# Workers, and theirs, end in their own time, and what they shared goes with them.
 local_shared <- function(frame = parent.frame()) {
-  local_objects(frame)
+  local_objects(frame, patience = deadline)
   share(list(numbers = stats::runif(1e5), words = rep(letters, 4000)))
 }
 
