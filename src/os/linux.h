@@ -41,7 +41,7 @@ void smem__linux_cgroup_least(const char *root, uint64_t *least, char *limit,
 bool smem__linux_room_take(int fd, uint64_t size, uint64_t *step);
 
 /* Reserve the object's first `size` bytes, without making it longer. */
-os_status smem__linux_reserve(int fd, uint64_t size,
+os_status smem__linux_reserve(int fd, uint64_t size, uint64_t largest,
                               os_interrupted interrupted);
 
 /* Open a file, also one of ours that is closed to its owner, unless it is

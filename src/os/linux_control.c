@@ -28,7 +28,8 @@ os_status smem__os_control_claim(const char *name, os_object *object,
 
 os_status smem__os_control_publish(os_object object, const void *page,
                                    size_t size) {
-  os_status status = smem__linux_reserve((int)object, size, NULL);
+  os_status status =
+      smem__linux_reserve((int)object, size, smem__os_largest(), NULL);
   if (status.code == OS_OK)
     status = smem__posix_write_all((int)object, page, size, 0);
   if (status.code == OS_OK) smem__posix_file_let_go((int)object);

@@ -36,15 +36,12 @@
  * where ENOSPC is an error that can be reported. fallocate() gives up, and
  * gives back its pages, at any signal: with a profiler's timer running one
  * large call would never get through, so it goes in chunks that shrink. */
-os_status smem__linux_reserve(int fd, uint64_t size,
+os_status smem__linux_reserve(int fd, uint64_t size, uint64_t largest,
                               os_interrupted interrupted) {
   uint64_t chunk = (uint64_t)64 << 20, granted = 0;
   const uint64_t smallest = (uint64_t)64 << 10;
   /* Beyond this limit the kernel sends SIGXFSZ, which ends the process. */
-  struct rlimit most;
-  if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY &&
-      size > most.rlim_cur)
-    return (os_status){OS_NO_SPACE, EFBIG};
+  if (size > largest) return (os_status){OS_NO_SPACE, EFBIG};
   for (uint64_t done = 0; done < size;) {
     /* Asked for all that is to come, or everybody else on the machine would
      * meet a full file system while we fill it only to find that it does not
@@ -86,8 +83,9 @@ os_status smem__os_object_create(const char *name, uint64_t size,
 }
 
 os_status smem__os_object_reserve(os_object object, uint64_t size,
+                                  uint64_t largest,
                                   os_interrupted interrupted) {
-  return smem__linux_reserve((int)object, size, interrupted);
+  return smem__linux_reserve((int)object, size, largest, interrupted);
 }
 
 os_status smem__os_object_publish(os_object object, uint64_t size,

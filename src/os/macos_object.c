@@ -157,7 +157,9 @@ os_status smem__os_object_create(const char *name, uint64_t size,
 }
 
 os_status smem__os_object_reserve(os_object object, uint64_t size,
+                                  uint64_t largest,
                                   os_interrupted interrupted) {
+  (void)largest;
   os_status status = reserve((int)object, size, interrupted);
   /* What could not be reserved must not be touched, not even to see that it is
    * incomplete. */

@@ -94,10 +94,12 @@ os_status smem__os_object_create(const char *name, uint64_t size,
                                  os_object *object);
 
 /* Reserve all of the `size` bytes of a created object, so that no later access
- * can fail for want of memory. OS_NO_SPACE; OS_INTERRUPTED: `interrupted` (may
- * be NULL) is asked between chunks. */
+ * can fail for want of memory. `largest` is what smem__os_largest() has just
+ * told: asked for each of many objects that would be a system call more.
+ * OS_NO_SPACE; OS_INTERRUPTED: `interrupted` (may be NULL) is asked between
+ * chunks. */
 os_status smem__os_object_reserve(os_object object, uint64_t size,
-                                  os_interrupted interrupted);
+                                  uint64_t largest, os_interrupted interrupted);
 
 /* Write the last `length` bytes of the object of `size` bytes, which makes it
  * complete, and give the owner, and nobody else, access to it. The last word of

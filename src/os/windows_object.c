@@ -106,7 +106,9 @@ os_status smem__os_object_create(const char *name, uint64_t size,
 
 /* The space was charged when it was created. */
 os_status smem__os_object_reserve(os_object object, uint64_t size,
+                                  uint64_t largest,
                                   os_interrupted interrupted) {
+  (void)largest;
   (void)object;
   (void)size;
   (void)interrupted;

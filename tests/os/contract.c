@@ -66,7 +66,8 @@ uint64_t object_size(void) { return 2 * smem__os_page_size(); }
 os_object make_incomplete(const char *name) {
   os_object object;
   CHECK_DONE(smem__os_object_create(name, object_size(), &object));
-  CHECK_DONE(smem__os_object_reserve(object, object_size(), NULL));
+  CHECK_DONE(
+      smem__os_object_reserve(object, object_size(), smem__os_largest(), NULL));
   return object;
 }
 

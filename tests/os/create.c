@@ -57,7 +57,8 @@ static os_status create_in_full(uint64_t size, os_interrupted interrupted) {
   os_object object;
   os_status status = smem__os_object_create(own_name("a"), size, &object);
   if (status.code != OS_OK) return status;
-  status = smem__os_object_reserve(object, size, interrupted);
+  status =
+      smem__os_object_reserve(object, size, smem__os_largest(), interrupted);
   CHECK_EQUAL(OS_INCOMPLETE, look(own_name("a")));
   discard(own_name("a"), object);
   return status;
@@ -301,7 +302,8 @@ CONTRACT(smem__os_object_claim, removes_only_what_it_holds) {
     if (smem__os_object_create(own_name("a"), object_size(), &object).code !=
         OS_OK)
       continue;
-    CHECK_DONE(smem__os_object_reserve(object, object_size(), NULL));
+    CHECK_DONE(smem__os_object_reserve(object, object_size(),
+                                       smem__os_largest(), NULL));
     publish(object);
     smem__os_object_close(object);
     sleep_ms(made % 7 == 0);

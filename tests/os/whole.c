@@ -4,7 +4,8 @@
 static os_object make_whole(const char *name) {
   os_object object;
   CHECK_DONE(smem__os_object_make(name, object_size(), &object));
-  CHECK_DONE(smem__os_object_reserve(object, object_size(), NULL));
+  CHECK_DONE(
+      smem__os_object_reserve(object, object_size(), smem__os_largest(), NULL));
   return object;
 }
 
@@ -53,7 +54,8 @@ CONTRACT(smem__os_object_publish_sealed, takes_nobodys_name) {
   os_status status =
       smem__os_object_make(own_name("a"), object_size(), &object);
   if (status.code == OS_OK) {
-    CHECK_DONE(smem__os_object_reserve(object, object_size(), NULL));
+    CHECK_DONE(smem__os_object_reserve(object, object_size(),
+                                       smem__os_largest(), NULL));
     CHECK_STATUS(OS_EXISTS, publish_sealed(object, own_name("a")));
     CHECK_DONE(publish_sealed(object, own_name("b")));
     CHECK_DONE(smem__os_object_remove(own_name("b")));

@@ -49,8 +49,9 @@ static os_status make_once(smem_writer *writer) {
   os_status status =
       smem__opening_make(&writer->opening, writer->name.text, writer->total);
   if (status.code != OS_OK) return status;
-  status = smem__os_object_reserve(writer->opening.object, writer->total,
-                                   smem__process_interrupted);
+  status =
+      smem__os_object_reserve(writer->opening.object, writer->total,
+                              smem__os_largest(), smem__process_interrupted);
   if (status.code != OS_OK)
     smem__opening_unmake(&writer->opening, writer->name.text);
   return status;

@@ -10,6 +10,7 @@ struct batch {
   size_t at; /* the request under way */
   smem_lifetime lifetime;
   bool exclusive;
+  uint64_t largest; /* bytes that an object of this process may have */
   struct control *control;
   struct footer footer; /* of the segment under way */
 };
@@ -106,8 +107,8 @@ enum outcome {
 static os_status complete(const struct call *call, struct batch *batch,
                           const struct name *name, os_object object,
                           uint64_t size, uint64_t total) {
-  os_status status =
-      smem__os_object_reserve(object, total, smem__process_interrupted);
+  os_status status = smem__os_object_reserve(object, total, batch->largest,
+                                             smem__process_interrupted);
   if (status.code != OS_OK) return status;
   fill_footer(call, batch, size, total);
   status = smem__os_object_publish(object, total, &batch->footer, FOOTER_SIZE);
@@ -375,7 +376,8 @@ static smem_code allocate(smem_request *requests, size_t count,
   struct batch batch = {.requests = requests,
                         .count = count,
                         .lifetime = lifetime,
-                        .exclusive = exclusive};
+                        .exclusive = exclusive,
+                        .largest = smem__os_largest()};
   size_t unnamed = 0;
   smem_code code = check_requests(&call, &batch, &unnamed);
   if (code == SMEM_OK) code = allocate_all(&call, &batch, unnamed);
