@@ -74,7 +74,8 @@
 #' `sharedmemory_error_elsewhere`. To such workers send `unshare(x)`, or the object with
 #' `clusterShare()`.
 #'
-#' @param cl A cluster, as [parallel::clusterCall()] takes it.
+#' @param cl A cluster, as [parallel::clusterCall()] takes it. `NULL`: the default
+#'   cluster, see [parallel::setDefaultCluster()].
 #' @param varlist Character vector: the names of the variables.
 #' @param envir Environment in which, or in whose parents, they are.
 #' @param keep `TRUE`: workers keep them for `clusterShared()`, too; see below.
@@ -104,12 +105,12 @@
 #' clusterEvalQ(cl, mean(sharedmemory::clusterShared("x")))
 #' stopCluster(cl)
 #' @export
-clusterShare <- function(cl, varlist, envir = .GlobalEnv, keep = FALSE) {
+clusterShare <- function(cl = NULL, varlist, envir = .GlobalEnv, keep = FALSE) {
   if (!requireNamespace("parallel", quietly = TRUE))
-    throw_condition("unsupported", "clusterShare() needs the package parallel",
-                    op = "share")
-  names <- variable_names(varlist)
-  check_cluster(cl, envir, keep)
+    throw_detail("unsupported", "share", "clusterShare() needs the package parallel")
+  if (is.null(cl)) cl <- parallel::getDefaultCluster()
+  names <- variable_names(varlist, sys.call())
+  check_cluster(cl, envir, keep, sys.call())
   values <- lapply(names, get, envir = envir)
   state <- new_transfer(cl, names, values, isTRUE(keep))
   on.exit(give_up(state))
@@ -127,13 +128,11 @@ clusterShare <- function(cl, varlist, envir = .GlobalEnv, keep = FALSE) {
 #' @export
 clusterShared <- function(name) {
   if (!are_names(name) || length(name) != 1)
-    throw_argument("`name` must be the name of one variable", "find")
+    throw_argument("find", "`name` must be the name of one variable")
   kept <- worker$kept[[name]]
   if (is.null(kept))
-    throw_condition("not_found", sprintf(
-      "this worker keeps no object of the name \"%s\"; see `keep` of clusterShare()",
-      printable(name)
-    ), op = "find")
+    throw_detail("not_found", "find", "this worker keeps no object of the name \"",
+                 printable(name), "\"; see `keep` of clusterShare()")
   kept[[1]]
 }
 
@@ -145,20 +144,23 @@ are_names <- function(x) {
 
 # ---- the master --------------------------------------------------------------
 
-variable_names <- function(varlist) {
+variable_names <- function(varlist, call) {
   if (!are_names(varlist))
-    throw_argument("`varlist` must be a character vector of names of variables",
-                   "share")
+    throw_argument("share",
+                   "`varlist` must be a character vector of names of variables",
+                   call = call)
   unique(varlist)
 }
 
-check_cluster <- function(cl, envir, keep) {
+check_cluster <- function(cl, envir, keep, call) {
+  fail <- function(...) throw_argument("share", ..., call = call)
+  if (is.null(cl))
+    fail("there is no default cluster: pass one as `cl`, or set it with ",
+         "parallel::setDefaultCluster()")
   if (!inherits(cl, "cluster"))
-    throw_argument("`cl` must be a cluster, see parallel::makeCluster()", "share")
-  if (!is.environment(envir))
-    throw_argument("`envir` must be an environment", "share")
-  if (!isTRUE(keep) && !identical(keep, FALSE))
-    throw_argument("`keep` must be TRUE or FALSE", "share")
+    fail("`cl` must be a cluster, see parallel::makeCluster()")
+  if (!is.environment(envir)) fail("`envir` must be an environment")
+  if (!isTRUE(keep) && !identical(keep, FALSE)) fail("`keep` must be TRUE or FALSE")
 }
 
 # What the master knows: of each worker whether it is `alive`, its `place` (NA:

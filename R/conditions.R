@@ -10,7 +10,14 @@ throw_condition <- function(kind, message, id = NA_character_, op, errno = 0L,
   ))
 }
 
-# The call that fails is that of the function which complains.
-throw_argument <- function(message, op, call = sys.call(-1)) {
-  throw_condition("argument", message, op = op, call = call)
+# With a text of the same form as the core's. The call that fails is that of the
+# function which complains.
+throw_detail <- function(kind, op, ..., call = sys.call(-1)) {
+  object <- if (op == "share") "object" else "shared memory"
+  throw_condition(kind, paste0("cannot ", op, " ", object, ": ", ..., "."), op = op,
+                  call = call)
+}
+
+throw_argument <- function(op, ..., call = sys.call(-1)) {
+  throw_detail("argument", op, ..., call = call)
 }

@@ -80,13 +80,13 @@ leak_message <- function(left) {
 local_shared_memory <- function(size, name = "", ...,
                                 .local_envir = parent.frame()) {
   if (!will_end(.local_envir))
-    throw_argument(paste(
-      "cannot allocate shared memory: `.local_envir` is",
+    throw_argument(
+      "allocate", "`.local_envir` is ",
       if (identical(.local_envir, globalenv()))
-        "the global environment, which does not end."
-      else "not the environment of a call under way, whose end would free it.",
-      "Call local_shared_memory() in a function or a test."
-    ), "allocate")
+        "the global environment, which does not end"
+      else "not the environment of a call under way, whose end would free it",
+      ". Call local_shared_memory() in a function or a test"
+    )
   id <- allocateSharedMemory(size, name, ...)
   free <- substitute(freeSharedMemory(id), list(
     freeSharedMemory = freeSharedMemory, id = id

@@ -41,13 +41,14 @@
 #' @export
 shareOnce <- function(name, code, timeout = Inf,
                       lifetime = c("object", "process", "freed")) {
-  check_timeout(timeout)
+  call <- sys.call()
+  check_timeout(timeout, call)
   end <- proc.time()[["elapsed"]] + timeout
   repeat {
     found <- find_shared(name)
     if (!is.null(found)) return(found$value)
     left <- max(0, end - proc.time()[["elapsed"]])
-    found <- pass_gate(name_of_gate(name), left, function() {
+    found <- pass_gate(name_of_gate(name, call), left, function() {
       found <- find_shared(name)
       if (is.null(found)) list(value = share(code, name, lifetime)) else found
     })
@@ -55,21 +56,19 @@ shareOnce <- function(name, code, timeout = Inf,
   }
 }
 
-fail_once <- function(...) {
-  throw_argument(paste0("cannot share shared memory: ", ...), "share", sys.call(-1))
-}
-
-check_timeout <- function(timeout) {
+check_timeout <- function(timeout, call) {
   good <- is.numeric(timeout) && length(timeout) == 1 && isTRUE(timeout >= 0)
-  if (!good) fail_once("`timeout` must be a number of seconds, 0 or more, or Inf.")
+  if (!good)
+    throw_argument("share", "`timeout` must be a number of seconds, 0 or more, or Inf",
+                   call = call)
 }
 
 # Of what is good as a name: openShared() has looked.
-name_of_gate <- function(name) {
+name_of_gate <- function(name, call) {
   text <- if (is.numeric(name)) sprintf("%.0f", name) else enc2utf8(as.character(name))
   if (nchar(text, "bytes") > 195)
-    fail_once("`name` has more than 195 bytes; shareOnce() needs 5 for a name of its ",
-              "own.")
+    throw_argument("share", "`name` has more than 195 bytes; shareOnce() needs 5 for ",
+                   "a name of its own", call = call)
   paste0("once.", text)
 }
 

@@ -41,70 +41,50 @@ sharedMemoryStatus <- function() {
             class = "sharedmemory_status")
 }
 
+# In the order in which the core counts them: what each is like now, and what else
+# helps who is at a prompt.
+limit_now <- list(
+  function(status) paste(bytes_text(status$capacity), "in all"),
+  function(status) sprintf("%.0f %% used", 100 * status$used / status$capacity),
+  function(status) {
+    paste0(bytes_text(status$free), " can be allocated, by ", status$free_by)
+  },
+  function(status) sprintf("%.0f of %.0f", status$mappings, status$max_mappings),
+  function(status) "systemd removes this user's shared memory with the last session"
+)
+limit_functions <- c(
+  "", "See listSharedObjects(), reclaimSharedMemory().", "",
+  "See unmapSharedMemory().", ""
+)
+
 find_limits <- function(status, shares) {
-  known <- function(x) !is.na(x)
-  limits <- list(
-    if (!nzchar(status$directory) && known(status$capacity) &&
-        status$capacity < 256 * 1024^2) c(
-      "small shared memory file system",
-      paste(bytes_text(status$capacity), "in all"),
-      paste("Docker: `docker run --shm-size=4g`; Kubernetes: mount a volume",
-            "`emptyDir: {medium: Memory}` at /dev/shm; else as root: `mount -o",
-            "remount,size=4g /dev/shm`. Or set SHAREDMEMORY_DIR to a directory",
-            "on a local disk, before the first use")
-    ),
-    if (known(status$capacity) && status$used > 0.9 * status$capacity) c(
-      "shared memory file system nearly full",
-      sprintf("%.0f %% used", 100 * status$used / status$capacity),
-      paste("free segments (see listSharedObjects(), reclaimSharedMemory()), or",
-            "as root: `mount -o remount,size=4g /dev/shm`")
-    ),
-    if (known(status$capacity) && known(status$free) &&
-        status$free < 0.5 * (status$capacity - status$used)) c(
-      "less memory than the file system promises",
-      paste0(bytes_text(status$free), " can be allocated, by ", status$free_by),
-      paste("free memory of other processes, or raise the limit: `docker run",
-            "--memory=4g`; Kubernetes: resources.limits.memory; Slurm: `sbatch",
-            "--mem=4G`; systemd: `systemd-run -p MemoryMax=4G`; `ulimit -f",
-            "unlimited` for the size of files")
-    ),
-    if (known(status$mappings) && known(status$max_mappings) &&
-        status$mappings > 0.8 * status$max_mappings) c(
-      "mappings of this process",
-      sprintf("%.0f of %.0f", status$mappings, status$max_mappings),
-      paste("unmapSharedMemory() what is not used, or as root: `sysctl",
-            "vm.max_map_count=262144`")
-    ),
-    if (isTRUE(status$cleaned_at_logout)) c(
-      "removal at logout",
-      "systemd removes this user's shared memory with the last session",
-      paste("as root: `RemoveIPC=no` in /etc/systemd/logind.conf, then",
-            "`systemctl restart systemd-logind`; or `loginctl enable-linger`")
-    ),
-    if (Sys.info()[["sysname"]] == "Darwin") c(
+  bites <- list2DF(status$bites)
+  now <- vapply(bites$which, function(which) limit_now[[which]](status), "")
+  remedy <- trimws(paste(bites$remedy, limit_functions[bites$which]))
+  limits <- data.frame(limit = bites$limit, now = now, remedy = remedy)
+  if (Sys.info()[["sysname"]] == "Darwin") {
+    limits[nrow(limits) + 1, ] <- c(
       "length of names",
       "the system cuts at 31 bytes: longer names are hashed",
-      "none needed; other programs find the segment by its path only"
-    ),
-    if (is_dead_run(status, shares)) c(
-      "other namespaces hold memory of dead owners",
-      bytes_text(sum(shares$resident[dead_elsewhere(status, shares)])),
-      paste("start R with SHAREDMEMORY_NAMESPACE set to that namespace and call",
-            "reclaimSharedMemory(persistent = TRUE)")
+      "None needed; other programs find the segment by its path only."
     )
-  )
-  limits <- Filter(Negate(is.null), limits)
-  list2DF(list(limit = vapply(limits, `[`, "", 1),
-               now = vapply(limits, `[`, "", 2),
-               remedy = vapply(limits, `[`, "", 3)))
+  }
+  dead <- dead_elsewhere(status, shares)
+  if (any(dead)) {
+    limits[nrow(limits) + 1, ] <- c(
+      "other namespaces hold memory of dead owners",
+      bytes_text(sum(shares$resident[dead])),
+      paste("Start R with SHAREDMEMORY_NAMESPACE set to that namespace and call",
+            "reclaimSharedMemory(persistent = TRUE).")
+    )
+  }
+  limits
 }
 
 dead_elsewhere <- function(status, shares) {
   shares$namespace != status$namespace &
     shares$state %in% c("orphan", "incomplete")
 }
-
-is_dead_run <- function(status, shares) any(dead_elsewhere(status, shares))
 
 #' @export
 print.sharedmemory_status <- function(x, ...) {
@@ -116,6 +96,9 @@ print.sharedmemory_status <- function(x, ...) {
   cat(sprintf("Namespace of this process: %s\n", printable(x$namespace)))
   if (nrow(x$shares) == 0) {
     cat("This package has no segments on this machine.\n")
+    if (isTRUE(x$used > 0))
+      cat(strwrap(paste("What is used is other programs', or memory whose name is gone:",
+                        "it stays until the last process lets go of it."), 78), sep = "\n")
   } else {
     cat("\n")
     print_columns(data.frame(namespace = x$shares$namespace,

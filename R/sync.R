@@ -135,8 +135,8 @@ members <- list(
 
 no_member <- function(x, name) {
   there <- paste0("`", members[[class(x)[1]]], "`", collapse = ", ")
-  message <- sprintf("a %s has no `%s`, but %s", class(x)[1], printable(name), there)
-  throw_argument(message, "find", sys.call(-1))
+  throw_argument("use", sprintf("a %s has no `%s`, but %s", class(x)[1],
+                                printable(name), there), call = sys.call(-1))
 }
 
 #' @importFrom utils .DollarNames

@@ -213,6 +213,12 @@ typedef struct sharedmemory_api {
   smem_code (*view)(const smem_handle *handle, int type, uint64_t offset,
                     uint64_t length, bool live, struct SEXPREC **view,
                     smem_error *error);
+
+  /* which limits will bite */
+
+  bool (*limit_bites)(const smem_limits *limits, smem_limit which);
+  const char *(*limit_name)(smem_limit which);
+  const char *(*limit_remedy)(smem_limit which);
 } sharedmemory_api;
 
 /* ---- the table ----------------------------------------------------------- */

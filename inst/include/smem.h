@@ -112,37 +112,37 @@ typedef enum smem_code {
       SMEM_CODES
 } smem_code;
 
-/* X(NAME, verb), as in "cannot ... shared memory". */
+/* X(NAME, verb, object), as in "cannot allocate shared memory". */
 #define SMEM_OPERATIONS(X)                                                     \
-  X(USE, "use")                                                                \
-  X(ALLOCATE, "allocate")                                                      \
-  X(MAP, "map")                                                                \
-  X(UNMAP, "unmap")                                                            \
-  X(FREE, "free")                                                              \
-  X(FIND, "find")                                                              \
-  X(MEASURE, "measure")                                                        \
-  X(LIST, "list")                                                              \
-  X(INSPECT, "inspect")                                                        \
-  X(RECLAIM, "reclaim")                                                        \
-  X(COUNT, "count")                                                            \
-  X(JOIN, "join")                                                              \
-  X(LEAVE, "leave")                                                            \
-  X(READ, "read")                                                              \
-  X(WRITE, "write")                                                            \
-  X(VIEW, "view")                                                              \
-  X(SEAL, "seal")                                                              \
-  X(SHARE, "share")                                                            \
-  X(OPEN, "open")                                                              \
-  X(LOCK, "lock")                                                              \
-  X(UNLOCK, "unlock")                                                          \
-  X(ACQUIRE, "acquire")                                                        \
-  X(RELEASE, "release")                                                        \
-  X(WAIT_FOR, "wait for")                                                      \
-  X(WAIT_AT, "wait at")                                                        \
-  X(ADD_TO, "add to")
+  X(USE, "use", "shared memory")                                               \
+  X(ALLOCATE, "allocate", "shared memory")                                     \
+  X(MAP, "map", "shared memory")                                               \
+  X(UNMAP, "unmap", "shared memory")                                           \
+  X(FREE, "free", "shared memory")                                             \
+  X(FIND, "find", "shared memory")                                             \
+  X(MEASURE, "measure", "shared memory")                                       \
+  X(LIST, "list", "shared memory")                                             \
+  X(INSPECT, "inspect", "shared memory")                                       \
+  X(RECLAIM, "reclaim", "shared memory")                                       \
+  X(COUNT, "count", "shared memory")                                           \
+  X(JOIN, "join", "shared memory")                                             \
+  X(LEAVE, "leave", "shared memory")                                           \
+  X(READ, "read", "shared memory")                                             \
+  X(WRITE, "write", "shared memory")                                           \
+  X(VIEW, "view", "shared memory")                                             \
+  X(SEAL, "seal", "shared memory")                                             \
+  X(SHARE, "share", "object")                                                  \
+  X(OPEN, "open", "shared object")                                             \
+  X(LOCK, "lock", "shared memory")                                             \
+  X(UNLOCK, "unlock", "shared memory")                                         \
+  X(ACQUIRE, "acquire", "semaphore")                                           \
+  X(RELEASE, "release", "semaphore")                                           \
+  X(WAIT_FOR, "wait for", "event")                                             \
+  X(WAIT_AT, "wait at", "barrier")                                             \
+  X(ADD_TO, "add to", "shared memory")
 
 typedef enum smem_op {
-#define X(name, verb) SMEM_OP_##name,
+#define X(name, verb, object) SMEM_OP_##name,
   SMEM_OPERATIONS(X)
 #undef X
       SMEM_OPS
@@ -711,6 +711,22 @@ typedef struct smem_limits {
 /* What limits shared memory on this machine. Does nothing if limits->size is
  * not set. */
 void smem_limits_get(smem_limits *limits);
+
+typedef enum smem_limit {
+  SMEM_LIMIT_SMALL,    /* the usual file system is small, as in a container */
+  SMEM_LIMIT_FULL,     /* the file system is nearly full */
+  SMEM_LIMIT_MEMORY,   /* memory is shorter than the file system promises */
+  SMEM_LIMIT_MAPPINGS, /* this process has nearly as many as it may have */
+  SMEM_LIMIT_LOGOUT,   /* this user's objects are removed at the last logout */
+  SMEM_LIMITS
+} smem_limit;
+/* Does it bite, now or soon? False also if limits->size is not set. */
+bool smem_limit_bites(const smem_limits *limits, smem_limit which);
+/* What it is called, and what helps against it, as constants for a user to
+ * read; "" if there is no such limit. */
+const char *smem_limit_name(smem_limit which);
+const char *smem_limit_remedy(smem_limit which);
+
 /* The name of a user, as "alice (uid 1000)". */
 void smem_user_name(uint64_t user, char *buffer, size_t length);
 

@@ -95,27 +95,33 @@ static bool print_shares(const struct options *options,
   return grid_print(&grid);
 }
 
+/* In lines that fit the terminals of old. */
+static void print_wrapped(const char *text) {
+  enum { WIDTH = 78 };
+  int at = 0;
+  while (*text) {
+    int length = (int)strcspn(text, " ");
+    bool fits = at > 0 && at + 1 + length <= WIDTH;
+    printf("%s%.*s", fits ? " " : at > 0 ? "\n  " : "  ", length, text);
+    at = fits ? at + 1 + length : 2 + length;
+    text += length;
+    if (*text) text++;
+  }
+  putchar('\n');
+}
+
 /* What bites now or soon, and what helps. */
 static void print_limits(const smem_limits *limits) {
-  bool known = limits->capacity != UINT64_MAX;
-  uint64_t rest = known ? limits->capacity - limits->used : 0;
-  if (known && limits->capacity < (uint64_t)256 << 20)
-    puts("\n! The shared memory file system is small. In a container: start it "
-         "with\n  `docker run --shm-size=4g`; else as root: `mount -o "
-         "remount,size=4g /dev/shm`.");
-  if (known && limits->used > limits->capacity / 10 * 9)
-    puts("\n! The shared memory file system is nearly full. `smem ls -a` tells "
-         "who has it,\n  `smem reclaim` removes what is nobody's; or as root: "
-         "`mount -o\n  remount,size=4g /dev/shm`.");
-  if (known && limits->free != UINT64_MAX && limits->free < rest / 2)
-    printf("\n! Less can be allocated than the file system promises, by %s.\n"
-           "  Free memory of other processes, or raise the limit: of a "
-           "container with\n  `docker run --memory=4g`.\n",
-           limits->free_by);
-  if (limits->cleaned_at_logout)
-    puts("\n! systemd removes this user's shared memory with the last session. "
-         "As root:\n  `RemoveIPC=no` in /etc/systemd/logind.conf, or `loginctl "
-         "enable-linger`.");
+  for (smem_limit i = 0; i < SMEM_LIMITS; i++) {
+    if (!smem_limit_bites(limits, i)) continue;
+    printf("\n! %s", smem_limit_name(i));
+    if (i == SMEM_LIMIT_MEMORY) printf(": limited by %s", limits->free_by);
+    putchar('\n');
+    print_wrapped(smem_limit_remedy(i));
+    if (i == SMEM_LIMIT_FULL)
+      print_wrapped("`smem ls -a` tells who has it, `smem reclaim` removes "
+                    "what is nobody's.");
+  }
 }
 
 static int print_text(const struct options *options, const char *space,

@@ -281,7 +281,10 @@ static const sharedmemory_api api = {.size = sizeof api,
                                      OURS(own_namespace),
                                      OURS(last_index),
                                      OURS(free),
-                                     OURS(view)};
+                                     OURS(view),
+                                     SAME(limit_bites),
+                                     SAME(limit_name),
+                                     SAME(limit_remedy)};
 
 static const sharedmemory_api *get_api(void) { return &api; }
 

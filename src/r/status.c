@@ -44,6 +44,29 @@ static void dispose_shares(void *data) { free(((struct r_table *)data)->data); }
 
 /* ---- the machine --------------------------------------------------------- */
 
+/* Those that bite: which, what it is called, what helps. */
+static SEXP make_bites(const smem_limits *limits) {
+  const char *names[] = {"which", "limit", "remedy", ""};
+  int n = 0, at = 0;
+  for (int i = 0; i < SMEM_LIMITS; i++)
+    n += smem_limit_bites(limits, (smem_limit)i);
+  SEXP columns = PROTECT(Rf_mkNamed(VECSXP, names));
+  SET_VECTOR_ELT(columns, 0, Rf_allocVector(INTSXP, n));
+  for (int k = 1; k < 3; k++)
+    SET_VECTOR_ELT(columns, k, Rf_allocVector(STRSXP, n));
+  for (int i = 0; i < SMEM_LIMITS; i++) {
+    smem_limit which = (smem_limit)i;
+    if (!smem_limit_bites(limits, which)) continue;
+    INTEGER(VECTOR_ELT(columns, 0))[at] = i + 1;
+    SET_STRING_ELT(VECTOR_ELT(columns, 1), at,
+                   Rf_mkChar(smem_limit_name(which)));
+    SET_STRING_ELT(VECTOR_ELT(columns, 2), at++,
+                   Rf_mkChar(smem_limit_remedy(which)));
+  }
+  UNPROTECT(1);
+  return columns;
+}
+
 SEXP r_status(void) {
   smem_error error = SMEM_ERROR_INIT;
   smem_limits limits = SMEM_LIMITS_INIT;
@@ -58,10 +81,9 @@ SEXP r_status(void) {
   SEXP columns =
       PROTECT(R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
   smem_limits_get(&limits);
-  const char *names[] = {"namespace",    "capacity", "used",
-                         "free",         "free_by",  "shares",
-                         "max_mappings", "mappings", "cleaned_at_logout",
-                         "directory",    ""};
+  const char *names[] = {
+      "namespace",    "capacity", "used",  "free",      "free_by", "shares",
+      "max_mappings", "mappings", "bites", "directory", ""};
   SEXP result = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(result, 0, Rf_mkString(space));
   SET_VECTOR_ELT(result, 1, Rf_ScalarReal(r_number_or_na(limits.capacity)));
@@ -71,7 +93,7 @@ SEXP r_status(void) {
   SET_VECTOR_ELT(result, 5, columns);
   SET_VECTOR_ELT(result, 6, Rf_ScalarReal(r_number_or_na(limits.max_mappings)));
   SET_VECTOR_ELT(result, 7, Rf_ScalarReal(r_number_or_na(limits.mappings)));
-  SET_VECTOR_ELT(result, 8, Rf_ScalarLogical(limits.cleaned_at_logout));
+  SET_VECTOR_ELT(result, 8, make_bites(&limits));
   SET_VECTOR_ELT(result, 9,
                  Rf_ScalarString(Rf_mkCharCE(limits.directory, CE_UTF8)));
   UNPROTECT(2);

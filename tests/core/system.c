@@ -13,6 +13,40 @@ TEST(limits_of_the_machine) {
 #endif
 }
 
+/* Which of them bite, as bits. */
+static unsigned biting(const smem_limits *limits) {
+  unsigned bits = 0;
+  for (unsigned i = 0; i < SMEM_LIMITS; i++)
+    if (smem_limit_bites(limits, (smem_limit)i)) bits |= 1u << i;
+  return bits;
+}
+
+TEST(limits_are_told_before_they_bite) {
+  smem_limits limits = SMEM_LIMITS_INIT;
+  limits.capacity = limits.free = (uint64_t)1 << 40;
+  limits.max_mappings = 100;
+  limits.mappings = 10;
+  CHECK_EQUAL(0, biting(&limits));
+  limits.mappings = 90;
+  limits.cleaned_at_logout = true;
+  CHECK_EQUAL(1u << SMEM_LIMIT_MAPPINGS | 1u << SMEM_LIMIT_LOGOUT,
+              biting(&limits));
+  limits.cleaned_at_logout = false;
+  limits.mappings = limits.max_mappings = UINT64_MAX;
+  limits.free = 1000;
+  CHECK_EQUAL(1u << SMEM_LIMIT_MEMORY, biting(&limits));
+  limits.used = limits.capacity - 1000;
+  CHECK_EQUAL(1u << SMEM_LIMIT_FULL, biting(&limits));
+  limits.capacity = limits.used = limits.free = UINT64_MAX;
+  CHECK_EQUAL(0, biting(&limits));
+  limits.capacity = (uint64_t)64 << 20;
+  limits.used = 0;
+  CHECK_EQUAL(1u << SMEM_LIMIT_SMALL, biting(&limits));
+  snprintf(limits.directory, sizeof limits.directory, "/tmp");
+  CHECK_EQUAL(0, biting(&limits));
+  CHECK(!smem_limit_name(SMEM_LIMITS)[0] && !smem_limit_remedy(SMEM_LIMITS)[0]);
+}
+
 TEST(names_of_users) {
   char name[80], expected[40];
   smem_user_name(0, name, sizeof name);

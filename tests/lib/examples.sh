@@ -25,6 +25,22 @@ quick() {
 }
 try 'the three lines of README' quick
 
+# The example of smem(7), in a program.
+example_of_page() {
+  {
+    printf '#include <%s.h>\n' stdio stdlib smem
+    echo 'int main(void) {'
+    sed -n '/^\.EX/,/^\.EE/p' lib/man/smem.7 | grep -v '^\.E' |
+      sed 's/\\(dq/"/g; s/\\e/\\/g'
+    echo 'return error.code != SMEM_OK; }'
+  } >"$scratch/page.c"
+  gcc -std=c99 $strict $(smem --cflags) -o "$scratch/page" "$scratch/page.c" \
+    $(smem --libs)
+}
+try 'the example of smem(7)' example_of_page
+try 'and runs' "$scratch/page"
+try 'and has made its segment' "$prefix/bin/smem" rm -y results
+
 squares() { "$scratch/squares" | grep -x 328350; }
 try_with g++ 'examples/segment.cpp' g++ -std=c++11 $strict $(smem --cflags) \
   -o "$scratch/squares" examples/segment.cpp $(smem --libs)

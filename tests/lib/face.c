@@ -254,6 +254,10 @@ static void survey(void) {
   CHECK(code == SMEM_OK || code == SMEM_UNSUPPORTED);
   smem_limits_get(&limits);
   CHECK(limits.capacity > 0);
+  for (int i = 0; i < SMEM_LIMITS; i++)
+    CHECK(smem_limit_name((smem_limit)i)[0] &&
+          smem_limit_remedy((smem_limit)i)[0]);
+  CHECK(!smem_limit_bites(&limits, SMEM_LIMITS));
   smem_user_name(0, user, sizeof user);
   smem_command(1, command, sizeof command);
 }

@@ -46,11 +46,11 @@ edit <- function(lines, ...) {
 test_that("a client of an older header works", {
   local_clean_shm()
   native_library("handshake")
-  # The table ends before view(), the structs before their last members.
+  # The table ends before limit_bites(), the structs before their last members.
   old <- edit(
     read_header(),
     "(#define SHAREDMEMORY_API_VERSION) 1" = "\\1 0",
-    "smem_code \\(\\*view\\).*(\\} sharedmemory_api;)" = "\\1"
+    "bool \\(\\*limit_bites\\).*(\\} sharedmemory_api;)" = "\\1"
   )
   types <- edit(
     read_header("smem.h"),

@@ -233,8 +233,7 @@ test_that("a process out of mappings is told so, and goes on", {
 scrub <- function(lines) {
   lines <- gsub(this_namespace(), "<namespace>", lines, fixed = TRUE)
   lines <- gsub(
-    "[0-9]+ (bytes of shared memory are left by) .* (\\(No space)",
-    "<free> \\1 <limit> \\2", lines
+    "bytes: .* leaves [0-9]+ (\\(No space)", "bytes: <limit> leaves <free> \\1", lines
   )
   gsub("uid [0-9]+", "uid <uid>", lines)
 }
@@ -285,4 +284,43 @@ test_that("messages tell what happened and what to do", {
   })
   freeSharedMemory(c("taken", "text", "link"))
   unlink(segment_file("directory"), recursive = TRUE)
+})
+
+test_that("bad arguments of all functions are told in one form", {
+  local_clean_shm()
+  array <- sharedArray(allocateSharedMemory(12, "array"), "integer", 3)
+  mistakes <- alist(
+    allocateSharedMemory("x"), allocateSharedMemory(0),
+    clusterShare(1, "x"), clusterShare(varlist = "x"), clusterShare(1, 2),
+    clusterShared(1), compareAndSet(array, 0, 1L, 2L), fetchAdd(1:3, 1),
+    fetchAdd(array, "a"), freeSharedMemory("a/b"), getSharedMemorySize(""),
+    hasSharedMemory(list()), inspectSharedMemory(c("a", "b")), listSharedObjects("x"),
+    local_shared_memory(10, .local_envir = globalenv()), lockSharedMemory(NA),
+    lockSharedMemory("array", timeout = -1), mapSharedMemory(NA_character_),
+    openShared(1:2), readSharedMemory("array", "nothing"),
+    reclaimSharedMemory(NA), sealSharedMemory(""), share(1, lifetime = "x"),
+    share(1, c("a", "b")), shareOnce("a", 1, timeout = "x"),
+    shareOnce(strrep("a", 196), 1), sharedArray("x", "nothing", 3),
+    sharedBarrier("b", -1), sharedEvent(1:2), sharedMemoryId(1, NA),
+    sharedSemaphore("s", -1), unlockSharedMemory(""),
+    unmapSharedMemory("a/b"), viewSharedMemory("array", "nothing"),
+    withSharedLock("array", 1, timeout = "x"), writeSharedMemory("array", quote(x))
+  )
+  for (mistake in mistakes) {
+    name <- deparse1(mistake)
+    error <- tryCatch(eval(mistake), error = identity)
+    expect_s3_class(error, "sharedmemory_error_argument")
+    expect_identical(deparse1(conditionCall(error)), name)
+    expect_match(conditionMessage(error), info = name,
+                 "^cannot [a-z ]+( '[^']*')?( [(]element [0-9]+[)])?: ")
+    expect_match(conditionMessage(error), "[^.][.]$", info = name)
+  }
+  rm(array)
+  gc()
+  freeSharedMemory("array")
+})
+
+test_that("a cluster need not be named if there is a default one", {
+  error <- tryCatch(clusterShare(varlist = "x"), error = identity)
+  expect_match(conditionMessage(error), "setDefaultCluster")
 })

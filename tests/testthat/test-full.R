@@ -16,9 +16,9 @@ test_that("a segment larger than /dev/shm is an error that tells both sizes", {
     )
   })
   expect_identical(answers$kinds, rep("sharedmemory_error_no_space", 2))
-  expect_match(answers$message, "5000000 bytes were asked for")
+  expect_match(answers$message, "no room for 5000000 bytes")
   free <- as.numeric(sub(
-    ".* ([0-9]+) bytes of shared memory are left.*", "\\1", answers$message
+    ".* leaves ([0-9]+) .*", "\\1", answers$message
   ))
   expect_gt(free, 2^19)
   expect_lte(free, 2^20)

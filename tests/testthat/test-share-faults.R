@@ -51,7 +51,7 @@ test_that("full memory: nothing is left, and the object is as it was", {
   expect_identical(answer[[1]], "sharedmemory_error_no_space")
   expect_identical(answer[[2]], character())
   expect_true(answer[[3]])
-  expect_match(answer[[4]], "bytes are needed")
+  expect_match(answer[[4]], "no room for")
   expect_true(answer[[5]])
 })
 

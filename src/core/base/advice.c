@@ -62,7 +62,8 @@ static const char *const advice[SMEM_CODES] = {
         "into a new segment.",
 
     [SMEM_DEADLOCK] =
-        "It would wait for itself. Unlock first, or pass on that it is locked.",
+        "It would wait for itself. Unlock it first, or do the work under the "
+        "lock that is held already.",
 
     [SMEM_BROKEN] = "A broken barrier stays so: free it, and make another one.",
 };

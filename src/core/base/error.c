@@ -16,11 +16,21 @@ const char *smem_error_kind(smem_code code) {
 
 const char *smem_op_name(smem_op op) {
   static const char *const names[SMEM_OPS] = {
-#define X(name, verb) [SMEM_OP_##name] = (verb),
+#define X(name, verb, object) [SMEM_OP_##name] = (verb),
       SMEM_OPERATIONS(X)
 #undef X
   };
   return names[(unsigned)op < (unsigned)SMEM_OPS ? op : SMEM_OP_USE];
+}
+
+/* What the operation is done to. */
+static const char *object_of(smem_op op) {
+  static const char *const objects[SMEM_OPS] = {
+#define X(name, verb, object) [SMEM_OP_##name] = (object),
+      SMEM_OPERATIONS(X)
+#undef X
+  };
+  return objects[(unsigned)op < (unsigned)SMEM_OPS ? op : SMEM_OP_USE];
 }
 
 int smem_error_message(const smem_error *error, char *buffer, unsigned length) {
@@ -40,11 +50,12 @@ int smem_error_message_with(const smem_error *error, const char *advice,
   if (error->element != 0)
     snprintf(element, sizeof element, " (element %llu)",
              (unsigned long long)error->element);
-  int needed = snprintf(
-      buffer, length, "cannot %s shared memory%s%s%s%s: %s%s%s%s.%s%s",
-      smem_op_name(error->op), error->id[0] ? " '" : "", error->id,
-      error->id[0] ? "'" : "", element, error->detail, system[0] ? " (" : "",
-      system, system[0] ? ")" : "", advice[0] ? " " : "", advice);
+  int needed =
+      snprintf(buffer, length, "cannot %s %s%s%s%s%s: %s%s%s%s.%s%s",
+               smem_op_name(error->op), object_of(error->op),
+               error->id[0] ? " '" : "", error->id, error->id[0] ? "'" : "",
+               element, error->detail, system[0] ? " (" : "", system,
+               system[0] ? ")" : "", advice[0] ? " " : "", advice);
   if (length > 0) smem__text_defuse(buffer);
   return needed;
 }

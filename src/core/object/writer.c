@@ -42,7 +42,7 @@ static smem_code fail_make(const struct call *call, os_status status,
   if (smem__is_bad_place(status)) return smem__fail_place(call, status, name);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return smem__fail_os(call, status, "its memory cannot be made");
-  return smem__fail_no_space(call, status.number, size, "are needed");
+  return smem__fail_no_space(call, status.number, size);
 }
 
 static os_status make_once(smem_writer *writer) {

@@ -1,6 +1,7 @@
 /* Allocating: one segment or many, or none. */
 #include "segment.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* What all segments of one smem_allocate() have in common. */
@@ -61,13 +62,15 @@ uint64_t smem__room_left(char *limit, size_t length) {
 }
 
 smem_code smem__fail_no_space(const struct call *call, int number,
-                              uint64_t size, const char *why) {
-  char limit[160];
-  unsigned long long room = smem__room_left(limit, sizeof limit);
+                              uint64_t size) {
+  char limit[160], left[240] = "";
+  uint64_t room = smem__room_left(limit, sizeof limit);
+  if (limit[0])
+    snprintf(left, sizeof left, ": %s leaves %llu", limit,
+             (unsigned long long)room);
   return smem__fail(call, SMEM_NO_SPACE, number,
-                    "%llu bytes %s, %llu bytes of shared memory are left%s%s",
-                    (unsigned long long)size, why, room, limit[0] ? " by " : "",
-                    limit);
+                    "there is no room for %llu byte%s%s",
+                    (unsigned long long)size, size == 1 ? "" : "s", left);
 }
 
 static smem_code fail_create(const struct call *call, os_status status,
@@ -77,7 +80,7 @@ static smem_code fail_create(const struct call *call, os_status status,
   if (smem__is_bad_place(status)) return smem__fail_place(call, status, name);
   if (status.code != OS_NO_SPACE && status.code != OS_NO_MEMORY)
     return smem__fail_object(call, status, name);
-  return smem__fail_no_space(call, status.number, size, "were asked for");
+  return smem__fail_no_space(call, status.number, size);
 }
 
 static void begin(struct call *call, struct batch *batch, size_t at,
@@ -163,10 +166,9 @@ static smem_code use_existing(const struct call *call, struct batch *batch,
                       "a segment of %llu bytes has this name",
                       (unsigned long long)capacity);
   else if (capacity < size)
-    code = smem__fail(
-        call, SMEM_TOO_SMALL, 0,
-        "%llu bytes were asked for, the segment of this name has %llu",
-        (unsigned long long)size, (unsigned long long)capacity);
+    code = smem__fail(call, SMEM_TOO_SMALL, 0,
+                      "the segment of this name has %llu bytes, not %llu",
+                      (unsigned long long)capacity, (unsigned long long)size);
   else if ((status = smem__os_object_keep(name->text, segment.object)).code !=
            OS_OK)
     code = smem__fail_object(call, status, name->text);
@@ -273,7 +275,7 @@ static smem_code check_room(struct call *call, struct batch *batch) {
     if (batch->requests[i].name) continue;
     sum = add_sizes(sum, batch->requests[i].bytes);
     begin(call, batch, i, "");
-    if (sum > room) return smem__fail_no_space(call, 0, sum, "were asked for");
+    if (sum > room) return smem__fail_no_space(call, 0, sum);
   }
   return SMEM_OK;
 }

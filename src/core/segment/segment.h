@@ -52,9 +52,9 @@ const char *smem__footer_check(const struct footer *footer, const char *id,
  * smem__os_free_space(). */
 uint64_t smem__room_left(char *limit, size_t length);
 
-/* There is no room for so many bytes, which `why`: "are needed". */
+/* There is no room for so many bytes. */
 smem_code smem__fail_no_space(const struct call *call, int number,
-                              uint64_t size, const char *why);
+                              uint64_t size);
 
 /* What is asked, as long as it says true, to make room before an allocation of
  * so many bytes fails for want of memory. To be set once, at the start. */

@@ -86,7 +86,7 @@ static smem_code fail_timeout(const struct waiting *waiting) {
   if (waiting->timeout == 0)
     return smem__fail(waiting->call, SMEM_TIMEOUT, 0, "somebody else has it");
   return smem__fail(waiting->call, SMEM_TIMEOUT, 0,
-                    "it did not come about within %.3g seconds",
+                    "the timeout of %.3g seconds has passed",
                     (double)waiting->timeout / 1e9);
 }
 
