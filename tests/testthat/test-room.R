@@ -28,7 +28,7 @@ test_that("a limit of the control group is an error that names it", {
   }, group)
   for (message in result[c("one", "named", "many")]) {
     expect_match(message, "control group /.*smem-r-test-")
-    expect_match(message, "bytes of shared memory are left")
+    expect_match(message, "no room for [0-9]+ bytes: .* leaves [0-9]+")
   }
   expect_identical(result$left, 0L)
   expect_lt(result$status$free, 1e8)
