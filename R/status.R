@@ -97,8 +97,8 @@ print.sharedmemory_status <- function(x, ...) {
   if (nrow(x$shares) == 0) {
     cat("This package has no segments on this machine.\n")
     if (isTRUE(x$used > 0))
-      cat(strwrap(paste("What is used is other programs', or memory whose name is gone:",
-                        "it stays until the last process lets go of it."), 78), sep = "\n")
+      cat("What is used is other programs', or memory whose name is gone: it stays\n",
+          "until the last process lets go of it.\n", sep = "")
   } else {
     cat("\n")
     print_columns(data.frame(namespace = x$shares$namespace,

@@ -251,6 +251,69 @@ SEXP api_latch_close(SEXP latch) {
   return R_NilValue;
 }
 
+/* ---- semaphores, events, barriers ---------------------------------------- */
+
+static smem_sync *sync_of(SEXP x) { return R_ExternalPtrAddr(x); }
+
+SEXP api_sync_open(SEXP kind, SEXP id, SEXP count) {
+  ERROR;
+  smem_sync *sync = NULL;
+  smem_code code =
+      shm->sync_open((smem_sync_kind)Rf_asInteger(kind), text_of(id),
+                     (uint32_t)Rf_asInteger(count), &sync, &error);
+  return answer(code, R_MakeExternalPtr(sync, R_NilValue, R_NilValue), &error);
+}
+
+SEXP api_acquire(SEXP sync, SEXP timeout) {
+  ERROR;
+  smem_told told = SMEM_TOLD_INIT;
+  smem_code code =
+      shm->acquire(sync_of(sync), timeout_of(timeout), &told, &error);
+  return answer(code, told_of(&told), &error);
+}
+
+SEXP api_release(SEXP sync) {
+  ERROR;
+  smem_code code = shm->release(sync_of(sync), &error);
+  return answer(code, R_NilValue, &error);
+}
+
+/* Free, and held by this process. */
+SEXP api_permits(SEXP sync) {
+  uint32_t available = 0, held = 0;
+  shm->permits(sync_of(sync), &available, &held);
+  SEXP numbers = Rf_allocVector(INTSXP, 2);
+  INTEGER(numbers)[0] = (int)available;
+  INTEGER(numbers)[1] = (int)held;
+  return numbers;
+}
+
+SEXP api_event_wait(SEXP sync, SEXP timeout) {
+  ERROR;
+  smem_code code = shm->event_wait(sync_of(sync), timeout_of(timeout), &error);
+  return answer(code, R_NilValue, &error);
+}
+
+SEXP api_event_set(SEXP sync, SEXP set) {
+  if (Rf_asLogical(set))
+    shm->event_set(sync_of(sync));
+  else
+    shm->event_reset(sync_of(sync));
+  return Rf_ScalarLogical(shm->event_is_set(sync_of(sync)));
+}
+
+SEXP api_barrier_wait(SEXP sync, SEXP timeout) {
+  ERROR;
+  smem_code code =
+      shm->barrier_wait(sync_of(sync), timeout_of(timeout), &error);
+  return answer(code, R_NilValue, &error);
+}
+
+SEXP api_sync_close(SEXP sync) {
+  shm->sync_close(sync_of(sync));
+  return R_NilValue;
+}
+
 SEXP api_error_kind(SEXP code) {
   return Rf_mkString(shm->error_kind((smem_code)Rf_asInteger(code)));
 }
