@@ -93,6 +93,28 @@ dim.sharedArray <- function(x) .Call(C_array_dim, x)
 #' @export
 `dim<-.sharedArray` <- function(x, value) .Call(C_array_set_dim, x, value)
 
+# They would be this process's alone, and lost where the array is sent.
+without_labels <- function(x, value, what, call) {
+  if (is.null(value)) return(x)
+  throw_argument("write", "an array has no ", what, "; keep them beside it, or give them ",
+                 "to a copy: a[]", call = call)
+}
+
+#' @export
+`names<-.sharedArray` <- function(x, value) {
+  without_labels(x, value, "names", sys.call())
+}
+
+#' @export
+`dimnames<-.sharedArray` <- function(x, value) {
+  without_labels(x, value, "dimnames", sys.call())
+}
+
+#' @export
+`levels<-.sharedArray` <- function(x, value) {
+  without_labels(x, value, "levels", sys.call())
+}
+
 # ---- values ---------------------------------------------------------------------
 
 is_shared_array <- function(x) inherits(x, "sharedArray")

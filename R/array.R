@@ -127,7 +127,7 @@
 #' a[]
 #' freeSharedMemory(id)
 #' @aliases %*%,ANY,sharedArray-method %*%,sharedArray,ANY-method
-#'   %*%,sharedArray,sharedArray-method
+#' @aliases %*%,sharedArray,sharedArray-method
 #' @export
 sharedArray <- function(id, type = "double", dim = NULL, offset = 0) {
   array <- .Call(C_array_new, id, type, dim, offset)

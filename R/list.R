@@ -89,7 +89,7 @@ state_meaning <- c(
   orphan = "its owner is dead",
   unknown = "whether its owner lives cannot be proved",
   incomplete = "its creator died while making it",
-  damaged = "no segment, or its footer does not check",
+  damaged = "not a segment, or its footer does not check",
   foreign = "another user's, or not made by this package"
 )
 

@@ -570,7 +570,7 @@ typedef enum smem_state {
   SMEM_UNKNOWN,    /* neither can be proved, or it cannot be looked at now: then
                       without generation */
   SMEM_INCOMPLETE, /* the creator died while making it */
-  SMEM_DAMAGED,    /* no segment of ours, or its footer does not check */
+  SMEM_DAMAGED,    /* not a segment of ours, or its footer does not check */
   SMEM_FOREIGN, /* another user's, or its name is not an id: not ours to judge
                  */
   SMEM_STATES

@@ -86,9 +86,12 @@ static bool check_operands(const struct command *command,
   const char *why;
   if (options->count < command->least ||
       (command->most >= 0 && options->count > command->most)) {
-    complain(options->count < command->least ? "an operand is missing: %s"
-                                             : "too many operands, not: %s",
-             command->operands[0] ? command->operands : "none");
+    if (options->count < command->least)
+      complain("an operand is missing: %s", command->operands);
+    else if (command->operands[0])
+      complain("too many operands: it takes %s", command->operands);
+    else
+      complain("too many operands: it takes none");
     return false;
   }
   bool all = command->most < 0;

@@ -22,8 +22,10 @@ static int ask(const struct options *options, const char *id) {
   bool asked;
   int status = DONE;
   if (smem_inspect(id, NULL, &none, path, sizeof path, note_entry, &rows,
-                   &error) != SMEM_OK)
+                   &error) != SMEM_OK) {
+    error.op = SMEM_OP_FREE; /* that is what the user knows of */
     return refuse(&error);
+  }
   if (rows.failed) {
     status = no_memory();
   } else if (!is_nobodys(&rows.row->entry)) {

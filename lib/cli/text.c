@@ -196,7 +196,7 @@ const char *state_meaning(smem_state state) {
   case SMEM_INCOMPLETE:
     return "its creator died while making it";
   case SMEM_DAMAGED:
-    return "no segment, or its footer does not check";
+    return "not a segment, or its footer does not check";
   default:
     return "another user's, or not made by this package";
   }

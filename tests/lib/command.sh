@@ -37,6 +37,7 @@ try 'an unknown option' gives 2 "unrecognized option '--foo'" ls --foo
 try 'an option of another command' gives 2 'invalid option' ls -y
 try 'too few operands' gives 2 'an operand is missing: ID' inspect
 try 'too many operands' gives 2 'too many operands' ls a
+try 'rm of nothing' gives 1 'cannot free' rm nothing
 try 'an id that is none' gives 2 'the id ""' inspect ''
 try 'an offset that is none' gives 2 'is not a number of bytes' dump a -- -1
 try 'a namespace that is none' gives 2 'must have 1 to 16 characters' ls -n a.b

@@ -263,3 +263,20 @@ test_that("arrays of more than 2^31 elements", {
   expect_identical(a[[n - 1]], 9L)
   expect_identical(max(a), 9L)
 })
+
+test_that("an array takes no labels, which others would not see", {
+  local_clean_shm()
+  a <- sharedArray(allocateSharedMemory(24), "integer", c(2, 3))
+  a[] <- 1:6
+  expect_refused(names(a) <- letters[1:6])
+  expect_refused(dimnames(a) <- list(c("x", "y"), NULL))
+  expect_refused(rownames(a) <- c("x", "y"))
+  expect_refused(colnames(a) <- letters[1:3])
+  expect_refused(levels(a) <- "x")
+  expect_identical(unname(names(attributes(a))), "class")
+  names(a) <- NULL
+  dimnames(a) <- NULL
+  expect_identical(a[], matrix(1:6, 2))
+  freeSharedMemory(sharedMemoryId(a))
+  rm(a)
+})

@@ -56,6 +56,6 @@ const char *smem__footer_check(const struct footer *footer, const char *id,
       !ends(footer->trace, sizeof footer->trace) ||
       footer->lifetime > SMEM_OF_OBJECT ||
       footer->owner.presence >= LOCK_PRESENCES)
-    return "its footer says what no segment of this package can be";
+    return "its footer says what a segment of this package cannot be";
   return NULL;
 }
