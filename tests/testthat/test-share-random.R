@@ -10,11 +10,51 @@ same_random <- function(x, y) {
   identical(without_environments(x), without_environments(y))
 }
 
+# An element of whatever vector or list, at any depth, or an attribute.
 change_randomly <- function(x) {
-  if (length(x) == 0 || !is.vector(x) && !is.data.frame(x)) return(x)
+  if (length(x) == 0 || !is.atomic(x) && !is.list(x)) return(x)
   i <- sample(length(x), 1)
-  if (is.list(x)) x[[i]] <- 5 else x[i] <- x[[sample(length(x), 1)]]
+  how <- sample(4, 1)
+  if (how == 1) {
+    attr(x, "changed") <- i
+  } else if (!is.list(x)) {
+    x[i] <- x[[sample(length(x), 1)]]
+  } else if (how == 2) {
+    x[[i]] <- 5
+  } else if (!is.null(x[[i]])) {
+    x[[i]] <- change_randomly(x[[i]])
+  }
   x
+}
+
+change_all <- function(x, seed) {
+  set.seed(seed)
+  for (i in seq_along(x)) if (!is.null(x[[i]])) x[[i]] <- change_randomly(x[[i]])
+  x
+}
+
+# What is asked in the worker, of the object as it came there and of a plain copy.
+ask_there <- function(shared, plain, seed) {
+  changed <- change_all(shared, seed)
+  expected <- change_all(plain, seed)
+  list(
+    changed = changed,
+    fine = c(
+      received = same_random(shared, plain),
+      unshared = same_random(unshare(shared), plain),
+      changed = same_random(changed, expected)
+    ),
+    unshared = unshare(shared), received = shared
+  )
+}
+
+# A worker knows the functions by their text: they are sent without where they are from.
+functions_for_worker <- function() {
+  functions <- list(
+    ask_there = ask_there, change_all = change_all, change_randomly = change_randomly,
+    same_random = same_random, without_environments = without_environments
+  )
+  lapply(functions, `environment<-`, globalenv())
 }
 
 test_that("random objects", {
@@ -50,25 +90,19 @@ test_that("random objects in a worker, changed here and there", {
   local_objects()
   session <- local_worker()
   seed <- sample.int(1e9, 1)
-  change_all <- function(x, seed) {
-    set.seed(seed)
-    for (i in seq_along(x)) if (!is.null(x[[i]])) x[[i]] <- change_randomly(x[[i]])
-    x
-  }
-  change_there <- list(change_randomly, change_all)
+  run_in(session, function(functions) {
+    list2env(functions, globalenv())
+    NULL
+  }, functions_for_worker())
   for (k in seq_len(count_random() / 10)) {
     set.seed(seed + k)
     x <- lapply(1:10, function(i) random_object())
     shared <- share(x)
-    there <- run_in(session, function(shared, functions, seed) {
-      change_all <- functions[[2]]
-      environment(change_all) <- list2env(list(change_randomly = functions[[1]]))
-      list(unshared = unshare(shared), received = shared,
-           changed = change_all(shared, seed), after = shared)
-    }, shared, change_there, k)
+    there <- run_in(session, function(...) ask_there(...), shared, x, k)
     here <- change_all(shared, k)
-    expected <- list(unshared = x, received = x, changed = change_all(x, k), after = x)
-    fine <- c(mapply(same_random, there[names(expected)], expected),
+    expected <- list(unshared = x, received = x, changed = change_all(x, k))
+    back <- mapply(same_random, there[names(expected)], expected)
+    fine <- c(there = there$fine, back = back,
               here = same_random(here, expected$changed), kept = same_random(shared, x))
     if (!all(fine)) {
       fail(sprintf("seed %d: %s", seed + k, toString(names(fine)[!fine])))
