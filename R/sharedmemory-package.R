@@ -58,6 +58,14 @@
 #' ids. References need not: views, shared objects and arrays carry their directory,
 #' and open in any process of the user that sees it.
 #'
+#' `options(sharedmemory.spill = )`, or `SHAREDMEMORY_SPILL` where that is not set,
+#' names a directory of the same kind for what does not fit: an object or a segment
+#' without a name for which there is no room goes there. It is found there by its id and
+#' by references from every process, whatever its own setting. A segment with a name, a
+#' mutex and its like stay in one place and are the error `no_space`. A namespace spills
+#' to one directory, the first that was needed; a later setting only says whether this
+#' process spills. A directory that is full is the error `no_space` too.
+#'
 #' What cannot hold there is refused at the first use, with the reason: network file
 #' systems (processes of two machines would not share memory), FUSE, ramfs and ZFS
 #' (nothing can be reserved), hugetlbfs, and directories that are not there, that this
@@ -110,7 +118,7 @@
 #'
 #' # Environment variables
 #'
-#' * `SHAREDMEMORY_NAMESPACE`, `SHAREDMEMORY_DIR`: see above.
+#' * `SHAREDMEMORY_NAMESPACE`, `SHAREDMEMORY_DIR`, `SHAREDMEMORY_SPILL`: see above.
 #' * `SHAREDMEMORY_TIMEOUT`: how many seconds to wait for a process that is
 #'   creating the very segment that is asked for, before the error `busy`;
 #'   5 if unset.
@@ -121,6 +129,8 @@
 #'
 #' * `sharedmemory.reclaim`: `FALSE` turns off the reclaim before a process's
 #'   first [allocateSharedMemory()], see [reclaimSharedMemory()].
+#' * `sharedmemory.spill`: a directory for what does not fit elsewhere; `FALSE`, the
+#'   default, for none. See below.
 #' * `sharedmemory.trace`: `TRUE` records with each segment that R code allocates the
 #'   calls that led to it. Off by default.
 #' * `sharedmemory.handoff`: how many seconds a shared object that was sent waits for

@@ -11,6 +11,15 @@ static const char *const advice[SMEM_CODES] = {
         "Choose another name, free the segment, or allocate with exclusive = "
         "FALSE to share it.",
 
+    [SMEM_NO_SPACE] =
+        "Free segments that are no longer needed, or enlarge the shared memory "
+        "file system: as root `mount -o remount,size=4g /dev/shm`; in a "
+        "container start it with `docker run --shm-size=4g`, and with "
+        "`--memory` if that is the limit; or name a directory on a local disk: "
+        "with options(sharedmemory.spill = ) or SHAREDMEMORY_SPILL for what "
+        "does not fit and has no name, with SHAREDMEMORY_DIR before the first "
+        "use for all. A limit on the size of files (`ulimit -f`) counts too.",
+
     [SMEM_ELSEWHERE] =
         "A reference is good for processes that see the same shared memory "
         "file system. Send the values themselves to others: unshare() and "

@@ -48,10 +48,22 @@ void r_pointer_gone(void *note) {
   SETCAR(CDR(cell), CAR(cell));
 }
 
+/* options(sharedmemory.spill =), and where that is not set the environment. */
+static const char *spill_of_options(void) {
+  SEXP option = Rf_GetOption1(Rf_install("sharedmemory.spill"));
+  if (option == R_NilValue) return getenv("SHAREDMEMORY_SPILL");
+  if (Rf_isLogical(option) && XLENGTH(option) == 1 && !LOGICAL(option)[0])
+    return NULL;
+  if (!Rf_isString(option) || XLENGTH(option) != 1)
+    return "(not a string)"; /* refused as any other that is not a path */
+  return CHAR(STRING_ELT(option, 0));
+}
+
 void r_environment(void) {
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"),
                    getenv("SHAREDMEMORY_TIMEOUT"), getenv("SHAREDMEMORY_TAG"));
   smem_directory(getenv("SHAREDMEMORY_DIR"));
+  smem_spill(spill_of_options());
 }
 
 void r_pointer_collect(void) {

@@ -2,7 +2,9 @@
 #ifndef _WIN32
 
 #include "../harness/faults.h"
+#include "spill.h"
 #include "test.h"
+#include "trees.h"
 
 static smem_request requests[3];
 
@@ -129,6 +131,37 @@ TEST(killed_while_stopping) { kill_at_each_call(join, smem_stop); }
 TEST(killed_while_freeing_its_own) {
   kill_at_each_call(allocate_own, smem_stop);
 }
+
+#if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
+/* Nobody else is told where to look. */
+static void spill_and_join(void) {
+  spill();
+  join();
+}
+static void allocate_and_free_spilled(void) {
+  char id[SMEM_NUMBER_SIZE];
+  smem_id_of_number(allocate_number(5000), id);
+  CHECK_OK(free_id(id));
+}
+static void share_spilled(void) {
+  smem_reference reference;
+  CHECK_OK(make_object(NULL, SMEM_UNTIL_FREED, &reference));
+}
+static void check_shared(bool same_name) {
+  (void)same_name;
+  CHECK_OK(smem_list(is_settled, NULL, &error));
+  CHECK_OK(smem_reclaim(false, true, ignore_fate, NULL, &error));
+  CHECK_EQUAL(0, count_listed());
+}
+TEST(killed_while_spilling) {
+  begin_spilling("size=8k,mode=0700");
+  kill_at_each_call(spill, allocate_unnamed);
+  kill_at_each_call(spill_and_join, allocate_and_free_spilled);
+  check_after = check_shared;
+  kill_at_each_call(spill_and_join, share_spilled);
+  end_spilling();
+}
+#endif
 
 /* What the process only looks at, or writes into, stays whole. */
 static void open_and_close(void) {

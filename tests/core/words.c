@@ -7,6 +7,7 @@ void tell_environment(void) {
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"),
                    getenv("SHAREDMEMORY_TIMEOUT"), getenv("SHAREDMEMORY_TAG"));
   smem_directory(getenv("SHAREDMEMORY_DIR"));
+  smem_spill(getenv("SHAREDMEMORY_SPILL"));
 }
 
 void set_variable(const char *name, const char *value) {

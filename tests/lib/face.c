@@ -267,6 +267,7 @@ int main(void) {
   smem_start(never);
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"), NULL, "face");
   smem_directory(NULL);
+  smem_spill(NULL);
   CHECK_OK(smem_join(&error));
   ids();
   segments();

@@ -62,13 +62,13 @@ local_disk <- function(bytes, frame = parent.frame()) {
 }
 
 # In a group that is full the kernel takes back what is on the disk as well.
-expect_shared_with_four <- function(group = NULL) {
+expect_shared_with_four <- function(group = NULL, setting = "SHAREDMEMORY_DIR") {
   bytes <- megabytes() * 1e6
   disk <- local_disk(bytes)
   answer <- in_small_shm(share_with_four, megabytes(), size = "64m", group = group,
-                         environment = c(SHAREDMEMORY_DIR = disk))
+                         environment = setNames(disk, setting))
   if (!is.null(answer$message)) fail(answer$message)
-  expect_identical(answer$directory, disk)
+  expect_identical(answer$directory, if (setting == "SHAREDMEMORY_DIR") disk else "")
   expect_identical(answer$own, answer$sum)
   expect_identical(answer$seen, rep(list(list(sum = answer$sum, shared = TRUE)), 4))
   # One copy, with what R itself takes for a pass over it.
@@ -76,7 +76,7 @@ expect_shared_with_four <- function(group = NULL) {
   expect_lt(answer$memory, 1.2 * bytes + 3e7)
   expect_identical(answer$segments, 1L)
   expect_identical(answer$after, 0L)
-  expect_identical(answer$shm, character())
+  if (setting == "SHAREDMEMORY_DIR") expect_identical(answer$shm, character())
   # The workers may end after the master.
   clean <- function() length(list.files(disk, all.files = TRUE, no.. = TRUE)) == 0
   expect_true(eventually(clean), label = "the directory is empty")
@@ -87,6 +87,13 @@ test_that("a directory on the disk has room for what is too large for /dev/shm",
   skip_if_not_installed("parallel")
   skip_if_less_room(megabytes() * 1e6)
   expect_shared_with_four()
+})
+
+test_that("what is too large for /dev/shm is spilled", {
+  skip_if_cannot_unshare()
+  skip_if_not_installed("parallel")
+  skip_if_less_room(megabytes() * 1e6)
+  expect_shared_with_four(setting = "SHAREDMEMORY_SPILL")
 })
 
 test_that("it has room where the memory is limited too", {
@@ -110,7 +117,28 @@ test_that("without it there is an error that names it, and nothing is left", {
   }, share_with_four, megabytes(), size = "64m")
   expect_identical(answer$class, "sharedmemory_error_no_space")
   expect_match(answer$message, "SHAREDMEMORY_DIR")
+  expect_match(answer$message, "sharedmemory.spill", fixed = TRUE)
   expect_identical(answer$segments, 0L)
   expect_identical(setdiff(answer$shm, basename(control_file())), character())
   expect_lt(answer$used, 1e6)
+})
+
+test_that("the option spills, FALSE does not, and what is not a path is refused", {
+  skip_if_cannot_unshare()
+  disk <- local_disk(1e7)
+  answer <- in_small_shm(function(disk) {
+    kind <- function(spill) {
+      options(sharedmemory.spill = spill)
+      tryCatch({
+        freeSharedMemory(allocateSharedMemory(2e6))
+        "room"
+      }, error = function(e) class(e)[1])
+    }
+    list(none = kind(NULL), off = kind(FALSE), wrong = kind(TRUE), path = kind("here"),
+         on = kind(disk), off_again = kind(FALSE), left = nrow(listSharedObjects()))
+  }, disk)
+  full <- "sharedmemory_error_no_space"
+  wrong <- "sharedmemory_error_argument"
+  expect_identical(answer, list(none = full, off = full, wrong = wrong, path = wrong,
+                                on = "room", off_again = full, left = 0L))
 })

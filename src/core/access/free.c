@@ -4,7 +4,7 @@
 smem_code smem__free_look(const struct call *call, bool *exists) {
   struct name name;
   os_info info;
-  smem_code code = smem__name_of_segment(call, &name);
+  smem_code code = smem__name_find(call, &name);
   if (code != SMEM_OK) return code;
   os_status status = smem__os_object_stat(name.text, &info);
   *exists = status.code != OS_NOT_FOUND;
@@ -28,7 +28,7 @@ static bool is_without_successor(const char *id) {
 static smem_code remove_name(const struct call *call, bool seen) {
   struct name name;
   if (!is_without_successor(call->id)) return smem__segment_remove(call);
-  smem_code code = smem__name_of_segment(call, &name);
+  smem_code code = smem__name_find(call, &name);
   if (code != SMEM_OK) return code;
   os_status status = seen ? smem__os_object_remove_own(name.text)
                           : smem__os_object_remove(name.text);

@@ -147,7 +147,7 @@ static bool is_replaced(const struct call *call, const smem_mapping *mapping) {
   struct name name;
   os_info info;
   struct call quiet = call_quietly(call);
-  if (!mapping->can_return || smem__name_of_segment(&quiet, &name) != SMEM_OK)
+  if (!mapping->can_return || smem__name_find(&quiet, &name) != SMEM_OK)
     return false;
   os_code code = smem__os_object_stat(name.text, &info).code;
   return smem__os_stat_told(code) &&

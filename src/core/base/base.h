@@ -107,6 +107,7 @@ bool smem__process_interrupted(void);
 struct environment {
   char space[48], timeout[32], tag[64];
   char directory[SMEM_DIRECTORY_SIZE + 1]; /* one that is too long stays so */
+  char spill[SMEM_DIRECTORY_SIZE + 1];     /* likewise */
 };
 void smem__process_told(struct environment *environment);
 /* Nanoseconds to wait for somebody else before giving up. */

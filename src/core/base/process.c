@@ -75,6 +75,12 @@ void smem_directory(const char *directory) {
   smem__os_mutex_unlock(&mutex);
 }
 
+void smem_spill(const char *directory) {
+  smem__os_mutex_lock(&mutex);
+  keep(told.spill, sizeof told.spill, directory);
+  smem__os_mutex_unlock(&mutex);
+}
+
 uint64_t smem__process_timeout(void) { return patience; }
 
 void smem__process_told(struct environment *environment) {

@@ -12,7 +12,7 @@ struct smem_writer {
   struct opening opening;
   struct name name;
   char id[SMEM_ID_MAX + 1];
-  bool is_named;
+  bool is_named, is_spilled;
   uint64_t size, total; /* bytes: as planned; of the segment's object */
   uint64_t at;          /* the next byte's place */
   uint64_t generation, blob_checksum;
@@ -57,13 +57,32 @@ static os_status make_once(smem_writer *writer) {
   return status;
 }
 
+/* Where there is more room, if the user wants that. */
+static smem_code spill(const struct call *call, smem_writer *writer,
+                       os_status *status) {
+  struct name there;
+  bool spills = false;
+  smem_code code = SMEM_OK;
+  if (!writer->is_named)
+    code =
+        smem__name_spilled(call, writer->control, writer->id, &there, &spills);
+  if (code != SMEM_OK || !spills) return code;
+  writer->name = there;
+  writer->is_spilled = true;
+  *status = make_once(writer);
+  return SMEM_OK;
+}
+
 /* What was let go, and only waits for somebody who has not come yet, gives way.
  * *taken: where it has its name from the start, something else has it. */
 static smem_code make(const struct call *call, smem_writer *writer,
                       bool *taken) {
-  os_status status;
-  do status = make_once(writer);
-  while (status.code == OS_NO_SPACE && smem__object_drop_oldest(writer->total));
+  os_status status = make_once(writer);
+  smem_code code = SMEM_OK;
+  if (status.code == OS_NO_SPACE) code = spill(call, writer, &status);
+  if (code != SMEM_OK) return code;
+  while (status.code == OS_NO_SPACE && smem__object_drop_oldest(writer->total))
+    status = make_once(writer);
   *taken = status.code == OS_EXISTS || status.code == OS_BUSY;
   return status.code == OS_OK || *taken
              ? SMEM_OK
@@ -78,13 +97,19 @@ static smem_code take_number(struct call *call, smem_writer *writer) {
   if (code != SMEM_OK) return code;
   smem_id_of_number(number, writer->id);
   call->id = writer->id;
-  return smem__name_of_segment(call, &writer->name);
+  bool spills = false;
+  if (writer->is_spilled) /* its file is there already */
+    code = smem__name_spilled(call, writer->control, writer->id, &writer->name,
+                              &spills);
+  return code != SMEM_OK || spills ? code
+                                   : smem__name_of_segment(call, &writer->name);
 }
 
 static smem_code make_numbered(struct call *call, smem_writer *writer) {
   bool taken = true;
   smem_code code = SMEM_OK;
   while (code == SMEM_OK && taken) {
+    writer->is_spilled = false;
     code = take_number(call, writer);
     call->id = ""; /* of an error, still */
     if (code == SMEM_OK) code = make(call, writer, &taken);

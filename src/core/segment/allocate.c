@@ -63,14 +63,17 @@ uint64_t smem__room_left(char *limit, size_t length) {
 
 smem_code smem__fail_no_space(const struct call *call, int number,
                               uint64_t size) {
-  char limit[160], left[240] = "";
+  char limit[160], left[240] = "", spill[SMEM_DIRECTORY_SIZE], also[280] = "";
   uint64_t room = smem__room_left(limit, sizeof limit);
   if (limit[0])
     snprintf(left, sizeof left, ": %s leaves %llu", limit,
              (unsigned long long)room);
+  if (smem__spill_is_wanted() && smem__spill_known(spill))
+    snprintf(also, sizeof also, "; the directory to spill to, '%s', has %llu",
+             spill, (unsigned long long)smem__os_free_space(spill, NULL, 0));
   return smem__fail(call, SMEM_NO_SPACE, number,
-                    "there is no room for %llu byte%s%s",
-                    (unsigned long long)size, size == 1 ? "" : "s", left);
+                    "there is no room for %llu byte%s%s%s",
+                    (unsigned long long)size, size == 1 ? "" : "s", left, also);
 }
 
 static smem_code fail_create(const struct call *call, os_status status,
@@ -119,19 +122,15 @@ static os_status complete(const struct call *call, struct batch *batch,
                               : status;
 }
 
-static smem_code create(const struct call *call, struct batch *batch,
-                        const struct name *name, uint64_t size,
-                        enum outcome *outcome) {
-  uint64_t page = smem__os_page_size();
-  uint64_t total = (size + FOOTER_SIZE + page - 1) / page * page;
+/* Make it under this name, unless that is taken or spent. */
+static os_status attempt(const struct call *call, struct batch *batch,
+                         const struct name *name, uint64_t size, uint64_t total,
+                         enum outcome *outcome) {
   struct opening opening;
-  if (total > SIZE_MAX / 2)
-    return smem__fail(call, SMEM_NO_MEMORY, 0,
-                      "%llu bytes are more than this process can address",
-                      (unsigned long long)size);
   os_status status = smem__opening_create(&opening, name->text, total);
   *outcome = TAKEN;
-  if (status.code == OS_EXISTS || status.code == OS_BUSY) return SMEM_OK;
+  if (status.code == OS_EXISTS || status.code == OS_BUSY)
+    return (os_status){OS_OK, 0};
   if (status.code == OS_OK) {
     /* Nobody can have got this number from now on, as we have its name; whoever
      * has got it before is seen here. */
@@ -141,13 +140,37 @@ static smem_code create(const struct call *call, struct batch *batch,
       status = complete(call, batch, name, opening.object, size, total);
     smem__opening_close(&opening);
   }
-  if (status.code == OS_OK && *outcome == MADE) {
-    batch->requests[batch->at].made = batch->footer.generation;
-    return SMEM_OK;
+  if (status.code != OS_OK || *outcome != MADE) smem__opening_clean(name->text);
+  return status;
+}
+
+/* What waits for others must be where they are. */
+static bool may_spill(const smem_request *request) {
+  return !request->name && !request->is_sync;
+}
+
+static smem_code create(const struct call *call, struct batch *batch,
+                        const struct name *name, uint64_t size,
+                        enum outcome *outcome) {
+  smem_request *request = &batch->requests[batch->at];
+  uint64_t page = smem__os_page_size();
+  uint64_t total = (size + FOOTER_SIZE + page - 1) / page * page;
+  struct name there = *name;
+  bool spills = false;
+  if (total > SIZE_MAX / 2)
+    return smem__fail(call, SMEM_NO_MEMORY, 0,
+                      "%llu bytes are more than this process can address",
+                      (unsigned long long)size);
+  os_status status = attempt(call, batch, name, size, total, outcome);
+  if (status.code == OS_NO_SPACE && may_spill(request)) {
+    smem_code code =
+        smem__name_spilled(call, batch->control, call->id, &there, &spills);
+    if (code != SMEM_OK) return code;
+    if (spills) status = attempt(call, batch, &there, size, total, outcome);
   }
-  smem__opening_clean(name->text);
-  if (status.code == OS_OK) return SMEM_OK;
-  return fail_create(call, status, name->text, size);
+  if (status.code != OS_OK) return fail_create(call, status, there.text, size);
+  if (*outcome == MADE) request->made = batch->footer.generation;
+  return SMEM_OK;
 }
 
 /* A name that exists: is the segment good for this request? *again: it is gone,
@@ -268,7 +291,8 @@ static smem_code check_room(struct call *call, struct batch *batch) {
   for (size_t i = 0; i < batch->count; i++)
     if (!batch->requests[i].name)
       sum = add_sizes(sum, batch->requests[i].bytes);
-  if (smem__os_has_room(space.directory, sum)) return SMEM_OK;
+  if (smem__spill_is_wanted() || smem__os_has_room(space.directory, sum))
+    return SMEM_OK;
   room = smem__os_free_space(space.directory, NULL, 0);
   sum = 0;
   for (size_t i = 0; i < batch->count; i++) {

@@ -74,7 +74,7 @@ smem_code smem__segment_try_open(const struct call *call, bool writable,
 smem_code smem__segment_open(const struct call *call, bool writable,
                              struct segment *segment) {
   os_status status;
-  smem_code code = smem__name_of_segment(call, &segment->name);
+  smem_code code = smem__name_find(call, &segment->name);
   if (code == SMEM_OK)
     code = smem__segment_try_open(call, writable, segment, &status);
   if (code != SMEM_OK || status.code == OS_OK) return code;
@@ -84,12 +84,13 @@ smem_code smem__segment_open(const struct call *call, bool writable,
 void smem__segment_name_referred(const smem_reference *reference,
                                  struct name *name) {
   struct space space;
+  struct call quiet = {SMEM_OP_FIND, reference->id, 0, NULL, true};
   if (smem_id_is_raw(reference->id)) {
     smem_copy_text(name->text, sizeof name->text, reference->id + 1);
     return;
   }
   smem__space_referred(reference, &space);
-  smem__name_of_segment_in(&space, reference->id, name);
+  smem__name_find_in(&quiet, &space, reference->id, name);
 }
 
 /* What is incomplete under this name now is younger than the reference. */
@@ -195,7 +196,7 @@ smem_code smem__segment_remove(const struct call *call) {
   struct opening opening;
   os_info info;
   os_status status;
-  smem_code code = smem__name_of_segment(call, &name);
+  smem_code code = smem__name_find(call, &name);
   if (code == SMEM_OK) code = claim(call, name.text, &opening, &info, &status);
   if (code != SMEM_OK) return code;
   if (status.code == OS_OK) status = smem__opening_remove(&opening, name.text);
@@ -226,7 +227,7 @@ void smem__segment_remove_generation(const struct call *call,
                                      uint64_t generation) {
   struct segment segment;
   struct call quiet = call_quietly(call);
-  if (smem__name_of_segment(&quiet, &segment.name) == SMEM_OK)
+  if (smem__name_find(&quiet, &segment.name) == SMEM_OK)
     remove_generation(call->id, &segment, generation);
 }
 

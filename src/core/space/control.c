@@ -1,7 +1,7 @@
 /* The control objects that this process has open, and their page. */
 #include "control.h"
 
-enum { PAGE_VERSION = 3 };
+enum { PAGE_VERSION = 4 };
 static const uint64_t page_magic = 0x314C5443534D4853u; /* "SHMSCTL1" */
 
 static os_mutex mutex;
@@ -111,6 +111,65 @@ void smem__control_unmap(struct control *control) {
 
 _Atomic uint64_t *smem__control_reclaim_position(struct control *control) {
   return control->generation != 0 ? &control->page->reclaimed : NULL;
+}
+
+/* ---- the directory to spill to ------------------------------------------- */
+
+static uint64_t check_of(const char *directory) {
+  return smem__hash_text(directory) | 1;
+}
+
+/* A process that is killed in between leaves no checksum. */
+void smem__control_note_spill(struct control_page *page,
+                              const char *directory) {
+  memset(page->spill, 0, sizeof page->spill);
+  smem_copy_text(page->spill, sizeof page->spill, directory);
+  atomic_store(&page->spill_check, check_of(directory));
+}
+
+bool smem__control_spill(const struct control *control,
+                         char directory[SMEM_DIRECTORY_SIZE]) {
+  char known[SMEM_DIRECTORY_SIZE];
+  if (!control->page || control->generation == 0) return false;
+  uint64_t check = atomic_load(&control->page->spill_check);
+  if (check == 0) return false;
+  memcpy(directory, control->page->spill, SMEM_DIRECTORY_SIZE);
+  directory[SMEM_DIRECTORY_MAX] = '\0';
+  if (check != check_of(directory) || !directory[0]) return false;
+  smem__spill_known(known);
+  return strcmp(known, directory) == 0 ||
+         (smem__directory_is_valid(directory) &&
+          smem__os_directory_is_safe(directory));
+}
+
+void smem__control_learn(const struct control *control) {
+  char directory[SMEM_DIRECTORY_SIZE];
+  if (smem__control_spill(control, directory)) smem__spill_know(directory);
+}
+
+/* The lock goes with its process, so that whoever is killed hinders nobody; it
+ * does not keep threads of one process apart. */
+smem_code smem__control_set_spill(const struct call *call,
+                                  struct control *control,
+                                  const char *directory) {
+  struct patience patience = {0, 0};
+  smem_code code = SMEM_OK;
+  os_status status;
+  do {
+    smem__control_lock();
+    status = smem__os_lock(control->file, LOCK_SPILL, 1);
+    if (status.code == OS_OK) {
+      if (atomic_load(&control->page->spill_check) == 0)
+        smem__control_note_spill(control->page, directory);
+      smem__os_unlock(control->file, LOCK_SPILL, 1);
+    }
+    smem__control_unlock();
+    if (status.code == OS_BUSY) code = smem__patience_wait(call, &patience);
+  } while (status.code == OS_BUSY && code == SMEM_OK);
+  if (code == SMEM_OK && status.code != OS_OK)
+    code = smem__fail_os(call, status, "the control object cannot be locked");
+  if (code == SMEM_OK) smem__control_learn(control);
+  return code;
 }
 
 /* ---- opening ------------------------------------------------------------- */

@@ -38,6 +38,11 @@ bool smem__control_is_named(const struct control *control);
 /* Fill the page that a new one is to have. */
 void smem__control_fill(struct control_page *page, uint64_t number);
 
+/* See that this process knows where the namespace spills to. */
+void smem__control_learn(const struct control *control);
+/* Write it into the page. */
+void smem__control_note_spill(struct control_page *page, const char *directory);
+
 /* ---- control_make.c ------------------------------------------------------ */
 
 /* Make it. *control stays NULL if somebody else does. */

@@ -25,6 +25,7 @@ void smem__control_remove_unused(const struct call *call,
                                  struct control *control, const char *name) {
   bool any = true;
   struct call quiet = call_quietly(call);
+  smem__control_learn(control); /* where to look */
   if (lock_presences(control).code == OS_OK &&
       smem__control_is_named(control) &&
       smem__walk_any(&quiet, &any) == SMEM_OK && !any)
@@ -58,14 +59,29 @@ void smem__control_clean(const char *name) {
 
 /* ---- making -------------------------------------------------------------- */
 
+/* A former control object may be lost, and with it where it spilled to. */
+static void know_told(const struct call *call) {
+  struct environment told;
+  char directory[SMEM_DIRECTORY_SIZE];
+  struct call quiet = call_quietly(call);
+  smem__process_told(&told);
+  if (smem__directory_choose(&quiet, "SHAREDMEMORY_SPILL", told.spill,
+                             directory) == SMEM_OK &&
+      directory[0])
+    smem__spill_know(directory);
+}
+
 /* Numbers start above the ids that are there already, or they would be handed
  * out a second time. */
 static smem_code fill(const struct call *call, struct control_page *page) {
   uint64_t highest = 0;
+  char spill[SMEM_DIRECTORY_SIZE];
+  know_told(call);
   smem_code code = smem__walk_highest_number(call, &highest);
   /* A system that cannot list: then O_EXCL finds what is taken. */
   if (code != SMEM_OK && code != SMEM_UNSUPPORTED) return code;
   smem__control_fill(page, highest);
+  if (smem__spill_known(spill)) smem__control_note_spill(page, spill);
   return SMEM_OK;
 }
 

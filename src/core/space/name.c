@@ -67,7 +67,8 @@ bool smem_id_is_number(const char *id, uint64_t *number) {
 /* ---- the namespace ------------------------------------------------------- */
 
 static os_mutex mutex;
-static struct space current; /* empty until the first use */
+static struct space current;            /* empty until the first use */
+static char spill[SMEM_DIRECTORY_SIZE]; /* its; "": not known */
 
 void smem__name_start(void) { smem__os_mutex_init(&mutex); }
 void smem__name_before_fork(void) { smem__os_mutex_lock(&mutex); }
@@ -136,6 +137,20 @@ bool smem__space_is_own(const struct space *space) {
 void smem__namespace_forget(void) {
   smem__os_mutex_lock(&mutex);
   current.text[0] = '\0';
+  spill[0] = '\0';
+  smem__os_mutex_unlock(&mutex);
+}
+
+bool smem__spill_known(char directory[SMEM_DIRECTORY_SIZE]) {
+  smem__os_mutex_lock(&mutex);
+  memcpy(directory, spill, sizeof spill);
+  smem__os_mutex_unlock(&mutex);
+  return directory[0];
+}
+
+void smem__spill_know(const char *directory) {
+  smem__os_mutex_lock(&mutex);
+  if (!spill[0]) smem_copy_text(spill, sizeof spill, directory);
   smem__os_mutex_unlock(&mutex);
 }
 
@@ -191,6 +206,14 @@ smem_code smem__name_of_control(const struct call *call, struct name *name) {
   return code;
 }
 
+static void come_home(struct space *space) {
+  smem__os_mutex_lock(&mutex);
+  if (spill[0] && strcmp(space->directory, spill) == 0 &&
+      strcmp(space->text, current.text) == 0)
+    *space = current;
+  smem__os_mutex_unlock(&mutex);
+}
+
 bool smem__name_split(const char *name, struct space *space, const char **id) {
   const char *slash = strrchr(name, '/');
   size_t before = slash ? (size_t)(slash - name) : 0;
@@ -205,6 +228,7 @@ bool smem__name_split(const char *name, struct space *space, const char **id) {
   memcpy(space->text, name + 5, length);
   space->text[length] = '\0';
   *id = dot + 1;
+  come_home(space);
   return smem__name_is_space(space->text);
 }
 

@@ -142,6 +142,7 @@ smem_code smem__presence_join(const struct call *call,
   }
   smem_code code = join_until_done(call, result);
   if (code == SMEM_OK) *result = stay(*result);
+  if (code == SMEM_OK) smem__control_learn(*result);
   return code;
 }
 
@@ -165,11 +166,15 @@ static smem_code peek(const struct call *call, const struct name *name,
 smem_code smem__control_peek(const struct call *call, struct control **result) {
   struct name name;
   *result = smem__presence_reference();
-  if (*result && smem__control_is_intact(*result)) return SMEM_OK;
+  if (*result && smem__control_is_intact(*result)) {
+    smem__control_learn(*result);
+    return SMEM_OK;
+  }
   if (*result) smem__control_release(*result);
   *result = NULL;
   smem_code code = smem__name_of_control(call, &name);
   if (code == SMEM_OK) code = peek(call, &name, result);
+  if (code == SMEM_OK && *result) smem__control_learn(*result);
   return code;
 }
 

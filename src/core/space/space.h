@@ -30,6 +30,10 @@ bool smem__space_is_same(const struct space *a, const struct space *b);
 /* Is it this process's? Chooses that if need be. */
 bool smem__space_is_own(const struct space *space);
 void smem__namespace_forget(void);
+/* The directory to which the namespace spills, as far as this process knows;
+ * false: it knows of none. The first that it is told of stays. */
+bool smem__spill_known(char directory[SMEM_DIRECTORY_SIZE]);
+void smem__spill_know(const char *directory);
 
 smem_code smem__name_of_segment(const struct call *call, struct name *name);
 smem_code smem__name_of_control(const struct call *call, struct name *name);
@@ -42,7 +46,8 @@ void smem__name_of_segment_in(const struct space *space, const char *id,
 /* Does it obey the grammar of namespaces? */
 bool smem__name_is_space(const char *text);
 /* Take "smem.<namespace>.<id>", which may be in a directory, apart. False if
- * that is not its form. */
+ * that is not its form. What was spilled belongs to the namespace all the same:
+ * its directory is the namespace's. */
 bool smem__name_split(const char *name, struct space *space, const char **id);
 
 void smem__name_start(void);
@@ -118,16 +123,19 @@ void smem__opening_in_child(void);
  * end. */
 #define LOCK_PRESENCE ((uint64_t)1 << 56) /* + presence number */
 #define LOCK_PRESENCES ((uint64_t)1 << 55)
+#define LOCK_SPILL ((uint64_t)1 << 54) /* who writes the directory */
 
 /* One page per namespace: what all processes share. Native byte order. Written
  * once, all of it, before anybody can see it. */
 struct control_page {
   _Atomic uint64_t magic;
   _Atomic uint64_t version;
-  _Atomic uint64_t generation; /* random: tells it from others of this name */
-  _Atomic uint64_t number;     /* the last one for an unnamed segment */
-  _Atomic uint64_t presence;   /* the last one handed out */
-  _Atomic uint64_t reclaimed;  /* see smem__control_reclaim_position() */
+  _Atomic uint64_t generation;  /* random: tells it from others of this name */
+  _Atomic uint64_t number;      /* the last one for an unnamed segment */
+  _Atomic uint64_t presence;    /* the last one handed out */
+  _Atomic uint64_t reclaimed;   /* see smem__control_reclaim_position() */
+  _Atomic uint64_t spill_check; /* of what follows; 0: there is none yet */
+  char spill[SMEM_DIRECTORY_SIZE]; /* written once, before its checksum is */
 };
 
 /* The namespace's control object as this process has it open. */
@@ -149,6 +157,15 @@ bool smem__control_is_intact(const struct control *control);
 /* Where the last bounded reclaim of the namespace stopped: how many objects it
  * had passed. NULL if the page cannot be used. */
 _Atomic uint64_t *smem__control_reclaim_position(struct control *control);
+
+/* The directory to which its namespace spills; false: there is none. What is
+ * not good is not believed. */
+bool smem__control_spill(const struct control *control,
+                         char directory[SMEM_DIRECTORY_SIZE]);
+/* It spills to this one from now on, unless there is one already. */
+smem_code smem__control_set_spill(const struct call *call,
+                                  struct control *control,
+                                  const char *directory);
 
 void smem__control_start(void);
 void smem__control_before_fork(void);
@@ -202,6 +219,20 @@ bool smem__presence_leave(const struct call *call, uint64_t before);
 
 /* Before smem__control_in_child(). */
 void smem__presence_in_child(void);
+
+/* ---- spill.c ------------------------------------------------------------- */
+
+/* The name of a segment where it lies: only what has a number may have been
+ * spilled. What there is not would lie where all others do. */
+smem_code smem__name_find(const struct call *call, struct name *name);
+void smem__name_find_in(const struct call *call, const struct space *space,
+                        const char *id, struct name *name);
+/* The name of an unnamed segment where there is room. False: the user wants
+ * none to be spilled. */
+smem_code smem__name_spilled(const struct call *call, struct control *control,
+                             const char *id, struct name *name, bool *spills);
+/* Does the user want it? */
+bool smem__spill_is_wanted(void);
 
 /* ---- owner.c ------------------------------------------------------------- */
 

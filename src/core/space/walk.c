@@ -10,27 +10,39 @@ struct walk {
   visit_name *visit;
   void *context;
   smem_code code;
+  bool stopped;
 };
 
 static bool step(const char *name, void *context) {
   struct walk *walk = context;
   if (++*walk->seen <= walk->skip) return true;
   walk->code = smem__patience_look(walk->call, *walk->seen);
-  return walk->code == SMEM_OK &&
-         walk->visit(name, name + walk->prefix, walk->context);
+  walk->stopped = walk->code != SMEM_OK ||
+                  !walk->visit(name, name + walk->prefix, walk->context);
+  return !walk->stopped;
 }
 
-static smem_code walk_names(const struct call *call, const char *prefix,
-                            uint64_t skip, visit_name *visit, void *context,
-                            uint64_t *seen) {
-  struct walk walk = {call,  strlen(prefix), skip,   seen,
-                      visit, context,        SMEM_OK};
-  *seen = 0;
-  os_status status = smem__os_object_list(prefix, step, &walk);
+/* Those of one directory. With the namespace "" those of all. */
+static smem_code walk_directory(const struct space *space, struct walk *walk) {
+  struct name prefix;
+  smem__name_of_segment_in(space, "", &prefix);
+  walk->prefix = strlen(prefix.text);
+  if (!space->text[0]) /* without the dot after no namespace */
+    prefix.text[--walk->prefix] = '\0';
+  os_status status = smem__os_object_list(prefix.text, step, walk);
   /* No shared memory file system: nothing is there. */
   if (status.code != OS_OK && status.code != OS_NOT_FOUND)
-    return smem__fail_os(call, status, "the segments cannot be listed");
-  return walk.code;
+    return smem__fail_os(walk->call, status, "the segments cannot be listed");
+  return walk->code;
+}
+
+/* And those that were spilled. */
+static smem_code walk_space(struct space space, struct walk *walk) {
+  *walk->seen = 0;
+  smem_code code = walk_directory(&space, walk);
+  if (code == SMEM_OK && !walk->stopped && smem__spill_known(space.directory))
+    code = walk_directory(&space, walk);
+  return code;
 }
 
 smem_code smem__walk_all(const struct call *call, visit_name *visit,
@@ -38,7 +50,7 @@ smem_code smem__walk_all(const struct call *call, visit_name *visit,
   uint64_t seen;
   struct space space = smem__space_own();
   struct environment told;
-  struct name prefix;
+  struct walk walk = {call, 0, 0, &seen, visit, context, SMEM_OK, false};
   if (!space.text[0]) { /* no namespace is needed, but where to look */
     smem__process_told(&told);
     smem_code code = smem__directory_choose(call, "SHAREDMEMORY_DIR",
@@ -46,18 +58,16 @@ smem_code smem__walk_all(const struct call *call, visit_name *visit,
     if (code != SMEM_OK) return code;
   }
   space.text[0] = '\0';
-  smem__name_of_segment_in(&space, "", &prefix);
-  prefix.text[strlen(prefix.text) - 1] = '\0'; /* the dot after no namespace */
-  return walk_names(call, prefix.text, 0, visit, context, &seen);
+  return walk_space(space, &walk);
 }
 
 smem_code smem__walk_own_from(const struct call *call, uint64_t skip,
                               visit_name *visit, void *context,
                               uint64_t *seen) {
-  struct name prefix;
-  smem_code code = smem__name_prefix(call, &prefix);
-  if (code != SMEM_OK) return code;
-  return walk_names(call, prefix.text, skip, visit, context, seen);
+  struct space space;
+  struct walk walk = {call, 0, skip, seen, visit, context, SMEM_OK, false};
+  smem_code code = smem__namespace_get(call, &space);
+  return code == SMEM_OK ? walk_space(space, &walk) : code;
 }
 
 smem_code smem__walk_own(const struct call *call, visit_name *visit,

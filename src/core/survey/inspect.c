@@ -23,7 +23,7 @@ smem_code smem_inspect(const char *id, void *bytes, size_t *length, char *path,
   smem_entry entry;
   bool opened;
   struct space space;
-  smem_code code = smem__name_of_segment(&call, &name);
+  smem_code code = smem__name_find(&call, &name);
   if (code != SMEM_OK || (code = smem__namespace_get(&call, &space)) != SMEM_OK)
     return code;
   struct control *control = smem__control_peek_in(&call, &space);

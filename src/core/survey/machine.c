@@ -1,16 +1,27 @@
 /* What the machine tells: its limits, its users, its processes. */
 #include "survey.h"
 
+static bool prefix_of_spilled(const struct call *call, struct name *prefix) {
+  struct space space = smem__space_own();
+  struct control *control = smem__control_peek_in(call, &space);
+  if (control) smem__control_release(control); /* it has told by now */
+  if (!smem__spill_known(space.directory)) return false;
+  smem__name_of_segment_in(&space, "", prefix);
+  return true;
+}
+
 smem_code smem_mapped_by(const char *id, bool copies,
                          bool (*visit)(uint64_t pid, const uint64_t identity[2],
                                        uint64_t copied, void *context),
                          void *context, smem_error *error) {
   struct call call = {SMEM_OP_LIST, id ? id : "", 0, error, false};
   struct name prefix;
-  smem_code code = id ? smem__name_of_segment(&call, &prefix)
-                      : smem__name_prefix(&call, &prefix);
+  smem_code code =
+      id ? smem__name_find(&call, &prefix) : smem__name_prefix(&call, &prefix);
   if (code != SMEM_OK) return code;
   os_status status = smem__os_mappings(prefix.text, copies, visit, context);
+  if (status.code == OS_OK && !id && prefix_of_spilled(&call, &prefix))
+    status = smem__os_mappings(prefix.text, copies, visit, context);
   if (status.code == OS_OK) return SMEM_OK;
   return smem__fail_os(&call, status, "the system does not tell who maps what");
 }

@@ -1,0 +1,218 @@
+/* Segments for which there is no room go to another directory, and are found
+ * there. A tiny file system is mounted for a test alone. */
+#if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
+
+#include "test.h"
+
+#include <sched.h>
+#include <sys/mount.h>
+
+#include "spill.h"
+#include "trees.h"
+
+static char small[300], large[300];
+
+static void make(char path[300], const char *word) {
+  snprintf(path, 300, "%s-%s", temporary_directory(), word);
+  CHECK(mkdir(path, 0700) == 0);
+}
+
+static void mount_tmpfs(const char *path, const char *options) {
+  if (mount("none", path, "tmpfs", 0, options) == 0) return;
+  test_skip("this kernel does not mount it here");
+}
+
+void begin_spilling(const char *room) {
+  if (geteuid() != 0) test_skip("needs root");
+  if (unshare(CLONE_NEWNS) != 0 ||
+      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0)
+    test_skip("nothing can be mounted here");
+  make(small, "small");
+  make(large, "large");
+  mount_tmpfs(small, room);
+  CHECK_OK(smem_leave(&error));
+  set_variable("SHAREDMEMORY_DIR", small);
+}
+
+void spill(void) {
+  char path[300];
+  snprintf(path, sizeof path, "%s", getenv("SHAREDMEMORY_DIR"));
+  memcpy(strrchr(path, '-'), "-large", 7);
+  set_variable("SHAREDMEMORY_SPILL", path);
+}
+
+void end_spilling(void) {
+  set_variable("SHAREDMEMORY_SPILL", NULL);
+  CHECK_OK(smem_leave(&error));
+  set_variable("SHAREDMEMORY_DIR", NULL);
+  CHECK(rmdir(large) == 0); /* it is empty */
+  CHECK(umount(small) == 0 && rmdir(small) == 0);
+}
+
+static bool lies_in(const char *directory, const char *id) {
+  char path[600];
+  const char *name = strrchr(segment_path(id), '/');
+  snprintf(path, sizeof path, "%s%s", directory, name);
+  return path_exists(path);
+}
+
+static smem_code allocate_unnamed(uint64_t size, uint64_t *number) {
+  smem_request request = SMEM_REQUEST_INIT(size, NULL);
+  smem_code code = smem_allocate(&request, 1, SMEM_UNTIL_FREED, false, &error);
+  *number = request.number;
+  return code;
+}
+
+/* Of a process that knows nothing yet. */
+static void forget(void) {
+  set_variable("SHAREDMEMORY_SPILL", NULL);
+  CHECK_OK(smem_leave(&error));
+}
+
+/* Another process, which has not been told where to look. */
+ROLE(other_finds_it) {
+  forget();
+  CHECK_OK(find_id("1"));
+  CHECK_EQUAL(1, count_listed());
+  smem_reference reference = read_mail();
+  CHECK_OK(try_open_reference(&reference));
+  CHECK_EQUAL(7, map("1")[9999]);
+  (void)argument;
+}
+ROLE(other_namespace_opens_it) {
+  set_variable("SHAREDMEMORY_DIR", NULL);
+  forget();
+  smem_reference reference = read_mail();
+  CHECK_OK(try_open_reference(&reference));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("1"));
+  (void)argument;
+}
+ROLE(other_frees_it) {
+  forget();
+  CHECK_OK(free_id("1"));
+  (void)argument;
+}
+
+TEST(what_does_not_fit_is_spilled) {
+  uint64_t number;
+  begin_spilling("size=8k,mode=0700");
+  CHECK_CODE(SMEM_NO_SPACE, allocate_unnamed(10000, &number));
+  CHECK_EQUAL(0, count_listed());
+  CHECK_OK(smem_leave(&error));
+  spill();
+  CHECK_OK(allocate_unnamed(10000, &number));
+  CHECK_EQUAL(1, number);
+  CHECK(lies_in(large, "1") && !lies_in(small, "1"));
+  map("1")[9999] = 7;
+  unmap_id("1"); /* the roles begin without */
+  mail_reference("1");
+  PLAY(other_finds_it, "");
+  PLAY(other_namespace_opens_it, "");
+  CHECK_CODE(SMEM_NO_SPACE, allocate("named", 10000));
+  CHECK_OK(allocate_unnamed(1000, &number)); /* there is room for this one */
+  CHECK(lies_in(small, "2"));
+  CHECK_OK(free_id("2"));
+  PLAY(other_frees_it, "");
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("1"));
+  CHECK_EQUAL(0, count_listed());
+  end_spilling();
+}
+
+TEST(objects_are_spilled) {
+  smem_reference reference;
+  begin_spilling("size=12k,mode=0700");
+  CHECK_OK(allocate("f", 1));
+  CHECK_OK(allocate("g", 1));
+  CHECK_CODE(SMEM_NO_SPACE, make_object(NULL, SMEM_UNTIL_FREED, &reference));
+  spill();
+  CHECK_OK(make_object(NULL, SMEM_UNTIL_FREED, &reference));
+  CHECK(lies_in(large, reference.id));
+  smem_handle *handle = open_object(&reference);
+  check_object(handle);
+  smem_close(handle);
+  CHECK_EQUAL(3, count_listed());
+  CHECK_OK(free_id(reference.id));
+  CHECK_OK(free_id("f"));
+  CHECK_OK(free_id("g"));
+  end_spilling();
+}
+
+TEST(a_directory_to_spill_to_that_is_full) {
+  uint64_t number;
+  begin_spilling("size=8k,mode=0700");
+  mount_tmpfs(large, "size=16k,mode=0700");
+  spill();
+  CHECK_CODE(SMEM_NO_SPACE, allocate_unnamed(100000, &number));
+  CHECK(strstr(message(), "the directory to spill to") != NULL);
+  CHECK_OK(allocate_unnamed(10000, &number)); /* 12 KiB of it */
+  CHECK_CODE(SMEM_NO_SPACE, allocate_unnamed(10000, &number));
+  CHECK_EQUAL(1, count_listed());
+  smem_reclaim(false, false, ignore_fate, NULL, &error);
+  CHECK_EQUAL(1, count_listed());
+  CHECK_OK(free_id("2"));
+  CHECK_EQUAL(0, count_listed());
+  CHECK_OK(smem_leave(&error));
+  CHECK(umount(large) == 0);
+  end_spilling();
+}
+
+TEST(a_directory_to_spill_to_that_is_not_good) {
+  uint64_t number;
+  begin_spilling("size=8k,mode=0700");
+  set_variable("SHAREDMEMORY_SPILL", "/proc/self");
+  CHECK(allocate_unnamed(10000, &number) != SMEM_OK);
+  CHECK(strstr(message(), "SHAREDMEMORY_SPILL") != NULL);
+  set_variable("SHAREDMEMORY_SPILL", "nowhere");
+  CHECK_CODE(SMEM_ARGUMENT, allocate_unnamed(10000, &number));
+  CHECK_OK(allocate_unnamed(1000, &number)); /* it is not needed */
+  CHECK_EQUAL(1, count_listed());
+  char id[SMEM_NUMBER_SIZE];
+  smem_id_of_number(number, id);
+  CHECK_OK(free_id(id));
+  end_spilling();
+}
+
+/* The first one that was needed is that of the namespace. */
+ROLE(another_setting) {
+  uint64_t number;
+  set_variable("SHAREDMEMORY_SPILL", temporary_directory());
+  CHECK_OK(allocate_unnamed(10000, &number));
+  CHECK(lies_in(argument, "2"));
+  CHECK_EQUAL(2, count_listed());
+  CHECK_OK(free_id("2"));
+}
+
+TEST(a_namespace_spills_to_one_directory) {
+  uint64_t number;
+  begin_spilling("size=8k,mode=0700");
+  spill();
+  CHECK_OK(allocate_unnamed(10000, &number));
+  PLAY(another_setting, large);
+  CHECK_OK(free_id("1"));
+  end_spilling();
+}
+
+/* Those of dead owners are reclaimed there. */
+ROLE(dies_with_one) {
+  smem_request request = SMEM_REQUEST_INIT(10000, NULL);
+  spill();
+  CHECK_OK(smem_allocate(&request, 1, SMEM_OF_PROCESS, false, &error));
+  CHECK_EQUAL(1, count_listed());
+  raise(SIGKILL);
+  (void)argument;
+}
+
+TEST(what_was_spilled_is_reclaimed) {
+  begin_spilling("size=8k,mode=0700");
+  CHECK_OK(smem_join(&error));
+  CHECK_EQUAL(KILLED + SIGKILL, finish(START(dies_with_one, "")));
+  CHECK_EQUAL(1, count_listed());
+  CHECK_EQUAL(SMEM_ORPHAN, listed_state("1"));
+  CHECK_OK(smem_reclaim(false, false, ignore_fate, NULL, &error));
+  CHECK_EQUAL(0, count_listed());
+  end_spilling();
+}
+
+#else
+typedef int nothing_to_test_here;
+#endif
