@@ -246,6 +246,8 @@ SEXP r_object_blobs(struct object *object) {
 
 /* ---- leaves -------------------------------------------------------------- */
 
+struct r_last_leaf r_last_leaf;
+
 SEXP r_leaf_new(R_altrep_class_t class, SEXP pointer, uint64_t node,
                 uint64_t length) {
   SEXP record = PROTECT(Rf_allocVector(RAWSXP, sizeof(struct leaf)));
@@ -256,6 +258,7 @@ SEXP r_leaf_new(R_altrep_class_t class, SEXP pointer, uint64_t node,
   leaf->length = length;
   SEXP address = PROTECT(R_MakeExternalPtr(leaf, record, pointer));
   SEXP x = R_new_altrep(class, R_NilValue, address);
+  if (x == r_last_leaf.x) r_last_leaf.x = NULL;
   UNPROTECT(2);
   return x;
 }

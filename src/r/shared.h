@@ -87,8 +87,18 @@ SEXP r_object_blobs(struct object *object);
 
 SEXP r_leaf_new(R_altrep_class_t class, SEXP pointer, uint64_t node,
                 uint64_t length);
+/* R asks for each element by itself, and twice: for the length and for the
+ * value. The way from x to its leaf is two functions of R's, so the last one is
+ * kept. It holds for as long as x is a leaf: r_leaf_new(), the only one to make
+ * them, forgets it when R puts another vector in the same place. */
+extern struct r_last_leaf {
+  SEXP x;
+  struct leaf *leaf;
+} r_last_leaf;
 static inline struct leaf *r_leaf(SEXP x) {
-  return R_ExternalPtrAddr(R_altrep_data2(x));
+  if (x != r_last_leaf.x)
+    r_last_leaf = (struct r_last_leaf){x, R_ExternalPtrAddr(R_altrep_data2(x))};
+  return r_last_leaf.leaf;
 }
 SEXP r_leaf_pointer(SEXP x);
 /* The pointer of the object that holds it as a part, which stays as long as the

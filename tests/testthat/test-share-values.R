@@ -192,3 +192,17 @@ test_that("nothing is taken where a shared object is only read", {
   rm(x, y)
   gc()
 })
+
+test_that("elements are those of the vector asked for, also where another one was", {
+  local_objects()
+  first <- function(x, i) x[i]
+  for (k in 1:300) {
+    x <- share(rep(k + 0, 600))
+    y <- share(rep(-k + 0, 600))
+    right <- c(first(x, 7) == k, first(y, 8) == -k, first(x, 9) == k)
+    if (!all(right)) fail(paste("round", k))
+    rm(x, y)
+    gc(full = FALSE)
+  }
+  succeed()
+})
