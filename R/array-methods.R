@@ -96,8 +96,8 @@ dim.sharedArray <- function(x) .Call(C_array_dim, x)
 # They would be this process's alone, and lost where the array is sent.
 without_labels <- function(x, value, what, call) {
   if (is.null(value)) return(x)
-  throw_argument("write", "an array has no ", what, "; keep them beside it, or give them ",
-                 "to a copy: a[]", call = call)
+  throw_argument("write", "an array has no ", what, "; keep them beside it, or ",
+                 "give them to a copy: a[]", call = call)
 }
 
 #' @export
