@@ -48,6 +48,7 @@
 #'   | `since` | POSIXct: since when at least |
 #'   | `readers` | integer: how many share the lock |
 #'   | `waiting` | integer: how many wait for it |
+#'   | `directory` | character: where it lies; `""` where the system has such |
 #'   | `call` | character: the calls that allocated it, if they were recorded |
 #'   | `mappedBy` | only if asked for. A list of integer vectors: pids |
 #'
@@ -77,7 +78,7 @@ listSharedObjects <- function(end = NULL, start = NULL, mappedBy = FALSE) {
 as_segment_table <- function(columns, class) {
   shown <- c("Id", "size", "resident", "state", "pid", "command", "created",
              "lifetime", "sealed", "kind", "class", "dim", "sent", "opened", "lock",
-             "holder", "since", "readers", "waiting", "call", "mappedBy")
+             "holder", "since", "readers", "waiting", "directory", "call", "mappedBy")
   columns$created <- .POSIXct(columns$created)
   columns$since <- .POSIXct(columns$since)
   table <- columns[intersect(shown, names(Filter(Negate(is.null), columns)))]
@@ -116,6 +117,7 @@ print.sharedmemory_list <- function(x, n = 40, ...) {
   print_locks(top)
   print_calls(top)
   print_mapped_by(top)
+  print_directories(x)
   print_states(x$state, x$resident)
   invisible(x)
 }
@@ -129,6 +131,15 @@ print_objects <- function(x) {
   times <- sprintf("sent %.0f, opened %.0f", x$sent, x$opened)
   cat(sprintf("  %s: %s, %s\n", clip(x$Id, 16), format_what(x$class, x$dim, 34), times),
       sep = "")
+}
+
+# Those that are not where the system keeps shared memory.
+print_directories <- function(x) {
+  for (directory in setdiff(unique(x$directory), "")) {
+    there <- x$resident[x$directory == directory]
+    cat(sprintf("%d in %s, %s\n", length(there), clip(directory, 60),
+                bytes_text(sum(there, na.rm = TRUE))))
+  }
 }
 
 print_locks <- function(x) {

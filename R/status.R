@@ -9,6 +9,8 @@
 #'   * `namespace`: character, that of this process,
 #'   * `directory`: character, where the segments of the namespace lie if
 #'     `SHAREDMEMORY_DIR` says so; `""` where the system keeps shared memory,
+#'   * `spill`: character, the directory to which the namespace has spilled what did not
+#'     fit; `""` if nothing was,
 #'   * `capacity`, `used`, `free`: numeric, bytes of the file system there;
 #'     `free` is what an allocation can still get, which may be less than
 #'     the rest because memory is short, or because a control group (a container, a
@@ -34,7 +36,7 @@ sharedMemoryStatus <- function() {
                    drop = FALSE]
   rownames(shares) <- NULL
   structure(list(namespace = status$namespace, directory = status$directory,
-                 capacity = status$capacity,
+                 spill = status$spill, capacity = status$capacity,
                  used = status$used, free = status$free,
                  free_by = status$free_by, shares = shares,
                  limits = find_limits(status, shares)),
@@ -93,6 +95,7 @@ print.sharedmemory_status <- function(x, ...) {
                 bytes_text(x$used), bytes_text(x$capacity),
                 bytes_text(x$free)))
   if (nzchar(x$directory)) cat(sprintf("Directory: %s\n", printable(x$directory)))
+  if (nzchar(x$spill)) cat(sprintf("Spilled to: %s\n", printable(x$spill)))
   cat(sprintf("Namespace of this process: %s\n", printable(x$namespace)))
   if (nrow(x$shares) == 0) {
     cat("This package has no segments on this machine.\n")

@@ -629,6 +629,7 @@ typedef struct smem_entry {
   unsigned waiting; /* who may be alive and waits, for the lock or for what
                        else there is */
   bool in_use; /* who may be alive has a lock, a permit or a place, or waits */
+  const char *directory; /* where it lies; "": where the system has such */
 } smem_entry;
 
 /* Visit what is in the namespace, in no order, until `visit` returns false.
@@ -713,9 +714,10 @@ typedef struct smem_limits {
   uint64_t mappings;      /* of this process */
   bool cleaned_at_logout; /* the system removes this user's objects then */
   char directory[SMEM_DIRECTORY_SIZE]; /* of the namespace; "": the usual one */
+  char spill[SMEM_DIRECTORY_SIZE]; /* to which it spills; "": nothing was yet */
 } smem_limits;
 #define SMEM_LIMITS_INIT                                                       \
-  { sizeof(smem_limits), 0, 0, 0, "", 0, 0, false, "" }
+  { sizeof(smem_limits), 0, 0, 0, "", 0, 0, false, "", "" }
 /* What limits shared memory on this machine. Does nothing if limits->size is
  * not set. */
 void smem_limits_get(smem_limits *limits);

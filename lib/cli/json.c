@@ -115,6 +115,7 @@ void json_row(struct json *json, const struct rows *rows, const struct row *row,
   json_number(json, "sent", object ? entry->sent : UINT64_MAX);
   json_number(json, "opened", object ? entry->opened : UINT64_MAX);
   json_lock(json, row);
+  json_text(json, "directory", entry->directory);
   json_text(json, "call", *entry->trace ? entry->trace : NULL);
   if (!mapped_by) return;
   if (!rows->knows_users) {

@@ -144,6 +144,30 @@ static bool print_tables(const struct options *options,
   return good;
 }
 
+/* Those of this directory, unless one before has told of them. */
+static void print_directory(const struct options *options,
+                            const struct rows *rows, size_t first) {
+  const char *directory = rows->row[first].entry.directory;
+  char shown[TEXT_SIZE], bytes[32];
+  uint64_t count = 0, resident = 0;
+  for (size_t i = 0; i < rows->count; i++) {
+    if (strcmp(rows->row[i].entry.directory, directory) != 0) continue;
+    if (i < first) return;
+    count++;
+    resident += resident_of(&rows->row[i].entry);
+  }
+  clip(directory, 60, shown);
+  format_bytes(options, resident, bytes);
+  printf("%llu in %s, %s\n", (unsigned long long)count, shown, bytes);
+}
+
+/* Those that are not where the system keeps shared memory. */
+static void print_directories(const struct options *options,
+                              const struct rows *rows) {
+  for (size_t i = 0; i < rows->count; i++)
+    if (rows->row[i].entry.directory[0]) print_directory(options, rows, i);
+}
+
 static int print_text(const struct options *options, const struct rows *rows) {
   if (rows->count == 0) {
     puts(options->all ? "No shared memory in any namespace."
@@ -155,6 +179,7 @@ static int print_text(const struct options *options, const struct rows *rows) {
   print_locks(rows);
   print_calls(rows);
   if (options->mapped_by) print_users(rows);
+  print_directories(options, rows);
   print_states(options, rows);
   return DONE;
 }

@@ -110,6 +110,7 @@ bool add_row(struct rows *rows, const char *space, const smem_entry *entry,
   row->entry.tag = copy_of(rows, entry->tag);
   row->entry.trace = copy_of(rows, entry->trace);
   row->entry.wrong = copy_of(rows, entry->wrong);
+  row->entry.directory = copy_of(rows, entry->directory);
   row->command = copy_of(rows, command_of(entry));
   row->space = copy_of(rows, space);
   return !rows->failed;
@@ -118,8 +119,10 @@ bool add_row(struct rows *rows, const char *space, const smem_entry *entry,
 void free_rows(struct rows *rows) {
   for (size_t i = 0; i < rows->count; i++) {
     struct row *row = &rows->row[i];
-    const char *texts[] = {row->entry.id,    row->entry.tag, row->entry.trace,
-                           row->entry.wrong, row->command,   row->space};
+    const char *texts[] = {
+        row->entry.id,    row->entry.tag,       row->entry.trace,
+        row->entry.wrong, row->entry.directory, row->command,
+        row->space};
     for (size_t k = 0; k < sizeof texts / sizeof *texts; k++)
       free((void *)(uintptr_t)texts[k]);
     free(row->users);

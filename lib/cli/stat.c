@@ -52,6 +52,8 @@ static void print_json(const char *space, const smem_limits *limits,
   json_number(&json, "used", limits->used);
   json_number(&json, "free", limits->free);
   json_text(&json, "free_by", *limits->free_by ? limits->free_by : NULL);
+  json_text(&json, "directory", limits->directory);
+  json_text(&json, "spill", limits->spill);
   json_bool(&json, "cleaned_at_logout", true, limits->cleaned_at_logout);
   json_open(&json, "shares", '[');
   for (size_t i = 0; i < shares->count; i++) {
@@ -126,7 +128,8 @@ static void print_limits(const smem_limits *limits) {
 
 static int print_text(const struct options *options, const char *space,
                       const smem_limits *limits, const struct shares *shares) {
-  char used[32], capacity[32], free_bytes[32], name[TEXT_SIZE];
+  char used[32], capacity[32], free_bytes[32], name[TEXT_SIZE],
+      shown[TEXT_SIZE];
   format_bytes(options, limits->used, used);
   format_bytes(options, limits->capacity, capacity);
   format_bytes(options, limits->free, free_bytes);
@@ -134,6 +137,10 @@ static int print_text(const struct options *options, const char *space,
   if (limits->capacity != UINT64_MAX)
     printf("Shared memory: %s of %s used, %s can be allocated\n", used,
            capacity, free_bytes);
+  if (limits->spill[0]) {
+    make_printable(limits->spill, shown);
+    printf("Spilled to: %s\n", shown);
+  }
   printf("Namespace: %s\n", name);
   if (shares->count == 0) puts("There are no segments on this machine.");
   if (shares->count > 0) {

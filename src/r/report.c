@@ -8,6 +8,7 @@
 
 struct row {
   char id[SMEM_ID_MAX + 1], tag[64], trace[256], wrong[200];
+  char directory[SMEM_DIRECTORY_SIZE];
   smem_entry entry; /* its strings are those above */
   smem_fate fate;
 };
@@ -36,6 +37,7 @@ static bool add_row(struct report *report, const smem_entry *entry,
   smem_copy_text(row->tag, sizeof row->tag, entry->tag);
   smem_copy_text(row->trace, sizeof row->trace, entry->trace);
   smem_copy_text(row->wrong, sizeof row->wrong, entry->wrong);
+  smem_copy_text(row->directory, sizeof row->directory, entry->directory);
   row->entry = *entry;
   row->fate = fate;
   return true;
@@ -160,6 +162,7 @@ enum column {
   SINCE,
   READERS,
   WAITING,
+  DIRECTORY,
   CALL,
   TAG_OF,
   WRONG,
@@ -171,11 +174,11 @@ enum column {
 };
 
 static const char *const column_names[COLUMNS] = {
-    "Id",      "size",     "resident", "state",  "pid",   "command",
-    "created", "lifetime", "sealed",   "kind",   "class", "dim",
-    "sent",    "opened",   "lock",     "holder", "since", "readers",
-    "waiting", "call",     "tag",      "wrong",  "user",  "mappedBy",
-    "copied",  "fate"};
+    "Id",       "size",      "resident", "state",  "pid",   "command",
+    "created",  "lifetime",  "sealed",   "kind",   "class", "dim",
+    "sent",     "opened",    "lock",     "holder", "since", "readers",
+    "waiting",  "directory", "call",     "tag",    "wrong", "user",
+    "mappedBy", "copied",    "fate"};
 
 static SEXPTYPE column_type(enum column column) {
   switch (column) {
@@ -285,6 +288,8 @@ static void fill_row(struct report *report, SEXP columns, R_xlen_t i) {
   [i] = complete ? entry->sealed : NA_LOGICAL;
   fill_object(entry, columns, i);
   fill_lock(entry, columns, i);
+  SET_STRING_ELT(VECTOR_ELT(columns, DIRECTORY), i,
+                 Rf_mkCharCE(row->directory, CE_UTF8));
   SET_STRING_ELT(VECTOR_ELT(columns, CALL), i, r_utf8(row->trace));
   SET_STRING_ELT(VECTOR_ELT(columns, TAG_OF), i, r_utf8(row->tag));
   SET_STRING_ELT(VECTOR_ELT(columns, WRONG), i, r_utf8(row->wrong));

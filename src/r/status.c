@@ -81,9 +81,9 @@ SEXP r_status(void) {
   SEXP columns =
       PROTECT(R_ExecWithCleanup(make_shares, &shares, dispose_shares, &shares));
   smem_limits_get(&limits);
-  const char *names[] = {
-      "namespace",    "capacity", "used",  "free",      "free_by", "shares",
-      "max_mappings", "mappings", "bites", "directory", ""};
+  const char *names[] = {"namespace", "capacity",  "used",         "free",
+                         "free_by",   "shares",    "max_mappings", "mappings",
+                         "bites",     "directory", "spill",        ""};
   SEXP result = PROTECT(Rf_mkNamed(VECSXP, names));
   SET_VECTOR_ELT(result, 0, Rf_mkString(space));
   SET_VECTOR_ELT(result, 1, Rf_ScalarReal(r_number_or_na(limits.capacity)));
@@ -96,6 +96,8 @@ SEXP r_status(void) {
   SET_VECTOR_ELT(result, 8, make_bites(&limits));
   SET_VECTOR_ELT(result, 9,
                  Rf_ScalarString(Rf_mkCharCE(limits.directory, CE_UTF8)));
+  SET_VECTOR_ELT(result, 10,
+                 Rf_ScalarString(Rf_mkCharCE(limits.spill, CE_UTF8)));
   UNPROTECT(2);
   return result;
 }

@@ -17,7 +17,8 @@ def ask(*arguments, status=0):
 
 columns = ["namespace", "Id", "size", "resident", "state", "pid", "command",
            "created", "lifetime", "sealed", "kind", "class", "dim", "sent",
-           "opened", "lock", "holder", "since", "readers", "waiting", "call"]
+           "opened", "lock", "holder", "since", "readers", "waiting",
+           "directory", "call"]
 rows = ask("ls", "--json")["segments"]
 assert all(list(row) == columns for row in rows)
 row = {row["Id"]: row for row in rows}

@@ -38,7 +38,7 @@ older_header() {
 smem_error detail
 smem_request is_sync
 smem_told time
-smem_limits directory
+smem_limits spill
 END
 }
 with_older_header() {

@@ -56,7 +56,7 @@ test_that("a client of an older header works", {
     read_header("smem.h"),
     "char detail\\[400\\];[^\n]*" = "",
     "(sizeof\\(smem_error\\)[^}]*), \"\" \\}" = "\\1 }",
-    "char directory\\[[A-Z_]+\\]; [/][*] of the namespace[^\n]*" = "",
+    "char spill\\[[A-Z_]+\\]; [/][*] to which[^\n]*" = "",
     "(sizeof\\(smem_limits\\)[^}]*), \"\" \\}" = "\\1 }"
   )
   session <- local_session()
@@ -173,7 +173,8 @@ test_that("the table has the functions of smem.h, but for those of the package",
     text, gregexpr("(?<=smem_)[a-z_0-9]+(?=\\()", text, perl = TRUE)
   )[[1]])
   the_package <- c(
-    "start", "environment", "directory", "stop", "join", "leave", "size", "gone",
+    "start", "environment", "directory", "spill", "stop", "join", "leave", "size",
+    "gone",
     "map", "undo_map", "unmap", "unmap_all", "collect", "mapping_address",
     "mapping_capacity", "mapping_note", "mapping_set_note", "latch_mapped",
     "reclaim_some"

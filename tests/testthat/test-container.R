@@ -130,13 +130,24 @@ test_that("the option spills, FALSE does not, and what is not a path is refused"
     kind <- function(spill) {
       options(sharedmemory.spill = spill)
       tryCatch({
-        freeSharedMemory(allocateSharedMemory(2e6))
+        ids <- allocateSharedMemory(c(10, 2e6))
+        seen <<- list(table = listSharedObjects(), printed = capture.output(print(
+          listSharedObjects()
+        )), status = sharedMemoryStatus()$spill)
+        freeSharedMemory(ids)
         "room"
       }, error = function(e) class(e)[1])
     }
+    seen <- NULL
     list(none = kind(NULL), off = kind(FALSE), wrong = kind(TRUE), path = kind("here"),
-         on = kind(disk), off_again = kind(FALSE), left = nrow(listSharedObjects()))
+         on = kind(disk), off_again = kind(FALSE), left = nrow(listSharedObjects()),
+         seen = seen)
   }, disk)
+  is_large <- answer$seen$table$size > 1e6
+  expect_identical(answer$seen$table$directory, c("", disk)[1 + is_large])
+  expect_match(answer$seen$printed, sprintf("1 in %s", disk), fixed = TRUE, all = FALSE)
+  expect_identical(answer$seen$status, disk)
+  answer$seen <- NULL
   full <- "sharedmemory_error_no_space"
   wrong <- "sharedmemory_error_argument"
   expect_identical(answer, list(none = full, off = full, wrong = wrong, path = wrong,

@@ -5,8 +5,8 @@ test_that("the numbers are those of the system", {
   before <- sharedMemoryStatus()
   expect_s3_class(before, "sharedmemory_status", exact = TRUE)
   expect_identical(names(before),
-                   c("namespace", "directory", "capacity", "used", "free", "free_by",
-                     "shares", "limits"))
+                   c("namespace", "directory", "spill", "capacity", "used", "free",
+                     "free_by", "shares", "limits"))
   expect_identical(before$namespace, this_namespace())
   expect_identical(names(before$shares), c("namespace", "user", "state", "segments",
                                            "resident"))

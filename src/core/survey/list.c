@@ -63,6 +63,17 @@ static void describe_object(const os_info *info, smem_entry *entry) {
   entry->identity[1] = info->identity[1];
 }
 
+/* The part of a name before the last "/". */
+static const char *directory_of(const char *name) {
+  static _Thread_local char directory[SMEM_DIRECTORY_SIZE];
+  const char *slash = strrchr(name, '/');
+  size_t length = slash ? (size_t)(slash - name) : 0;
+  if (length >= sizeof directory) length = 0;
+  memcpy(directory, name, length);
+  directory[length] = '\0';
+  return directory;
+}
+
 bool smem__list_examine(const struct control *control, const char *name,
                         const char *id, smem_entry *entry,
                         struct segment *segment, bool *opened) {
@@ -74,7 +85,8 @@ bool smem__list_examine(const struct control *control, const char *name,
                         .tag = "",
                         .trace = "",
                         .wrong = "",
-                        .resident = UINT64_MAX};
+                        .resident = UINT64_MAX,
+                        .directory = directory_of(name)};
   *opened = false;
   switch (smem__list_open(name, id, segment, &wrong)) {
   case SMEM_OK:

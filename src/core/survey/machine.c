@@ -1,11 +1,18 @@
 /* What the machine tells: its limits, its users, its processes. */
 #include "survey.h"
 
-static bool prefix_of_spilled(const struct call *call, struct name *prefix) {
+/* The directory to which our namespace spills. */
+static bool find_spill(const struct call *call,
+                       char directory[SMEM_DIRECTORY_SIZE]) {
   struct space space = smem__space_own();
   struct control *control = smem__control_peek_in(call, &space);
   if (control) smem__control_release(control); /* it has told by now */
-  if (!smem__spill_known(space.directory)) return false;
+  return smem__spill_known(directory);
+}
+
+static bool prefix_of_spilled(const struct call *call, struct name *prefix) {
+  struct space space = smem__space_own();
+  if (!find_spill(call, space.directory)) return false;
   smem__name_of_segment_in(&space, "", prefix);
   return true;
 }
@@ -31,11 +38,13 @@ void smem_command(uint64_t pid, char *buffer, size_t length) {
 }
 
 void smem_limits_get(smem_limits *limits) {
+  struct call call = {SMEM_OP_LIST, "", 0, NULL, true};
   smem_limits ours = SMEM_LIMITS_INIT;
   struct space space = smem__space_own();
   smem__os_capacity(space.directory, &ours.capacity, &ours.used);
   ours.free = smem__room_left(ours.free_by, sizeof ours.free_by);
   smem_copy_text(ours.directory, sizeof ours.directory, space.directory);
+  if (!find_spill(&call, ours.spill)) ours.spill[0] = '\0';
   smem__os_mapping_counts(&ours.max_mappings, &ours.mappings);
   ours.cleaned_at_logout = smem__os_cleans_at_logout();
   smem__struct_copy(limits, &ours);
