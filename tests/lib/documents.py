@@ -43,7 +43,8 @@ assert lock["lock"] == "exclusive" and lock["holder"] == maker
 
 status = ask("stat", "--json")
 assert list(status) == ["version", "namespace", "capacity", "used", "free",
-                        "free_by", "cleaned_at_logout", "shares"]
+                        "free_by", "directory", "spill", "cleaned_at_logout",
+                        "shares"]
 assert list(status["shares"][0]) == ["namespace", "user", "state", "segments",
                                      "bytes"]
 
