@@ -164,10 +164,9 @@ static smem_code check_range(const struct call *call, const smem_handle *handle,
   if (r_is_inside(range, &r_types[type], handle->capacity)) return SMEM_OK;
   return smem__fail(
       call, SMEM_BOUNDS, 0,
-      "%llu elements of type %s at offset %llu were asked for, the segment "
-      "has %llu bytes",
-      (unsigned long long)range->length, r_types[type].name,
-      (unsigned long long)range->offset, (unsigned long long)handle->capacity);
+      "offset %llu and length %llu of type %s go beyond its %llu bytes",
+      (unsigned long long)range->offset, (unsigned long long)range->length,
+      r_types[type].name, (unsigned long long)handle->capacity);
 }
 
 static smem_code make(const struct call *call, const smem_reference *reference,

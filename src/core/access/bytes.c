@@ -9,12 +9,10 @@ static smem_code check_bounds(const struct call *call,
                               uint64_t length) {
   uint64_t capacity = smem__segment_capacity(&segment->footer);
   if (offset <= capacity && length <= capacity - offset) return SMEM_OK;
-  return smem__fail(
-      call, SMEM_BOUNDS, 0,
-      "%llu bytes at offset %llu were asked for, the segment has %llu "
-      "bytes",
-      (unsigned long long)length, (unsigned long long)offset,
-      (unsigned long long)capacity);
+  return smem__fail(call, SMEM_BOUNDS, 0,
+                    "offset %llu and length %llu go beyond its %llu bytes",
+                    (unsigned long long)offset, (unsigned long long)length,
+                    (unsigned long long)capacity);
 }
 
 /* One of `to` and `from` is NULL. */
