@@ -143,6 +143,9 @@ static int print_text(const struct options *options, const char *space,
   }
   printf("Namespace: %s\n", name);
   if (shares->count == 0) puts("There are no segments on this machine.");
+  if (shares->count == 0 && limits->used > 0 && limits->used != UINT64_MAX)
+    puts("What is used is other programs', or memory whose name is gone: it "
+         "stays\nuntil the last process lets go of it.");
   if (shares->count > 0) {
     putchar('\n');
     if (!print_shares(options, shares)) return no_memory();

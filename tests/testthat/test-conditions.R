@@ -306,6 +306,14 @@ test_that("bad arguments of all functions are told in one form", {
     unmapSharedMemory("a/b"), viewSharedMemory("array", "nothing"),
     withSharedLock("array", 1, timeout = "x"), writeSharedMemory("array", quote(x))
   )
+  # A function that is new belongs in the list, or here if nothing can be wrong.
+  without <- c("expect_no_shared_memory_leak", "getLastIndex", "is.shared", "unshare",
+               "initialSharedObjectPackageData", "releaseSharedObjectPackageData",
+               "sharedMemorySavings", "sharedMemoryStatus")
+  exported <- grep("^[.]__", getNamespaceExports("sharedmemory"), value = TRUE,
+                   invert = TRUE)
+  called <- vapply(mistakes, function(mistake) as.character(mistake[[1]]), "")
+  expect_setequal(c(called, without), exported)
   for (mistake in mistakes) {
     name <- deparse1(mistake)
     error <- tryCatch(eval(mistake), error = identity)
