@@ -2,7 +2,8 @@
 
 columns <- c("Id", "size", "resident", "state", "pid", "command", "created",
              "lifetime", "sealed", "kind", "class", "dim", "sent", "opened",
-             "lock", "holder", "since", "readers", "waiting", "call")
+             "lock", "holder", "since", "readers", "waiting",
+             "directory", "call")
 
 column_types <- c(Id = "character", size = "double", resident = "double",
                   state = "character", pid = "integer", command = "character",
@@ -10,7 +11,8 @@ column_types <- c(Id = "character", size = "double", resident = "double",
                   kind = "character", class = "character", dim = "character",
                   sent = "double", opened = "double", lock = "character",
                   holder = "integer", since = "double", readers = "integer",
-                  waiting = "integer", call = "character")
+                  waiting = "integer", directory = "character",
+                  call = "character")
 
 test_that("the columns are the same whether there is something or not", {
   local_clean_shm()

@@ -4,9 +4,11 @@
 smem_code smem__free_look(const struct call *call, bool *exists) {
   struct name name;
   os_info info;
-  smem_code code = smem__name_find(call, &name);
+  smem_code code = smem__name_of_segment(call, &name);
   if (code != SMEM_OK) return code;
   os_status status = smem__os_object_stat(name.text, &info);
+  if (status.code == OS_NOT_FOUND && smem__name_find_spilled(call, &name))
+    status = smem__os_object_stat(name.text, &info);
   *exists = status.code != OS_NOT_FOUND;
   if (smem__is_anothers(status, &info))
     return smem__fail_owner(call, name.text, info.user);
@@ -25,13 +27,19 @@ static bool is_without_successor(const char *id) {
          (smem_id_is_number(id, &number) && smem__number_is_known(number));
 }
 
+static os_status remove_object(const struct name *name, bool seen) {
+  return seen ? smem__os_object_remove_own(name->text)
+              : smem__os_object_remove(name->text);
+}
+
 static smem_code remove_name(const struct call *call, bool seen) {
   struct name name;
   if (!is_without_successor(call->id)) return smem__segment_remove(call);
-  smem_code code = smem__name_find(call, &name);
+  smem_code code = smem__name_of_segment(call, &name);
   if (code != SMEM_OK) return code;
-  os_status status = seen ? smem__os_object_remove_own(name.text)
-                          : smem__os_object_remove(name.text);
+  os_status status = remove_object(&name, seen);
+  if (status.code == OS_NOT_FOUND && smem__name_find_spilled(call, &name))
+    status = remove_object(&name, seen);
   if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
   return smem__fail_object(call, status, name.text);
 }

@@ -74,8 +74,11 @@ smem_code smem__segment_try_open(const struct call *call, bool writable,
 smem_code smem__segment_open(const struct call *call, bool writable,
                              struct segment *segment) {
   os_status status;
-  smem_code code = smem__name_find(call, &segment->name);
+  smem_code code = smem__name_of_segment(call, &segment->name);
   if (code == SMEM_OK)
+    code = smem__segment_try_open(call, writable, segment, &status);
+  if (code == SMEM_OK && status.code == OS_NOT_FOUND &&
+      smem__name_find_spilled(call, &segment->name))
     code = smem__segment_try_open(call, writable, segment, &status);
   if (code != SMEM_OK || status.code == OS_OK) return code;
   return smem__fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");

@@ -25,7 +25,8 @@ void smem__control_remove_unused(const struct call *call,
                                  struct control *control, const char *name) {
   bool any = true;
   struct call quiet = call_quietly(call);
-  smem__control_learn(control); /* where to look */
+  if (smem__control_is_intact(control)) /* its page may be cut off */
+    smem__control_learn(control);       /* where to look */
   if (lock_presences(control).code == OS_OK &&
       smem__control_is_named(control) &&
       smem__walk_any(&quiet, &any) == SMEM_OK && !any)

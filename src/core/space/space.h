@@ -225,6 +225,10 @@ void smem__presence_in_child(void);
 /* The name of a segment where it lies: only what has a number may have been
  * spilled. What there is not would lie where all others do. */
 smem_code smem__name_find(const struct call *call, struct name *name);
+/* For who has looked there, and found nothing: the name if it was spilled. So
+ * whoever finds a segment where it should be does not pay for those that are
+ * not. */
+bool smem__name_find_spilled(const struct call *call, struct name *name);
 void smem__name_find_in(const struct call *call, const struct space *space,
                         const char *id, struct name *name);
 /* The name of an unnamed segment where there is room. False: the user wants

@@ -17,32 +17,38 @@ static bool find_spill(const struct call *call, const struct space *space,
   return found;
 }
 
-/* The joined control object tells, without a system call, that there is
- * nothing to look for. */
-static bool spills_nothing(const struct space *space) {
-  char directory[SMEM_DIRECTORY_SIZE];
-  if (!smem__space_is_own(space)) return false;
-  struct control *control = smem__presence_reference();
-  if (!control) return false;
-  smem__control_learn(control);
-  smem__control_release(control);
-  return !smem__spill_known(directory);
+/* Is it there, where it is not among the others? */
+static bool find_spilled(const struct call *call, const struct space *space,
+                         const char *id, struct name *name) {
+  uint64_t number;
+  struct space other = *space;
+  struct name there;
+  os_info info;
+  if (!smem_id_is_number(id, &number) ||
+      !find_spill(call, space, other.directory))
+    return false;
+  smem__name_of_segment_in(&other, id, &there);
+  if (smem__os_object_stat(there.text, &info).code == OS_NOT_FOUND)
+    return false;
+  *name = there;
+  return true;
+}
+
+bool smem__name_find_spilled(const struct call *call, struct name *name) {
+  struct call quiet = call_quietly(call);
+  struct space space;
+  return smem__namespace_get(&quiet, &space) == SMEM_OK &&
+         find_spilled(&quiet, &space, call->id, name);
 }
 
 void smem__name_find_in(const struct call *call, const struct space *space,
                         const char *id, struct name *name) {
   uint64_t number;
-  struct space other = *space;
-  struct name there;
   os_info info;
   smem__name_of_segment_in(space, id, name);
-  if (!smem_id_is_number(id, &number) || spills_nothing(space) ||
-      smem__os_object_stat(name->text, &info).code != OS_NOT_FOUND ||
-      !find_spill(call, space, other.directory))
-    return;
-  smem__name_of_segment_in(&other, id, &there);
-  if (smem__os_object_stat(there.text, &info).code != OS_NOT_FOUND)
-    *name = there;
+  if (smem_id_is_number(id, &number) &&
+      smem__os_object_stat(name->text, &info).code == OS_NOT_FOUND)
+    find_spilled(call, space, id, name);
 }
 
 smem_code smem__name_find(const struct call *call, struct name *name) {
