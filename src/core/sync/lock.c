@@ -112,6 +112,7 @@ static bool steal(struct lock_words *words, uint64_t word, uint64_t who,
   uint64_t flags = flags_after(word), pid = pid_of(words, word);
   uint64_t to = who ? who | flags | LOCK_WRITERS : flags & LOCK_DIRTY;
   uint64_t seen = word;
+  SYNC_STEALS(SYNC_WHO(word));
   if (!sync_cas(&words->word, &seen, to)) return false;
   tell_death(words, word, pid, told);
   if (who == 0) wake(words, word | LOCK_WRITERS);

@@ -53,12 +53,16 @@ static inline _Atomic uint32_t *sync_low(_Atomic uint64_t *word) {
  * ended or stopped before any of them. */
 #ifdef SHAREDMEMORY_TEST_SYSCALLS
 extern void (*smem__sync_step)(void);
-extern void (*smem__sync_stole)(uint64_t from, bool inside); /* with a lock */
+extern void (*smem__sync_steals)(uint64_t from); /* with a lock, perhaps */
+extern void (*smem__sync_stole)(uint64_t from, bool inside); /* it has */
 #define SYNC_STEP() (smem__sync_step ? smem__sync_step() : (void)0)
+#define SYNC_STEALS(from)                                                      \
+  (smem__sync_steals ? smem__sync_steals(from) : (void)0)
 #define SYNC_STOLE(from, inside)                                               \
   (smem__sync_stole ? smem__sync_stole(from, inside) : (void)0)
 #else
 #define SYNC_STEP() ((void)0)
+#define SYNC_STEALS(from) ((void)0)
 #define SYNC_STOLE(from, inside) ((void)0)
 #endif
 #define sync_load(at) (SYNC_STEP(), atomic_load(at))

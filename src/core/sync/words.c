@@ -4,6 +4,7 @@
 
 #ifdef SHAREDMEMORY_TEST_SYSCALLS
 void (*smem__sync_step)(void);
+void (*smem__sync_steals)(uint64_t from);
 void (*smem__sync_stole)(uint64_t from, bool inside);
 #endif
 
