@@ -115,7 +115,7 @@ test_that("views that cannot be are refused", {
     c(0, capacity / 8 + 1), c(capacity, 1), c(capacity + 8, 0),
     c(2^52, 1), c(8, 2^61), c(0, 2^63)
   )) {
-    expect_code(api$view(handle, 3, range[1], range[2]), "bounds", id, "asked for")
+    expect_code(api$view(handle, 3, range[1], range[2]), "bounds", id, "go beyond")
   }
   expect_code(.Call("api_view_on_thread", handle), "argument", message = "thread")
   expect_ok(api$free(id))
