@@ -73,7 +73,7 @@ smem_code smem__segment_try_open(const struct call *call, bool writable,
 
 smem_code smem__segment_open(const struct call *call, bool writable,
                              struct segment *segment) {
-  os_status status;
+  os_status status = {OS_OK, 0};
   smem_code code = smem__name_of_segment(call, &segment->name);
   if (code == SMEM_OK)
     code = smem__segment_try_open(call, writable, segment, &status);

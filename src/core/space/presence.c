@@ -141,9 +141,10 @@ smem_code smem__presence_join(const struct call *call,
     *result = NULL;
   }
   smem_code code = join_until_done(call, result);
-  if (code == SMEM_OK) *result = stay(*result);
-  if (code == SMEM_OK) smem__control_learn(*result);
-  return code;
+  if (code != SMEM_OK) return code;
+  *result = stay(*result);
+  smem__control_learn(*result);
+  return SMEM_OK;
 }
 
 /* ---- looking without joining --------------------------------------------- */
