@@ -46,11 +46,11 @@ shareOnce <- function(name, code, timeout = Inf,
   end <- proc.time()[["elapsed"]] + timeout
   repeat {
     found <- find_shared(name)
-    if (!is.null(found)) return(found$value)
+    if (is.null(found$absent)) return(found$value)
     left <- max(0, end - proc.time()[["elapsed"]])
-    found <- pass_gate(name_of_gate(name, call), left, function() {
+    found <- pass_gate(name_of_gate(found$absent, call), left, function() {
       found <- find_shared(name)
-      if (is.null(found)) list(value = share(code, name, lifetime)) else found
+      if (is.null(found$absent)) found else list(value = share(code, name, lifetime))
     })
     if (!is.null(found)) return(found$value)
   }
@@ -63,19 +63,19 @@ check_timeout <- function(timeout, call) {
                    call = call)
 }
 
-# Of what is good as a name: openShared() has looked.
-name_of_gate <- function(name, call) {
-  text <- if (is.numeric(name)) sprintf("%.0f", name) else enc2utf8(as.character(name))
-  if (nchar(text, "bytes") > 195)
+name_of_gate <- function(id, call) {
+  if (nchar(id, "bytes") > 195)
     throw_argument("share", "`name` has more than 195 bytes; shareOnce() needs 5 for ",
                    "a name of its own", call = call)
-  paste0("once.", text)
+  paste0("once.", id)
 }
 
-# In a list, as the value may be NULL; NULL if there is none.
+# In a list, as the value may be NULL. If there is none, `absent` is the id that `name`
+# stands for. A method for its class may make other text of it than openShared() and
+# share() do, and then who waits for the same value would wait at another gate.
 find_shared <- function(name) {
   tryCatch(list(value = openShared(name)),
-           sharedmemory_error_not_found = function(e) NULL)
+           sharedmemory_error_not_found = function(e) list(absent = e$id))
 }
 
 # `code` in turn with others who pass this gate: a segment, of whose lock it is. Who

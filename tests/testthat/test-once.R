@@ -169,6 +169,33 @@ test_that("names and arguments are checked, and nothing is evaluated", {
   freeSharedMemory("segment")
 })
 
+test_that("whatever stands for one id passes one gate", {
+  skip_if_not_linux()
+  local_clean_shm()
+  gate <- NULL
+  named <- function(name) {
+    shareOnce(name, gate <<- grep("^once\\.", listSharedObjects()$Id, value = TRUE))
+    gate
+  }
+  methods <- list(once_other = function(x, ...) "else",
+                  once_several = function(x, ...) 1:3)
+  for (class in names(methods))
+    registerS3method("as.character", class, methods[[class]], envir = baseenv())
+  names_of_one_id <- list(
+    "18262" = list(18262, 18262L, "18262", as.Date("2020-01-01"), factor("18262"),
+                   structure(18262, class = "once_other"), c(x = "18262")),
+    a = list("a", factor("a"), structure("a", class = "once_other"),
+             structure("a", class = "once_several"),
+             structure(factor("a"), class = c("once_other", "factor")))
+  )
+  for (id in names(names_of_one_id)) {
+    for (name in names_of_one_id[[id]]) {
+      expect_identical(named(name), paste0("once.", id))
+      freeSharedMemory(id)
+    }
+  }
+})
+
 test_that("within itself it is an error, not a deadlock", {
   skip_if_not_linux()
   local_clean_shm()
