@@ -124,3 +124,10 @@ local_group <- function(bytes = 1e8, frame = parent.frame()) {
   }
   NULL
 }
+
+# R CMD check as CRAN does it stops whoever starts more.
+skip_if_two_workers <- function() {
+  skip_if_not_installed("parallel")
+  skip_if(nzchar(Sys.getenv("_R_CHECK_LIMIT_CORES_")),
+          "R CMD check allows two workers, this takes four")
+}

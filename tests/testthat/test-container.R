@@ -84,14 +84,14 @@ expect_shared_with_four <- function(group = NULL, setting = "SHAREDMEMORY_DIR") 
 
 test_that("a directory on the disk has room for what is too large for /dev/shm", {
   skip_if_cannot_unshare()
-  skip_if_not_installed("parallel")
+  skip_if_two_workers()
   skip_if_less_room(megabytes() * 1e6)
   expect_shared_with_four()
 })
 
 test_that("what is too large for /dev/shm is spilled", {
   skip_if_cannot_unshare()
-  skip_if_not_installed("parallel")
+  skip_if_two_workers()
   skip_if_less_room(megabytes() * 1e6)
   expect_shared_with_four(setting = "SHAREDMEMORY_SPILL")
 })
@@ -99,7 +99,7 @@ test_that("what is too large for /dev/shm is spilled", {
 test_that("it has room where the memory is limited too", {
   skip_if_cannot_unshare()
   skip_if_not_root()
-  skip_if_not_installed("parallel")
+  skip_if_two_workers()
   skip_if_less_room(megabytes() * 1e6)
   # Enough for five R and the original, not for the copy as well, until it is written.
   group <- local_group(megabytes() * 1e6 + 4.5e8)
@@ -109,7 +109,7 @@ test_that("it has room where the memory is limited too", {
 
 test_that("without it there is an error that names it, and nothing is left", {
   skip_if_cannot_unshare()
-  skip_if_not_installed("parallel")
+  skip_if_two_workers()
   skip_if_less_room(megabytes() * 1e6)
   answer <- in_small_shm(function(share_with_four, mb) {
     c(share_with_four(mb), list(shm = list.files("/dev/shm"),
