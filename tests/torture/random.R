@@ -432,7 +432,8 @@ for (i in seq_len(count)) {
 
 for (id in standing) freeSharedMemory(id)
 unmapSharedMemory(standing)
-call <- NULL # its arguments may be views
+call <- NULL # its arguments may be views, and so may be the option
+options(sharedmemory.trace = NULL)
 invisible(gc())
 maps <- grep("/smem[.]", readLines("/proc/self/maps"), value = TRUE)
 if (length(maps)) failed(count, list(name = "at the end"), maps[1])
