@@ -432,8 +432,8 @@ for (i in seq_len(count)) {
 
 for (id in standing) freeSharedMemory(id)
 unmapSharedMemory(standing)
-call <- NULL # its arguments may be views, and so may be the option
-options(sharedmemory.trace = NULL)
+options(sharedmemory.trace = NULL) # it may be an array, and then the last value
+call <- NULL # its arguments may be views
 invisible(gc())
 maps <- grep("/smem[.]", readLines("/proc/self/maps"), value = TRUE)
 if (length(maps)) failed(count, list(name = "at the end"), maps[1])
