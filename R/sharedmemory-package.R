@@ -59,12 +59,11 @@
 #' and open in any process of the user that sees it.
 #'
 #' `options(sharedmemory.spill = )`, or `SHAREDMEMORY_SPILL` where that is not set,
-#' names a directory of the same kind for what does not fit: an object or a segment
-#' without a name for which there is no room goes there. It is found there by its id and
-#' by references from every process, whatever its own setting. A segment with a name, a
-#' mutex and its like stay in one place and are the error `no_space`. A namespace spills
-#' to one directory, the first that was needed; a later setting only says whether this
-#' process spills. A directory that is full is the error `no_space` too.
+#' names a directory of the same kind for what does not fit: an object or a segment for
+#' which there is no room goes there. It is found there by its id and by references from
+#' every process, whatever its own setting. A namespace spills to one directory, the
+#' first that was needed; a later setting only says whether this process spills. A
+#' directory that is full is the error `no_space` too.
 #'
 #' What cannot hold there is refused at the first use, with the reason: network file
 #' systems (processes of two machines would not share memory), FUSE, ramfs and ZFS

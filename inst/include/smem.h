@@ -70,11 +70,11 @@ enum { SMEM_DIRECTORY_MAX = 200, SMEM_DIRECTORY_SIZE = 201 };
 void smem_directory(const char *directory);
 
 /* Likewise what it says of SHAREDMEMORY_SPILL: a directory, of the same kind,
- * for unnamed segments and objects for which there is no room where the others
- * lie; NULL or "": there is none. It counts from now on. The namespace has one
- * at most, the first that was needed, which its control object keeps, so that
- * all processes find what is there; later ones do not count. One that is not
- * good is refused, as above, when it is needed first. */
+ * for segments and objects for which there is no room where the others lie;
+ * NULL or "": there is none. It counts from now on. The namespace has one at
+ * most, the first that was needed, which its control object keeps, so that all
+ * processes find what is there; later ones do not count. One that is not good
+ * is refused, as above, when it is needed first. */
 void smem_spill(const char *directory);
 
 /* A random number, never the same twice. */

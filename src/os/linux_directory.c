@@ -97,22 +97,24 @@ static int open_trial(const char *directory) {
   return fd;
 }
 
+/* What is full cannot be tried. What is there can be read all the same, and
+ * nothing is allocated before there is room. */
+static bool is_full(int number) { return number == ENOSPC || number == EDQUOT; }
+
 static const char *try_out(const char *directory, int *number) {
   int fd = open_trial(directory);
   *number = errno;
-  if (fd < 0)
-    return *number == ENOSPC || *number == EDQUOT
-               ? "has no room for a single file more; free some there"
-           : *number == EROFS ? "is mounted read-only; choose another one"
-                              : "cannot be written to by this user; choose "
-                                "another one, or give the right to";
+  if (fd < 0 && !is_full(*number))
+    return *number == EROFS ? "is mounted read-only; choose another one"
+                            : "cannot be written to by this user; choose "
+                              "another one, or give the right to";
+  if (fd < 0) return NULL;
   errno = 0;
   bool holds = can_hold(fd);
   *number = errno;
   smem__posix_shut(fd);
-  if (holds) return NULL;
-  return *number == ENOSPC || *number == EDQUOT
-             ? "is full; free some room there, or choose another one"
+  return holds || is_full(*number)
+             ? NULL
              : "cannot reserve, lock and map files; choose a directory on a "
                "local disk or a tmpfs";
 }

@@ -17,8 +17,8 @@ static const char *const advice[SMEM_CODES] = {
         "container start it with `docker run --shm-size=4g`, and with "
         "`--memory` if that is the limit; or name a directory on a local disk: "
         "with options(sharedmemory.spill = ) or SHAREDMEMORY_SPILL for what "
-        "does not fit and has no name, with SHAREDMEMORY_DIR before the first "
-        "use for all. A limit on the size of files (`ulimit -f`) counts too.",
+        "does not fit, with SHAREDMEMORY_DIR before the first use for all. A "
+        "limit on the size of files (`ulimit -f`) counts too.",
 
     [SMEM_ELSEWHERE] =
         "A reference is good for processes that see the same shared memory "

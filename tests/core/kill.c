@@ -143,6 +143,14 @@ static void allocate_and_free_spilled(void) {
   smem_id_of_number(allocate_number(5000), id);
   CHECK_OK(free_id(id));
 }
+static void allocate_spilled(void) {
+  spill_and_join();
+  allocate_a();
+}
+static void share_named_spilled(void) {
+  smem_reference reference;
+  CHECK_OK(make_object("a", SMEM_UNTIL_FREED, &reference));
+}
 static void share_spilled(void) {
   smem_reference reference;
   CHECK_OK(make_object(NULL, SMEM_UNTIL_FREED, &reference));
@@ -157,8 +165,11 @@ TEST(killed_while_spilling) {
   begin_spilling("size=8k,mode=0700");
   kill_at_each_call(spill, allocate_unnamed);
   kill_at_each_call(spill_and_join, allocate_and_free_spilled);
+  kill_at_each_call(spill_and_join, allocate_a);
+  kill_at_each_call(allocate_spilled, free_a);
   check_after = check_shared;
   kill_at_each_call(spill_and_join, share_spilled);
+  kill_at_each_call(spill_and_join, share_named_spilled);
   end_spilling();
 }
 #endif

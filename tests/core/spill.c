@@ -108,12 +108,132 @@ TEST(what_does_not_fit_is_spilled) {
   mail_reference("1");
   PLAY(other_finds_it, "");
   PLAY(other_namespace_opens_it, "");
-  CHECK_CODE(SMEM_NO_SPACE, allocate("named", 10000));
   CHECK_OK(allocate_unnamed(1000, &number)); /* there is room for this one */
   CHECK(lies_in(small, "2"));
   CHECK_OK(free_id("2"));
   PLAY(other_frees_it, "");
   CHECK_CODE(SMEM_NOT_FOUND, find_id("1"));
+  CHECK_EQUAL(0, count_listed());
+  end_spilling();
+}
+
+/* A name is in one place: where it lies is seen by everybody who looks for it,
+ * or wants to make it. */
+ROLE(other_has_the_name) {
+  forget();
+  CHECK_OK(find_id("n"));
+  CHECK_EQUAL(SMEM_LIVE, listed_state("n"));
+  CHECK_CODE(SMEM_EXISTS, allocate_exclusive("n", 100));
+  CHECK_CODE(SMEM_TOO_SMALL, allocate("n", 20000));
+  CHECK_OK(allocate("n", 100)); /* opens it */
+  CHECK_EQUAL(7, map("n")[9999]);
+  CHECK_EQUAL(1, count_listed());
+  smem_reference reference = read_mail(), another;
+  CHECK_OK(try_open_reference(&reference));
+  CHECK_CODE(SMEM_EXISTS, make_object("n", SMEM_UNTIL_FREED, &another));
+}
+ROLE(other_frees_the_name) {
+  forget();
+  CHECK_OK(free_id("n"));
+}
+
+TEST(names_are_spilled) {
+  begin_spilling("size=8k,mode=0700");
+  CHECK_CODE(SMEM_NO_SPACE, allocate("n", 10000));
+  CHECK_OK(smem_leave(&error));
+  spill();
+  CHECK_OK(allocate_exclusive("n", 10000));
+  CHECK(lies_in(large, "n") && !lies_in(small, "n"));
+  map("n")[9999] = 7;
+  unmap_id("n");
+  mail_reference("n");
+  PLAY(other_has_the_name, "");
+  PLAY(other_frees_the_name, "");
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("n"));
+  CHECK_OK(allocate_exclusive("n", 1000)); /* there is room for this one */
+  CHECK(lies_in(small, "n") && !lies_in(large, "n"));
+  CHECK_OK(free_id("n"));
+  CHECK_EQUAL(0, count_listed());
+  end_spilling();
+}
+
+ROLE(other_has_the_name_beside) {
+  forget();
+  CHECK_OK(find_id("n"));
+  CHECK_CODE(SMEM_EXISTS, allocate_exclusive("n", 100));
+  CHECK_OK(find_id("n"));
+}
+static void plant_incomplete_in(const char *directory, const char *id) {
+  char path[600];
+  snprintf(path, sizeof path, "%s%s", directory,
+           strrchr(segment_path(id), '/'));
+  int file = open(path, O_CREAT | O_EXCL | O_RDWR, 0600);
+  CHECK(file >= 0 && close(file) == 0);
+}
+
+/* What creators leave that were killed half-way, here and there. */
+TEST(names_that_dead_creators_left) {
+  smem_reference reference;
+  begin_spilling("size=12k,mode=0700");
+  spill();
+  CHECK_OK(allocate("n", 10000));
+  plant_incomplete("n");
+  PLAY(other_has_the_name_beside, "");
+  CHECK_OK(free_id("n"));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("n"));
+  CHECK_OK(allocate_exclusive("n", 1000));
+  CHECK_OK(free_id("n"));
+  plant_incomplete_in(large, "n");
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("n"));
+  CHECK_OK(allocate_exclusive("n", 10000));
+  CHECK(lies_in(large, "n"));
+  CHECK_OK(free_id("n"));
+  plant_incomplete("m");
+  plant_incomplete_in(large, "m");
+  CHECK_OK(allocate("full", 1));
+  CHECK_OK(make_object("m", SMEM_UNTIL_FREED, &reference));
+  CHECK(lies_in(large, "m"));
+  const char *ids[] = {"m", "full"};
+  CHECK_OK(smem_free(ids, 2, NULL, &error));
+  CHECK_EQUAL(0, count_listed());
+  end_spilling();
+}
+
+/* One name, for which there is room here and not, made by many at once: it is
+ * never twice. */
+enum { CREATED, OWNERS, FILES };
+static void make_it_alone(int i) {
+  smem_reference reference;
+  bool is_object = i % 3 == 0;
+  smem_code code = is_object ? make_object("n", SMEM_UNTIL_FREED, &reference)
+                             : allocate_exclusive("n", i % 2 ? 1000 : 10000);
+  CHECK_AMONG(CODE(OK) | CODE(EXISTS) | CODE(NOT_FOUND), code);
+  if (code != SMEM_OK) return;
+  CHECK_EQUAL(0, atomic_fetch_add(&shared->number[OWNERS], 1));
+  atomic_fetch_add(&shared->number[CREATED], 1);
+  atomic_fetch_add(&shared->number[FILES], lies_in(large, "n"));
+  usleep(200); /* for the others */
+  atomic_fetch_sub(&shared->number[OWNERS], 1);
+  CHECK_OK(free_id("n"));
+}
+ROLE(makes_it) {
+  int seed = atoi(argument);
+  spill();
+  for (int i = 0; i < ROUNDS(2000); i++) make_it_alone(i * 7 + seed);
+}
+TEST(a_name_is_never_in_both_places) {
+  process_id makers[4];
+  begin_spilling("size=12k,mode=0700");
+  spill();
+  CHECK_OK(smem_join(&error));
+  for (int i = 0; i < 4; i++) {
+    char seed[8];
+    snprintf(seed, sizeof seed, "%d", i);
+    makers[i] = START(makes_it, seed);
+  }
+  for (int i = 0; i < 4; i++) FINISH(makers[i]);
+  uint64_t created = shared->number[CREATED], there = shared->number[FILES];
+  CHECK(there > 0 && there < created);
   CHECK_EQUAL(0, count_listed());
   end_spilling();
 }
@@ -125,15 +245,44 @@ TEST(objects_are_spilled) {
   CHECK_OK(allocate("g", 1));
   CHECK_CODE(SMEM_NO_SPACE, make_object(NULL, SMEM_UNTIL_FREED, &reference));
   spill();
-  CHECK_OK(make_object(NULL, SMEM_UNTIL_FREED, &reference));
-  CHECK(lies_in(large, reference.id));
-  smem_handle *handle = open_object(&reference);
-  check_object(handle);
-  smem_close(handle);
-  CHECK_EQUAL(3, count_listed());
-  CHECK_OK(free_id(reference.id));
+  const char *names[] = {NULL, "object"};
+  for (int i = 0; i < 2; i++) {
+    CHECK_OK(make_object(names[i], SMEM_UNTIL_FREED, &reference));
+    CHECK(lies_in(large, reference.id) && !lies_in(small, reference.id));
+    smem_handle *handle = open_object(&reference);
+    check_object(handle);
+    smem_close(handle);
+    CHECK_EQUAL(3, count_listed());
+    CHECK_OK(free_id(reference.id));
+  }
   CHECK_OK(free_id("f"));
   CHECK_OK(free_id("g"));
+  end_spilling();
+}
+
+/* Those who wait for each other meet where it lies. */
+ROLE(other_waits) {
+  smem_sync *sync;
+  forget();
+  CHECK_OK(smem_sync_open(SMEM_SEMAPHORE, "s", 0, &sync, &error));
+  raise_flag(0);
+  CHECK_OK(smem_acquire(sync, UINT64_MAX, NULL, &error));
+  smem_sync_close(sync);
+}
+TEST(what_is_waited_for_is_spilled) {
+  smem_sync *sync;
+  begin_spilling("size=4k,mode=0700");
+  spill();
+  CHECK_OK(smem_sync_open(SMEM_SEMAPHORE, "s", 1, &sync, &error));
+  CHECK(lies_in(large, "s"));
+  CHECK_OK(smem_acquire(sync, UINT64_MAX, NULL, &error));
+  process_id other = START(other_waits, "");
+  await_flag(0, 1);
+  sleep_ms(50);
+  CHECK_OK(smem_release(sync, &error));
+  FINISH(other);
+  smem_sync_close(sync);
+  CHECK_OK(free_id("s"));
   end_spilling();
 }
 

@@ -107,6 +107,16 @@ test_that("it has room where the memory is limited too", {
   expect_shared_with_four(group)
 })
 
+test_that("what is spilled has room where the memory is limited too", {
+  skip_if_cannot_unshare()
+  skip_if_not_root()
+  skip_if_two_workers()
+  skip_if_less_room(megabytes() * 1e6)
+  group <- local_group(megabytes() * 1e6 + 4.5e8)
+  skip_if(is.null(group), "no control group can be made here")
+  expect_shared_with_four(group, "SHAREDMEMORY_SPILL")
+})
+
 test_that("without it there is an error that names it, and nothing is left", {
   skip_if_cannot_unshare()
   skip_if_two_workers()

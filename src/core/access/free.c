@@ -7,7 +7,7 @@ smem_code smem__free_look(const struct call *call, bool *exists) {
   smem_code code = smem__name_of_segment(call, &name);
   if (code != SMEM_OK) return code;
   os_status status = smem__os_object_stat(name.text, &info);
-  if (status.code == OS_NOT_FOUND && smem__name_find_spilled(call, &name))
+  if (status.code == OS_NOT_FOUND && smem__name_there(call, &name))
     status = smem__os_object_stat(name.text, &info);
   *exists = status.code != OS_NOT_FOUND;
   if (smem__is_anothers(status, &info))

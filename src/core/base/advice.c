@@ -22,9 +22,9 @@ static const char *const advice[SMEM_CODES] = {
         "file system: as root `mount -o remount,size=4g /dev/shm`; in a "
         "container start it with `docker run --shm-size=4g`, and with "
         "`--memory` if that is the limit; or set SHAREDMEMORY_SPILL to a "
-        "directory on a local disk for what does not fit and has no name, or "
-        "SHAREDMEMORY_DIR for all before the first use. A limit on the size "
-        "of files (`ulimit -f`) counts too.",
+        "directory on a local disk for what does not fit, or SHAREDMEMORY_DIR "
+        "for all before the first use. A limit on the size of files (`ulimit "
+        "-f`) counts too.",
 
     [SMEM_NO_MEMORY] =
         "Free memory, or raise the limit on the address space (`ulimit -v`).",

@@ -10,7 +10,7 @@ enum {
 struct smem_writer {
   struct control *control;
   struct opening opening;
-  struct name name;
+  struct name here, name; /* where the others lie; its own */
   char id[SMEM_ID_MAX + 1];
   bool is_named, is_spilled;
   uint64_t size, total; /* bytes: as planned; of the segment's object */
@@ -61,11 +61,9 @@ static os_status make_once(smem_writer *writer) {
 static smem_code spill(const struct call *call, smem_writer *writer,
                        os_status *status) {
   struct name there;
-  bool spills = false;
-  smem_code code = SMEM_OK;
-  if (!writer->is_named)
-    code =
-        smem__name_spilled(call, writer->control, writer->id, &there, &spills);
+  bool spills;
+  smem_code code =
+      smem__name_spilled(call, writer->control, writer->id, &there, &spills);
   if (code != SMEM_OK || !spills) return code;
   writer->name = there;
   writer->is_spilled = true;
@@ -89,6 +87,16 @@ static smem_code make(const struct call *call, smem_writer *writer,
              : fail_make(call, status, writer->name.text, writer->size);
 }
 
+/* What is spilled has its file already. */
+static smem_code name_it(const struct call *call, smem_writer *writer) {
+  bool spills;
+  smem_code code = smem__name_of_segment(call, &writer->here);
+  writer->name = writer->here;
+  if (code != SMEM_OK || !writer->is_spilled) return code;
+  return smem__name_spilled(call, writer->control, writer->id, &writer->name,
+                            &spills);
+}
+
 /* The id of an object that was not given one. */
 static smem_code take_number(struct call *call, smem_writer *writer) {
   uint64_t number;
@@ -97,12 +105,7 @@ static smem_code take_number(struct call *call, smem_writer *writer) {
   if (code != SMEM_OK) return code;
   smem_id_of_number(number, writer->id);
   call->id = writer->id;
-  bool spills = false;
-  if (writer->is_spilled) /* its file is there already */
-    code = smem__name_spilled(call, writer->control, writer->id, &writer->name,
-                              &spills);
-  return code != SMEM_OK || spills ? code
-                                   : smem__name_of_segment(call, &writer->name);
+  return name_it(call, writer);
 }
 
 static smem_code make_numbered(struct call *call, smem_writer *writer) {
@@ -144,13 +147,14 @@ static smem_code check_free(const struct call *call) {
 }
 
 /* What has the name is a segment, or what is being created, or what a dead
- * creator left. */
+ * creator left, here or where it spills to. */
 static smem_code wait_for_name(const struct call *call,
                                const smem_writer *writer,
                                struct patience *patience) {
   smem_code code = check_free(call);
   if (code != SMEM_OK) return code;
-  smem__opening_clean(writer->name.text);
+  smem__opening_clean(writer->here.text);
+  if (writer->is_spilled) smem__opening_clean(writer->name.text);
   return smem__patience_wait(call, patience);
 }
 
@@ -158,10 +162,11 @@ static smem_code make_named(const struct call *call, smem_writer *writer) {
   struct patience patience = {0, 0};
   bool taken = true;
   smem_code code = check_name(call, writer);
-  if (code == SMEM_OK) code = smem__name_of_segment(call, &writer->name);
   if (code == SMEM_OK) code = check_free(call); /* before all is written */
   while (code == SMEM_OK && taken) {
-    code = make(call, writer, &taken);
+    writer->is_spilled = false;
+    code = name_it(call, writer);
+    if (code == SMEM_OK) code = make(call, writer, &taken);
     if (code == SMEM_OK && taken) code = wait_for_name(call, writer, &patience);
   }
   return code;
@@ -362,23 +367,53 @@ static void fill_footer(const smem_writer *writer,
   smem__footer_seal(footer);
 }
 
+/* Under its name, if that is free: OS_EXISTS, OS_BUSY. */
+static os_status give_name(smem_writer *writer, const struct ending *ending) {
+  os_status status =
+      smem__os_object_publish_sealed(writer->opening.object, writer->name.text,
+                                     writer->total, ending, sizeof *ending);
+  if (status.code != OS_OK) return status;
+  return smem__os_object_keep(writer->name.text, writer->opening.object);
+}
+
+/* What is spilled holds its name here meanwhile: see space/spill.c. */
+static os_status give_spilled_name(smem_writer *writer,
+                                   const struct ending *ending) {
+  struct opening holder;
+  os_status status =
+      smem__opening_create(&holder, writer->here.text, writer->total);
+  if (status.code != OS_OK) return status;
+  status = give_name(writer, ending);
+  smem__opening_remove(&holder, writer->here.text);
+  return status;
+}
+
+/* A file without a name does not hold the one that it will have. Somebody may
+ * have spilled a segment of that name between our look and our link. */
+static smem_code withdraw_double(const struct call *call,
+                                 const smem_writer *writer) {
+  if (writer->is_spilled || !smem__name_is_spilled(call, writer->control))
+    return SMEM_OK;
+  smem__os_object_remove_own(writer->name.text);
+  return smem__fail(call, SMEM_EXISTS, 0, "a segment has this name");
+}
+
 /* Under its id, if nothing else bears it: then *exists. */
 static smem_code publish_once(const struct call *call, smem_writer *writer,
                               const smem_publication *publication,
                               bool *exists) {
   struct ending ending;
+  *exists = !writer->is_spilled && smem__name_is_spilled(call, writer->control);
+  if (*exists) return SMEM_OK;
   fill_tail(publication, &ending.tail);
   fill_footer(writer, publication, &ending.footer);
-  os_status status =
-      smem__os_object_publish_sealed(writer->opening.object, writer->name.text,
-                                     writer->total, &ending, sizeof ending);
-  *exists = status.code == OS_EXISTS;
+  os_status status = writer->is_spilled ? give_spilled_name(writer, &ending)
+                                        : give_name(writer, &ending);
+  *exists = status.code == OS_EXISTS || status.code == OS_BUSY;
   if (*exists) return SMEM_OK;
-  if (status.code == OS_OK)
-    status = smem__os_object_keep(writer->name.text, writer->opening.object);
-  return status.code == OS_OK
-             ? SMEM_OK
-             : smem__fail_object(call, status, writer->name.text);
+  if (status.code != OS_OK)
+    return smem__fail_object(call, status, writer->name.text);
+  return withdraw_double(call, writer);
 }
 
 static smem_code publish(struct call *call, smem_writer *writer,

@@ -122,65 +122,103 @@ static os_status complete(const struct call *call, struct batch *batch,
                               : status;
 }
 
-/* Make it under this name, unless that is taken or spent. */
-static os_status attempt(const struct call *call, struct batch *batch,
-                         const struct name *name, uint64_t size, uint64_t total,
-                         enum outcome *outcome) {
-  struct opening opening;
-  os_status status = smem__opening_create(&opening, name->text, total);
-  *outcome = TAKEN;
-  if (status.code == OS_EXISTS || status.code == OS_BUSY)
-    return (os_status){OS_OK, 0};
-  if (status.code == OS_OK) {
-    /* Nobody can have got this number from now on, as we have its name; whoever
-     * has got it before is seen here. */
-    bool named = batch->requests[batch->at].name != NULL;
-    *outcome = named && is_spent(call, batch) ? SPENT : MADE;
-    if (*outcome == MADE)
-      status = complete(call, batch, name, opening.object, size, total);
-    smem__opening_close(&opening);
-  }
-  if (status.code != OS_OK || *outcome != MADE) smem__opening_clean(name->text);
-  return status;
+static uint64_t total_of(uint64_t size) {
+  uint64_t page = smem__os_page_size();
+  return (size + FOOTER_SIZE + page - 1) / page * page;
 }
 
-/* What waits for others must be where they are. */
-static bool may_spill(const smem_request *request) {
-  return !request->name && !request->is_sync;
+static bool is_taken(os_status status) {
+  return status.code == OS_EXISTS || status.code == OS_BUSY;
+}
+
+/* It does not fit where the others are: make it where the namespace spills to,
+ * if the user wants that, under the name that is held here. */
+static smem_code spill(const struct call *call, struct batch *batch,
+                       uint64_t size, os_status *status,
+                       enum outcome *outcome) {
+  struct opening opening;
+  struct name there;
+  bool spills;
+  uint64_t total = total_of(size);
+  smem_code code =
+      smem__name_spilled(call, batch->control, call->id, &there, &spills);
+  if (code != SMEM_OK || !spills) return code;
+  smem__opening_clean(there.text);
+  *status = smem__opening_create(&opening, there.text, total);
+  if (is_taken(*status)) {
+    *outcome = TAKEN;
+    *status = (os_status){OS_OK, 0};
+  } else if (status->code == OS_OK) {
+    *status = complete(call, batch, &there, opening.object, size, total);
+    if (status->code == OS_OK)
+      smem__opening_close(&opening);
+    else
+      smem__opening_remove(&opening, there.text);
+  }
+  return SMEM_OK;
+}
+
+/* The name is ours, here, until its object is closed. So nobody can get this
+ * number from now on; whoever has got it before is seen. */
+static enum outcome judge(const struct call *call, const struct batch *batch) {
+  if (batch->requests[batch->at].name && is_spent(call, batch)) return SPENT;
+  return smem__name_is_spilled(call, batch->control) ? TAKEN : MADE;
+}
+
+/* Completed here, or where there is room, or removed: *outcome tells whether
+ * there is a segment now. A number needs nobody to hold it: it does not come
+ * back. */
+static smem_code make_of(const struct call *call, struct batch *batch,
+                         const struct name *name, struct opening *opening,
+                         uint64_t size, os_status *status,
+                         enum outcome *outcome) {
+  bool is_named = batch->requests[batch->at].name != NULL;
+  smem_code code = SMEM_OK;
+  *outcome = judge(call, batch);
+  if (*outcome == MADE)
+    *status =
+        complete(call, batch, name, opening->object, size, total_of(size));
+  if (*outcome == MADE && status->code == OS_OK) {
+    smem__opening_close(opening);
+    return SMEM_OK;
+  }
+  if (!is_named) smem__opening_remove(opening, name->text);
+  if (*outcome == MADE && status->code == OS_NO_SPACE)
+    code = spill(call, batch, size, status, outcome);
+  if (is_named) smem__opening_remove(opening, name->text);
+  return code;
 }
 
 static smem_code create(const struct call *call, struct batch *batch,
                         const struct name *name, uint64_t size,
                         enum outcome *outcome) {
-  smem_request *request = &batch->requests[batch->at];
-  uint64_t page = smem__os_page_size();
-  uint64_t total = (size + FOOTER_SIZE + page - 1) / page * page;
-  struct name there = *name;
-  bool spills = false;
-  if (total > SIZE_MAX / 2)
+  struct opening opening;
+  smem_code code = SMEM_OK;
+  if (total_of(size) > SIZE_MAX / 2)
     return smem__fail(call, SMEM_NO_MEMORY, 0,
                       "%llu bytes are more than this process can address",
                       (unsigned long long)size);
-  os_status status = attempt(call, batch, name, size, total, outcome);
-  if (status.code == OS_NO_SPACE && may_spill(request)) {
-    smem_code code =
-        smem__name_spilled(call, batch->control, call->id, &there, &spills);
-    if (code != SMEM_OK) return code;
-    if (spills) status = attempt(call, batch, &there, size, total, outcome);
-  }
-  if (status.code != OS_OK) return fail_create(call, status, there.text, size);
-  if (*outcome == MADE) request->made = batch->footer.generation;
+  os_status status = smem__opening_create(&opening, name->text, total_of(size));
+  *outcome = TAKEN;
+  if (is_taken(status)) return SMEM_OK;
+  if (status.code == OS_OK)
+    code = make_of(call, batch, name, &opening, size, &status, outcome);
+  else
+    smem__opening_clean(name->text);
+  if (code != SMEM_OK) return code;
+  if (status.code != OS_OK) return fail_create(call, status, name->text, size);
+  if (*outcome == MADE)
+    batch->requests[batch->at].made = batch->footer.generation;
   return SMEM_OK;
 }
 
 /* A name that exists: is the segment good for this request? *again: it is gone,
  * or not complete. */
 static smem_code use_existing(const struct call *call, struct batch *batch,
-                              const struct name *name, uint64_t size,
-                              bool *again) {
-  struct segment segment = {.name = *name};
+                              uint64_t size, bool *again) {
+  struct segment segment;
   os_status status;
-  smem_code code = smem__segment_try_open(call, false, &segment, &status);
+  smem_code code = smem__segment_seek(call, false, &segment, &status);
   *again = code == SMEM_OK && status.code != OS_OK;
   if (code != SMEM_OK || *again) return code;
   uint64_t capacity = smem__segment_capacity(&segment.footer);
@@ -192,9 +230,9 @@ static smem_code use_existing(const struct call *call, struct batch *batch,
     code = smem__fail(call, SMEM_TOO_SMALL, 0,
                       "the segment of this name has %llu bytes, not %llu",
                       (unsigned long long)capacity, (unsigned long long)size);
-  else if ((status = smem__os_object_keep(name->text, segment.object)).code !=
-           OS_OK)
-    code = smem__fail_object(call, status, name->text);
+  else if ((status = smem__os_object_keep(segment.name.text, segment.object))
+               .code != OS_OK)
+    code = smem__fail_object(call, status, segment.name.text);
   smem__os_object_close(segment.object);
   return code;
 }
@@ -215,7 +253,7 @@ static smem_code create_or_open(const struct call *call, struct batch *batch,
   *again = false;
   if (outcome == TAKEN) code = create(call, batch, name, size, &outcome);
   if (code != SMEM_OK || outcome == MADE) return code;
-  code = use_existing(call, batch, name, size, again);
+  code = use_existing(call, batch, size, again);
   if (code == SMEM_OK && *again && outcome == SPENT) {
     *again = false;
     return fail_spent(call);

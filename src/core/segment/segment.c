@@ -71,15 +71,21 @@ smem_code smem__segment_try_open(const struct call *call, bool writable,
   return code;
 }
 
+smem_code smem__segment_seek(const struct call *call, bool writable,
+                             struct segment *segment, os_status *status) {
+  smem_code code = smem__name_of_segment(call, &segment->name);
+  if (code == SMEM_OK)
+    code = smem__segment_try_open(call, writable, segment, status);
+  if (code == SMEM_OK && status->code != OS_OK &&
+      smem__name_find_spilled(call, &segment->name))
+    code = smem__segment_try_open(call, writable, segment, status);
+  return code;
+}
+
 smem_code smem__segment_open(const struct call *call, bool writable,
                              struct segment *segment) {
   os_status status = {OS_OK, 0};
-  smem_code code = smem__name_of_segment(call, &segment->name);
-  if (code == SMEM_OK)
-    code = smem__segment_try_open(call, writable, segment, &status);
-  if (code == SMEM_OK && status.code == OS_NOT_FOUND &&
-      smem__name_find_spilled(call, &segment->name))
-    code = smem__segment_try_open(call, writable, segment, &status);
+  smem_code code = smem__segment_seek(call, writable, segment, &status);
   if (code != SMEM_OK || status.code == OS_OK) return code;
   return smem__fail(call, SMEM_NOT_FOUND, 0, "no segment has this id");
 }
@@ -194,18 +200,30 @@ static smem_code claim(const struct call *call, const char *name,
   }
 }
 
-smem_code smem__segment_remove(const struct call *call) {
-  struct name name;
+/* *found: it was more than what a dead creator left. */
+static smem_code remove_name(const struct call *call, const char *name,
+                             bool *found) {
   struct opening opening;
   os_info info;
   os_status status;
-  smem_code code = smem__name_find(call, &name);
-  if (code == SMEM_OK) code = claim(call, name.text, &opening, &info, &status);
+  smem_code code = claim(call, name, &opening, &info, &status);
   if (code != SMEM_OK) return code;
-  if (status.code == OS_OK) status = smem__opening_remove(&opening, name.text);
-  if (status.code == OS_NOT_REGULAR) status = smem__os_object_remove(name.text);
+  *found =
+      status.code != OS_NOT_FOUND && (status.code != OS_OK || !info.incomplete);
+  if (status.code == OS_OK) status = smem__opening_remove(&opening, name);
+  if (status.code == OS_NOT_REGULAR) status = smem__os_object_remove(name);
   if (status.code == OS_OK || status.code == OS_NOT_FOUND) return SMEM_OK;
-  return smem__fail_object(call, status, name.text);
+  return smem__fail_object(call, status, name);
+}
+
+smem_code smem__segment_remove(const struct call *call) {
+  struct name name;
+  bool found = false;
+  smem_code code = smem__name_of_segment(call, &name);
+  if (code == SMEM_OK) code = remove_name(call, name.text, &found);
+  if (code == SMEM_OK && !found && smem__name_there(call, &name))
+    code = remove_name(call, name.text, &found);
+  return code;
 }
 
 /* segment->name, if it is of this generation. */

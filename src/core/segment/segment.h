@@ -83,6 +83,10 @@ smem_code smem__segment_open(const struct call *call, bool writable,
 smem_code smem__segment_try_open(const struct call *call, bool writable,
                                  struct segment *segment, os_status *status);
 
+/* The same for call->id, wherever it lies. */
+smem_code smem__segment_seek(const struct call *call, bool writable,
+                             struct segment *segment, os_status *status);
+
 /* What the reference names, in whichever namespace; and the same opened:
  * SMEM_NOT_FOUND, SMEM_REPLACED by a successor of its name. */
 void smem__segment_name_referred(const smem_reference *reference,

@@ -222,16 +222,26 @@ void smem__presence_in_child(void);
 
 /* ---- spill.c ------------------------------------------------------------- */
 
-/* The name of a segment where it lies: only what has a number may have been
- * spilled. What there is not would lie where all others do. */
+/* The directory to which a namespace spills; false: there is none yet. */
+bool smem__spill_find(const struct call *call, const struct space *space,
+                      char directory[SMEM_DIRECTORY_SIZE]);
+/* The name of a segment where it lies. What there is not would lie where all
+ * others do. */
 smem_code smem__name_find(const struct call *call, struct name *name);
-/* For who has looked there, and found nothing: the name if it was spilled. So
- * whoever finds a segment where it should be does not pay for those that are
- * not. */
+/* Its name where the namespace spills to, whether it is there or not; false:
+ * the namespace does not spill. */
+bool smem__name_there(const struct call *call, struct name *name);
+/* For who has looked here, and found nothing that is complete: the name if it
+ * was spilled. So whoever finds a segment where it should be does not pay for
+ * those that are not. */
 bool smem__name_find_spilled(const struct call *call, struct name *name);
 void smem__name_find_in(const struct call *call, const struct space *space,
                         const char *id, struct name *name);
-/* The name of an unnamed segment where there is room. False: the user wants
+/* For who holds call->id here: is there a segment of it where the namespace
+ * spills to, as the joined control object tells? What a dead creator left there
+ * is removed. */
+bool smem__name_is_spilled(const struct call *call, struct control *control);
+/* The name of a segment where there is room. *spills is false if the user wants
  * none to be spilled. */
 smem_code smem__name_spilled(const struct call *call, struct control *control,
                              const char *id, struct name *name, bool *spills);

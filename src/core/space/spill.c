@@ -1,15 +1,17 @@
 /* Where segments lie for which there was no room among the others.
  *
- * Only what has a number is spilled: a number does not come back, so it is
- * never in both places, and whoever looks for it needs no lock. A name would
- * have to be held in one place while it is looked for in the other. */
+ * A name is never in both places. Whoever makes a segment of a name holds that
+ * name among the others, as an object that is not complete, until the segment
+ * is complete, here or there; and looks whether it is there before it completes
+ * one here. What is not complete is not there, so whoever looks for a name
+ * looks here first, then there, and needs no lock. A number does not come back.
+ */
 #include "control.h"
 
 #include <string.h>
 
-/* The directory to which a namespace spills. */
-static bool find_spill(const struct call *call, const struct space *space,
-                       char directory[SMEM_DIRECTORY_SIZE]) {
+bool smem__spill_find(const struct call *call, const struct space *space,
+                      char directory[SMEM_DIRECTORY_SIZE]) {
   if (smem__space_is_own(space) && smem__spill_known(directory)) return true;
   struct control *control = smem__control_peek_in(call, space);
   bool found = control && smem__control_spill(control, directory);
@@ -17,38 +19,58 @@ static bool find_spill(const struct call *call, const struct space *space,
   return found;
 }
 
-/* Is it there, where it is not among the others? */
-static bool find_spilled(const struct call *call, const struct space *space,
-                         const char *id, struct name *name) {
-  uint64_t number;
-  struct space other = *space;
-  struct name there;
+/* Not there, or not complete. */
+static bool is_missing(const struct name *name) {
   os_info info;
-  if (!smem_id_is_number(id, &number) ||
-      !find_spill(call, space, other.directory))
-    return false;
-  smem__name_of_segment_in(&other, id, &there);
-  if (smem__os_object_stat(there.text, &info).code == OS_NOT_FOUND)
-    return false;
+  os_code code = smem__os_object_stat(name->text, &info).code;
+  return code == OS_NOT_FOUND || code == OS_INCOMPLETE;
+}
+
+static bool name_there(const struct call *call, const struct space *space,
+                       const char *id, struct name *name) {
+  struct space other = *space;
+  if (!smem__spill_find(call, space, other.directory)) return false;
+  smem__name_of_segment_in(&other, id, name);
+  return true;
+}
+
+bool smem__name_there(const struct call *call, struct name *name) {
+  struct call quiet = call_quietly(call);
+  struct space space;
+  return !smem_id_is_raw(call->id) &&
+         smem__namespace_get(&quiet, &space) == SMEM_OK &&
+         name_there(&quiet, &space, call->id, name);
+}
+
+bool smem__name_find_spilled(const struct call *call, struct name *name) {
+  struct name there;
+  if (!smem__name_there(call, &there) || is_missing(&there)) return false;
   *name = there;
   return true;
 }
 
-bool smem__name_find_spilled(const struct call *call, struct name *name) {
-  struct call quiet = call_quietly(call);
+bool smem__name_is_spilled(const struct call *call, struct control *control) {
+  char directory[SMEM_DIRECTORY_SIZE];
   struct space space;
-  return smem__namespace_get(&quiet, &space) == SMEM_OK &&
-         find_spilled(&quiet, &space, call->id, name);
+  struct name there;
+  os_info info;
+  smem__control_learn(control);
+  if (!smem__spill_known(directory)) return false;
+  space = smem__space_own();
+  smem_copy_text(space.directory, sizeof space.directory, directory);
+  smem__name_of_segment_in(&space, call->id, &there);
+  os_code code = smem__os_object_stat(there.text, &info).code;
+  if (code == OS_INCOMPLETE) smem__opening_clean(there.text);
+  return code != OS_NOT_FOUND && code != OS_INCOMPLETE;
 }
 
 void smem__name_find_in(const struct call *call, const struct space *space,
                         const char *id, struct name *name) {
-  uint64_t number;
-  os_info info;
+  struct name there;
   smem__name_of_segment_in(space, id, name);
-  if (smem_id_is_number(id, &number) &&
-      smem__os_object_stat(name->text, &info).code == OS_NOT_FOUND)
-    find_spilled(call, space, id, name);
+  if (is_missing(name) && name_there(call, space, id, &there) &&
+      !is_missing(&there))
+    *name = there;
 }
 
 smem_code smem__name_find(const struct call *call, struct name *name) {

@@ -5,9 +5,7 @@
 static bool find_spill(const struct call *call,
                        char directory[SMEM_DIRECTORY_SIZE]) {
   struct space space = smem__space_own();
-  struct control *control = smem__control_peek_in(call, &space);
-  if (control) smem__control_release(control); /* it has told by now */
-  return smem__spill_known(directory);
+  return smem__spill_find(call, &space, directory);
 }
 
 static bool prefix_of_spilled(const struct call *call, struct name *prefix) {
