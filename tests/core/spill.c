@@ -227,7 +227,7 @@ TEST(a_name_is_never_in_both_places) {
   spill();
   CHECK_OK(smem_join(&error));
   for (int i = 0; i < 4; i++) {
-    char seed[8];
+    char seed[16];
     snprintf(seed, sizeof seed, "%d", i);
     makers[i] = START(makes_it, seed);
   }
