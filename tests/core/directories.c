@@ -129,10 +129,7 @@ TEST(directories_that_are_closed_to_the_user) {
 
 static void mount_on(const char *path, const char *type, unsigned long flags,
                      const char *options) {
-  if (geteuid() != 0) test_skip("needs root");
-  if (unshare(CLONE_NEWNS) != 0 ||
-      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0)
-    test_skip("nothing can be mounted here");
+  mount_apart();
   if (mount("none", path, type, flags, options) != 0) {
     rmdir(path);
     test_skip("this kernel does not mount it here");
@@ -332,13 +329,11 @@ TEST(the_path_in_a_reference_is_not_believed) {
 /* As a container does, to which a host gives it under another path. */
 TEST(a_directory_that_has_another_path_here) {
   char here[300], there[300];
-  if (geteuid() != 0) test_skip("needs root");
+  mount_apart();
   snprintf(here, sizeof here, "%s", make_directory("here", 0700));
   snprintf(there, sizeof there, "%s", make_directory("there", 0700));
   smem_reference reference = reference_into(here);
-  if (unshare(CLONE_NEWNS) != 0 ||
-      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
-      mount(here, there, "none", MS_BIND, NULL) != 0 ||
+  if (mount(here, there, "none", MS_BIND, NULL) != 0 ||
       mount("none", here, "tmpfs", 0, "mode=0700") != 0)
     test_skip("nothing can be mounted here");
   go_to(NULL);

@@ -62,16 +62,13 @@ static bool attach(int file, char device[32]) {
 
 static void mount_disk(const char *type, const char *make, off_t size) {
   char device[32];
-  if (geteuid() != 0) test_skip("needs root");
+  mount_apart();
   snprintf(disk, sizeof disk, "%s/disk", temporary_directory());
   snprintf(image, sizeof image, "%s/image", temporary_directory());
   int file = open(image, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   CHECK(file >= 0 && ftruncate(file, size) == 0 && mkdir(disk, 0700) == 0);
   if (!run("command -v mkfs.%s%s", type, "")) skip_disk("no mkfs for it");
   if (!run(make, image, "")) skip_disk("mkfs does not make it");
-  if (unshare(CLONE_NEWNS) != 0 ||
-      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0)
-    skip_disk("nothing can be mounted here");
   if (!attach(file, device)) skip_disk("no loop device");
   if (mount(device, disk, type, 0, NULL) != 0)
     skip_disk("this kernel does not mount it");
@@ -135,10 +132,10 @@ static void fill_it(void) {
   for (; number > 0; number--) CHECK_OK(free_id(number_id(number)));
 }
 
-static void use_disk(void) {
+static void use(const char *directory) {
   const char *id = "a";
   char text[6] = "";
-  set_variable("SHAREDMEMORY_DIR", disk);
+  set_variable("SHAREDMEMORY_DIR", directory);
   CHECK_OK(allocate("a", SIZE));
   CHECK_OK(write_bytes("a", SIZE - 6, "hello", 6));
   CHECK(memcmp(map("a") + SIZE - 6, "hello", 6) == 0);
@@ -156,13 +153,58 @@ static void use_disk(void) {
   CHECK_EQUAL(0, count_listed());
   CHECK_OK(smem_leave(&error));
   set_variable("SHAREDMEMORY_DIR", NULL);
+}
+
+static void unmount_disk(void) {
   CHECK(umount(disk) == 0);
   remove_image();
+}
+
+static void use_disk(void) {
+  use(disk);
+  unmount_disk();
 }
 
 TEST_FOR(on_ext4, 60) {
   mount_disk("ext4", "mkfs.ext4 -q -F %s%s", (off_t)64 << 20);
   use_disk();
+}
+
+/* As a container has it for all that is not mounted into it. */
+TEST_FOR(on_an_overlay, 60) {
+  char merged[400], options[1500];
+  const char *const parts[] = {"lower", "upper", "work", "merged"};
+  mount_disk("ext4", "mkfs.ext4 -q -F %s%s", (off_t)64 << 20);
+  for (int i = 0; i < 4; i++) {
+    snprintf(merged, sizeof merged, "%s/%s", disk, parts[i]);
+    CHECK(mkdir(merged, 0700) == 0);
+  }
+  snprintf(options, sizeof options, "lowerdir=%s/%s,upperdir=%s/%s,workdir=%s/%s",
+           disk, parts[0], disk, parts[1], disk, parts[2]);
+  if (mount("overlay", merged, "overlay", 0, options) != 0) {
+    unmount_disk();
+    test_skip("this kernel does not mount it");
+  }
+  use(merged);
+  CHECK(umount(merged) == 0);
+  unmount_disk();
+}
+
+/* A disk that is full is an error here too, and what is on it stays whole. */
+TEST_FOR(spilled_to_a_disk_until_it_is_full, 60) {
+  char small[400];
+  mount_disk("ext4", "mkfs.ext4 -q -F %s%s", (off_t)64 << 20);
+  snprintf(small, sizeof small, "%s/small", disk);
+  CHECK(mkdir(small, 0700) == 0);
+  if (mount("none", small, "tmpfs", 0, "size=1m,mode=0700") != 0) {
+    unmount_disk();
+    test_skip("this kernel does not mount it");
+  }
+  set_variable("SHAREDMEMORY_SPILL", disk);
+  use(small);
+  set_variable("SHAREDMEMORY_SPILL", NULL);
+  CHECK(umount(small) == 0);
+  unmount_disk();
 }
 
 /* The smallest that mkfs.xfs makes. */

@@ -148,4 +148,10 @@ struct stat stat_of(const char *path);
 void plant_file(const char *path, const char *text, mode_t mode);
 #endif
 
+#ifdef __linux__
+/* What is mounted from now on is seen by this test and its roles alone. Skips the
+ * test where that is not allowed. */
+void mount_apart(void);
+#endif
+
 #endif

@@ -16,6 +16,15 @@
 static char space[17]; /* the namespace of this test */
 static char temp[64];  /* a directory of our own instead of /tmp */
 
+#ifdef __linux__
+void mount_apart(void) {
+  if (geteuid() != 0) test_skip("needs root");
+  if (unshare(CLONE_NEWNS) != 0 ||
+      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0)
+    test_skip("nothing can be mounted here");
+}
+#endif
+
 /* ---- running ------------------------------------------------------------- */
 
 static pid_t running;
