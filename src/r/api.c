@@ -14,7 +14,9 @@ _Static_assert((int)SHAREDMEMORY_COMPLEX + 1 == (int)R_TYPES, "types differ");
  * through the core, ends here: the client is told by the code. */
 
 static void begin(void) {
-  if (r_is_main_thread()) r_environment();
+  if (!r_is_main_thread()) return;
+  r_environment();
+  r_spill();
 }
 
 static smem_code end(smem_code code) {

@@ -61,8 +61,7 @@ static void take_back(void *data) {
   if (!result->done) smem_undo_allocate(result->requests, (size_t)result->n);
 }
 
-static bool option_is(const char *name, bool value) {
-  SEXP option = Rf_GetOption1(Rf_install(name));
+static bool is_flag(SEXP option, bool value) {
   return TYPEOF(option) == LGLSXP && XLENGTH(option) == 1 &&
          LOGICAL(option)[0] == value;
 }
@@ -70,7 +69,8 @@ static bool option_is(const char *name, bool value) {
 /* With options(sharedmemory.trace = TRUE): the R call that allocates, as text
  * in memory that R frees after this .Call. Otherwise NULL. */
 const char *r_current_call(void) {
-  if (!option_is("sharedmemory.trace", true)) return NULL;
+  static SEXP symbol;
+  if (!is_flag(r_option("sharedmemory.trace", &symbol), true)) return NULL;
   SEXP call = PROTECT(r_package_call("trace_of_call", R_NilValue));
   const char *text = Rf_translateCharUTF8(STRING_ELT(call, 0));
   char *copied = R_alloc(strlen(text) + 1, 1);
@@ -82,13 +82,14 @@ const char *r_current_call(void) {
 /* Once per process, before its first segment: remove what crashes have left,
  * for a few milliseconds. Errors will come up again in the allocation itself.
  */
-void r_reclaim_once(smem_op op) {
+static void reclaim_once(smem_op op) {
   static bool done;
+  static SEXP symbol;
   smem_error error = SMEM_ERROR_INIT;
   enum { NANOSECONDS = 3 * 1000 * 1000 };
   if (done) return;
   done = true;
-  if (option_is("sharedmemory.reclaim", false)) return;
+  if (is_flag(r_option("sharedmemory.reclaim", &symbol), false)) return;
   smem_code code = smem_join(&error);
   /* Nobody is to wait twice. */
   if (code == SMEM_INTERRUPTED || code == SMEM_BUSY) {
@@ -97,6 +98,11 @@ void r_reclaim_once(smem_op op) {
     r_check(code, &error);
   }
   if (code == SMEM_OK) smem_reclaim_some(NANOSECONDS);
+}
+
+void r_before_allocation(smem_op op) {
+  r_spill();
+  reclaim_once(op);
 }
 
 SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
@@ -124,7 +130,7 @@ SEXP r_allocate(SEXP size, SEXP name, SEXP lifetime, SEXP exclusive) {
                        .name = LENGTH(id) > 0 ? CHAR(id) : NULL,
                        .trace = trace};
   }
-  r_reclaim_once(op);
+  r_before_allocation(op);
   smem_code code =
       smem_allocate(result.requests, (size_t)n, life, only, &error);
   if (code == SMEM_OK && r_interrupt_waits()) take_back(&result);

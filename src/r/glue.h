@@ -106,6 +106,15 @@ void r_pointer_gone(void *note);
  * memory. */
 void r_environment(void);
 
+/* The same for options(sharedmemory.spill =), and where that is not set for the
+ * environment: before anything is allocated, for R looks through all options.
+ */
+void r_spill(void);
+
+/* The value of an option, R_NilValue if it is not set. `symbol`: static, for
+ * its name. */
+SEXP r_option(const char *name, SEXP *symbol);
+
 /* What each entry point begins with: r_environment(), and r_pointer_gone() for
  * what other packages have freed since the last call, perhaps on other threads,
  * where R's objects cannot be touched. */
@@ -298,9 +307,10 @@ SEXP r_unserialize_parts(SEXP list);
  * in memory that R frees after this .Call. Otherwise NULL. */
 const char *r_current_call(void);
 
-/* Once per process, before its first segment: remove what crashes have left,
- * for a few milliseconds. `op` is what the process is about to do. */
-void r_reclaim_once(smem_op op);
+/* r_spill(), and once per process, before its first segment: remove what
+ * crashes have left, for a few milliseconds. `op` is what the process is about
+ * to do. */
+void r_before_allocation(smem_op op);
 
 SEXP r_load(SEXP environment);
 SEXP r_unload(void);

@@ -48,9 +48,14 @@ void r_pointer_gone(void *note) {
   SETCAR(CDR(cell), CAR(cell));
 }
 
-/* options(sharedmemory.spill =), and where that is not set the environment. */
-static const char *spill_of_options(void) {
-  SEXP option = Rf_GetOption1(Rf_install("sharedmemory.spill"));
+SEXP r_option(const char *name, SEXP *symbol) {
+  if (!*symbol) *symbol = Rf_install(name);
+  return Rf_GetOption1(*symbol);
+}
+
+static const char *spill_asked(void) {
+  static SEXP symbol;
+  SEXP option = r_option("sharedmemory.spill", &symbol);
   if (option == R_NilValue) return getenv("SHAREDMEMORY_SPILL");
   if (Rf_isLogical(option) && XLENGTH(option) == 1 && !LOGICAL(option)[0])
     return NULL;
@@ -63,8 +68,9 @@ void r_environment(void) {
   smem_environment(getenv("SHAREDMEMORY_NAMESPACE"),
                    getenv("SHAREDMEMORY_TIMEOUT"), getenv("SHAREDMEMORY_TAG"));
   smem_directory(getenv("SHAREDMEMORY_DIR"));
-  smem_spill(spill_of_options());
 }
+
+void r_spill(void) { smem_spill(spill_asked()); }
 
 void r_pointer_collect(void) {
   r_environment();

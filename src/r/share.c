@@ -86,7 +86,7 @@ SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {
     return x;
   PROTECT(name);
   sharing.kept = PROTECT(Rf_cons(R_NilValue, R_NilValue));
-  r_reclaim_once(op);
+  r_before_allocation(op);
   SEXP result = R_ExecWithCleanup(share, &sharing, end_sharing, &sharing);
   UNPROTECT(2);
   return result;

@@ -307,7 +307,8 @@ Rboolean r_leaf_inspect(SEXP x, int before, int deep, int vectors,
 /* ---- travelling ---------------------------------------------------------- */
 
 static uint64_t handoff(void) {
-  SEXP option = Rf_GetOption1(Rf_install("sharedmemory.handoff"));
+  static SEXP symbol;
+  SEXP option = r_option("sharedmemory.handoff", &symbol);
   double seconds = 60;
   if ((TYPEOF(option) == REALSXP || TYPEOF(option) == INTSXP) &&
       XLENGTH(option) == 1)

@@ -107,7 +107,7 @@ SEXP r_sync_open(SEXP what, SEXP id, SEXP n) {
   id = PROTECT(r_id(SMEM_OP_OPEN, id));
   uint32_t count = count_of(n);
   SEXP x = PROTECT(new_pointer(kind));
-  r_reclaim_once(SMEM_OP_OPEN);
+  r_before_allocation(SMEM_OP_OPEN);
   smem_code code = smem_sync_open(kind, CHAR(id), count, &sync, &error);
   if (code == SMEM_OK) R_SetExternalPtrAddr(x, sync);
   r_check(code, &error);

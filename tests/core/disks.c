@@ -179,8 +179,9 @@ TEST_FOR(on_an_overlay, 60) {
     snprintf(merged, sizeof merged, "%s/%s", disk, parts[i]);
     CHECK(mkdir(merged, 0700) == 0);
   }
-  snprintf(options, sizeof options, "lowerdir=%s/%s,upperdir=%s/%s,workdir=%s/%s",
-           disk, parts[0], disk, parts[1], disk, parts[2]);
+  snprintf(options, sizeof options,
+           "lowerdir=%s/%s,upperdir=%s/%s,workdir=%s/%s", disk, parts[0], disk,
+           parts[1], disk, parts[2]);
   if (mount("overlay", merged, "overlay", 0, options) != 0) {
     unmount_disk();
     test_skip("this kernel does not mount it");

@@ -149,8 +149,8 @@ void plant_file(const char *path, const char *text, mode_t mode);
 #endif
 
 #ifdef __linux__
-/* What is mounted from now on is seen by this test and its roles alone. Skips the
- * test where that is not allowed. */
+/* What is mounted from now on is seen by this test and its roles alone. Skips
+ * the test where that is not allowed. */
 void mount_apart(void);
 #endif
 
