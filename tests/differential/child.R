@@ -22,7 +22,6 @@ writeLines(format(Sys.getpid()), Sys.getenv("DIFFERENTIAL_CHILD", tempfile()))
 empty <- tempfile("differential")
 dir.create(empty)
 setwd(empty)
-options(sharedmemory.handoff = 600) # on a slow machine, too
 options(warn = 1, device = function(...) grDevices::pdf(NULL), digits = 15,
         lifecycle_verbosity = "quiet", browserNLdisabled = TRUE,
         keep.source = FALSE, useFancyQuotes = FALSE, sharedmemory.handoff = 0)

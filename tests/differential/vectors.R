@@ -21,7 +21,10 @@ ways <- list(
   },
   # As they come to a worker: what has no elements is ordinary there by itself.
   share = function(values) {
-    arrived <- function(x) unserialize(serialize(share(x), NULL))
+    arrived <- function(x) {
+      shared <- share(x) # which nothing else keeps until it has arrived
+      unserialize(serialize(shared, NULL))
+    }
     if (length(values) == 0) {
       return(list(id = NULL, make = function() values, bytes = function() raw(),
                   whole = arrived))

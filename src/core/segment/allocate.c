@@ -63,14 +63,16 @@ uint64_t smem__room_left(char *limit, size_t length) {
 
 smem_code smem__fail_no_space(const struct call *call, int number,
                               uint64_t size) {
-  char limit[160], left[240] = "", spill[SMEM_DIRECTORY_SIZE], also[280] = "";
+  char limit[160], left[240] = "", directory[SMEM_DIRECTORY_SIZE],
+                   also[280] = "";
   uint64_t room = smem__room_left(limit, sizeof limit);
   if (limit[0])
     snprintf(left, sizeof left, ": %s leaves %llu", limit,
              (unsigned long long)room);
-  if (smem__spill_is_wanted() && smem__spill_known(spill))
+  if (smem__spill_is_wanted() && smem__spill_known(directory))
     snprintf(also, sizeof also, "; the directory to spill to, '%s', has %llu",
-             spill, (unsigned long long)smem__os_free_space(spill, NULL, 0));
+             directory,
+             (unsigned long long)smem__os_free_space(directory, NULL, 0));
   return smem__fail(call, SMEM_NO_SPACE, number,
                     "there is no room for %llu byte%s%s%s",
                     (unsigned long long)size, size == 1 ? "" : "s", left, also);
