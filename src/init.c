@@ -101,4 +101,5 @@ void attribute_visible R_init_sharedmemory(DllInfo *dll) {
   r_api_start();
   smem_start(r_interrupted);
   r_environment();
+  r_spill();
 }
