@@ -99,7 +99,9 @@ static int open_trial(const char *directory) {
 
 /* What is full cannot be tried. What is there can be read all the same, and
  * nothing is allocated before there is room. */
-static bool is_full(int number) { return number == ENOSPC || number == EDQUOT; }
+static bool is_full(int number) {
+  return smem__posix_status(number).code == OS_NO_SPACE;
+}
 
 static const char *try_out(const char *directory, int *number) {
   int fd = open_trial(directory);

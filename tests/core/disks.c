@@ -160,6 +160,14 @@ static void unmount_disk(void) {
   remove_image();
 }
 
+/* On the disk; or skip. */
+static void mount_inside(const char *path, const char *type,
+                         const char *options) {
+  if (mount("none", path, type, 0, options) == 0) return;
+  unmount_disk();
+  test_skip("this kernel does not mount it");
+}
+
 static void use_disk(void) {
   use(disk);
   unmount_disk();
@@ -182,10 +190,7 @@ TEST_FOR(on_an_overlay, 60) {
   snprintf(options, sizeof options,
            "lowerdir=%s/%s,upperdir=%s/%s,workdir=%s/%s", disk, parts[0], disk,
            parts[1], disk, parts[2]);
-  if (mount("overlay", merged, "overlay", 0, options) != 0) {
-    unmount_disk();
-    test_skip("this kernel does not mount it");
-  }
+  mount_inside(merged, "overlay", options);
   use(merged);
   CHECK(umount(merged) == 0);
   unmount_disk();
@@ -197,10 +202,7 @@ TEST_FOR(spilled_to_a_disk_until_it_is_full, 60) {
   mount_disk("ext4", "mkfs.ext4 -q -F %s%s", (off_t)64 << 20);
   snprintf(small, sizeof small, "%s/small", disk);
   CHECK(mkdir(small, 0700) == 0);
-  if (mount("none", small, "tmpfs", 0, "size=1m,mode=0700") != 0) {
-    unmount_disk();
-    test_skip("this kernel does not mount it");
-  }
+  mount_inside(small, "tmpfs", "size=1m,mode=0700");
   set_variable("SHAREDMEMORY_SPILL", disk);
   use(small);
   set_variable("SHAREDMEMORY_SPILL", NULL);

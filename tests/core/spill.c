@@ -46,11 +46,14 @@ void end_spilling(void) {
   CHECK(umount(small) == 0 && rmdir(small) == 0);
 }
 
-static bool lies_in(const char *directory, const char *id) {
-  char path[600];
+static const char *path_in(const char *directory, const char *id) {
+  static char path[600];
   const char *name = strrchr(segment_path(id), '/');
   snprintf(path, sizeof path, "%s%s", directory, name);
-  return path_exists(path);
+  return path;
+}
+static bool lies_in(const char *directory, const char *id) {
+  return path_exists(path_in(directory, id));
 }
 
 static smem_code allocate_unnamed(uint64_t size, uint64_t *number) {
@@ -161,11 +164,7 @@ ROLE(other_has_the_name_beside) {
   CHECK_OK(find_id("n"));
 }
 static void plant_incomplete_in(const char *directory, const char *id) {
-  char path[600];
-  snprintf(path, sizeof path, "%s%s", directory,
-           strrchr(segment_path(id), '/'));
-  int file = open(path, O_CREAT | O_EXCL | O_RDWR, 0600);
-  CHECK(file >= 0 && close(file) == 0);
+  plant_file(path_in(directory, id), "", 0600);
 }
 
 /* What creators leave that were killed half-way, here and there. */

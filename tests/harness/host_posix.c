@@ -17,11 +17,14 @@ static char space[17]; /* the namespace of this test */
 static char temp[64];  /* a directory of our own instead of /tmp */
 
 #ifdef __linux__
+static bool leave_mounts(void) {
+  return unshare(CLONE_NEWNS) == 0 &&
+         mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
 void mount_apart(void) {
   if (geteuid() != 0) test_skip("needs root");
-  if (unshare(CLONE_NEWNS) != 0 ||
-      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0)
-    test_skip("nothing can be mounted here");
+  if (!leave_mounts()) test_skip("nothing can be mounted here");
 }
 #endif
 
@@ -56,10 +59,8 @@ static void end_if_told(void) {
 static bool own_file_system;
 static void isolate(void) {
 #if defined(__linux__) && defined(SHAREDMEMORY_OS_PORTABLE)
-  own_file_system =
-      unshare(CLONE_NEWNS) == 0 &&
-      mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
-      mount("tmpfs", "/dev/shm", "tmpfs", 0, "mode=1777,size=1536m") == 0;
+  own_file_system = leave_mounts() && mount("tmpfs", "/dev/shm", "tmpfs", 0,
+                                            "mode=1777,size=1536m") == 0;
 #endif
 }
 

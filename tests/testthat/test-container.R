@@ -96,25 +96,23 @@ test_that("what is too large for /dev/shm is spilled", {
   expect_shared_with_four(setting = "SHAREDMEMORY_SPILL")
 })
 
-test_that("it has room where the memory is limited too", {
+# Enough for five R and the original, not for the copy as well, until it is written.
+expect_shared_in_group <- function(setting) {
   skip_if_cannot_unshare()
   skip_if_not_root()
   skip_if_two_workers()
   skip_if_less_room(megabytes() * 1e6)
-  # Enough for five R and the original, not for the copy as well, until it is written.
   group <- local_group(megabytes() * 1e6 + 4.5e8)
   skip_if(is.null(group), "no control group can be made here")
-  expect_shared_with_four(group)
+  expect_shared_with_four(group, setting)
+}
+
+test_that("it has room where the memory is limited too", {
+  expect_shared_in_group("SHAREDMEMORY_DIR")
 })
 
 test_that("what is spilled has room where the memory is limited too", {
-  skip_if_cannot_unshare()
-  skip_if_not_root()
-  skip_if_two_workers()
-  skip_if_less_room(megabytes() * 1e6)
-  group <- local_group(megabytes() * 1e6 + 4.5e8)
-  skip_if(is.null(group), "no control group can be made here")
-  expect_shared_with_four(group, "SHAREDMEMORY_SPILL")
+  expect_shared_in_group("SHAREDMEMORY_SPILL")
 })
 
 test_that("without it there is an error that names it, and nothing is left", {

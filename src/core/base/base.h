@@ -51,6 +51,8 @@ bool smem__os_stat_told(os_code code);
 bool smem__is_anothers(os_status status, const os_info *info);
 smem_code smem__fail_owner(const struct call *call, const char *name,
                            uint64_t user);
+/* Of what was to be created: has somebody else its name? */
+bool smem__is_taken(os_status status);
 /* Does this mean that no object can be created there, whatever its name? */
 bool smem__is_bad_place(os_status status);
 /* Of such a one: what is wrong with the file system where `name` would be, and

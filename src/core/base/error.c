@@ -164,6 +164,10 @@ smem_code smem__fail_object(const struct call *call, os_status status,
   }
 }
 
+bool smem__is_taken(os_status status) {
+  return status.code == OS_EXISTS || status.code == OS_BUSY;
+}
+
 bool smem__is_bad_place(os_status status) {
   return status.code == OS_NOT_FOUND || status.code == OS_CLOSED ||
          status.code == OS_READ_ONLY_PLACE || status.code == OS_UNSUPPORTED;

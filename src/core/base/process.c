@@ -49,8 +49,9 @@ bool smem__process_interrupted(void) {
 /* True if it is another text. */
 static bool keep(char *to, size_t room, const char *text) {
   char kept[SMEM_DIRECTORY_SIZE + 1];
-  if (strcmp(to, text ? text : "") == 0) return false; /* nearly always */
-  smem_copy_text(kept, room, text ? text : "");
+  if (!text) text = "";
+  if (strcmp(to, text) == 0) return false; /* nearly always */
+  smem_copy_text(kept, room, text);
   if (strcmp(to, kept) == 0) return false;
   memcpy(to, kept, room);
   return true;

@@ -81,7 +81,7 @@ static smem_code make(const struct call *call, smem_writer *writer,
   if (code != SMEM_OK) return code;
   while (status.code == OS_NO_SPACE && smem__object_drop_oldest(writer->total))
     status = make_once(writer);
-  *taken = status.code == OS_EXISTS || status.code == OS_BUSY;
+  *taken = smem__is_taken(status);
   return status.code == OS_OK || *taken
              ? SMEM_OK
              : fail_make(call, status, writer->name.text, writer->size);
@@ -409,7 +409,7 @@ static smem_code publish_once(const struct call *call, smem_writer *writer,
   fill_footer(writer, publication, &ending.footer);
   os_status status = writer->is_spilled ? give_spilled_name(writer, &ending)
                                         : give_name(writer, &ending);
-  *exists = status.code == OS_EXISTS || status.code == OS_BUSY;
+  *exists = smem__is_taken(status);
   if (*exists) return SMEM_OK;
   if (status.code != OS_OK)
     return smem__fail_object(call, status, writer->name.text);

@@ -63,8 +63,8 @@ uint64_t smem__room_left(char *limit, size_t length) {
 
 smem_code smem__fail_no_space(const struct call *call, int number,
                               uint64_t size) {
-  char limit[160], left[240] = "", directory[SMEM_DIRECTORY_SIZE],
-                   also[280] = "";
+  char limit[160], left[240] = "", also[280] = "";
+  char directory[SMEM_DIRECTORY_SIZE];
   uint64_t room = smem__room_left(limit, sizeof limit);
   if (limit[0])
     snprintf(left, sizeof left, ": %s leaves %llu", limit,
@@ -129,10 +129,6 @@ static uint64_t total_of(uint64_t size) {
   return (size + FOOTER_SIZE + page - 1) / page * page;
 }
 
-static bool is_taken(os_status status) {
-  return status.code == OS_EXISTS || status.code == OS_BUSY;
-}
-
 /* It does not fit where the others are: make it where the namespace spills to,
  * if the user wants that, under the name that is held here. */
 static smem_code spill(const struct call *call, struct batch *batch,
@@ -147,7 +143,7 @@ static smem_code spill(const struct call *call, struct batch *batch,
   if (code != SMEM_OK || !spills) return code;
   smem__opening_clean(there.text);
   *status = smem__opening_create(&opening, there.text, total);
-  if (is_taken(*status)) {
+  if (smem__is_taken(*status)) {
     *outcome = TAKEN;
     *status = (os_status){OS_OK, 0};
   } else if (status->code == OS_OK) {
@@ -202,7 +198,7 @@ static smem_code create(const struct call *call, struct batch *batch,
                       (unsigned long long)size);
   os_status status = smem__opening_create(&opening, name->text, total_of(size));
   *outcome = TAKEN;
-  if (is_taken(status)) return SMEM_OK;
+  if (smem__is_taken(status)) return SMEM_OK;
   if (status.code == OS_OK)
     code = make_of(call, batch, name, &opening, size, &status, outcome);
   else

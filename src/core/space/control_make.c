@@ -111,8 +111,7 @@ static smem_code create(const struct call *call, const char *name,
     code = smem__fail_no_memory(call);
   }
   smem__control_unlock();
-  bool is_taken = status.code == OS_EXISTS || status.code == OS_BUSY;
-  if (status.code == OS_OK || is_taken) return code;
+  if (status.code == OS_OK || smem__is_taken(status)) return code;
   return smem__control_fail(call, status, name);
 }
 

@@ -51,14 +51,11 @@ bool smem__name_find_spilled(const struct call *call, struct name *name) {
 
 bool smem__name_is_spilled(const struct call *call, struct control *control) {
   char directory[SMEM_DIRECTORY_SIZE];
-  struct space space;
   struct name there;
   os_info info;
   smem__control_learn(control);
-  if (!smem__spill_known(directory)) return false;
-  space = smem__space_own();
-  smem_copy_text(space.directory, sizeof space.directory, directory);
-  smem__name_of_segment_in(&space, call->id, &there);
+  if (!smem__spill_known(directory) || !smem__name_there(call, &there))
+    return false;
   os_code code = smem__os_object_stat(there.text, &info).code;
   if (code == OS_INCOMPLETE) smem__opening_clean(there.text);
   return code != OS_NOT_FOUND && code != OS_INCOMPLETE;
