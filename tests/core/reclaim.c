@@ -165,6 +165,30 @@ TEST(several_reclaim_at_once) {
   CHECK_OK(smem_leave(&error));
 }
 
+/* Who looks at what a dead creator left holds it for an instant, which must not
+ * look as if it were being created. */
+ROLE(looks_all_the_time) {
+  raise_flag(0);
+  while (!shared->flag[1]) count_listed();
+}
+
+TEST(others_look_at_what_is_incomplete) {
+  need_listing_of_what_is_planted();
+  CHECK_OK(smem_join(&error));
+  process_id other = START(looks_all_the_time, "");
+  await_flag(0, 1);
+  for (int i = 0; i < ROUNDS(50); i++) {
+    plant_incomplete("a");
+    CHECK_EQUAL(SMEM_INCOMPLETE, listed_state("a"));
+    CHECK_OK(free_id("a"));
+    CHECK(!path_exists(segment_path("a")));
+    plant_incomplete("a");
+    CHECK_EQUAL(1, reclaim(false, false).count[SMEM_REMOVED]);
+  }
+  raise_flag(1);
+  FINISH(other);
+}
+
 /* With no time at all each call does nothing, or a little, and goes on where
  * the last one stopped. */
 TEST(reclaim_in_small_steps) {

@@ -188,7 +188,7 @@ static smem_code claim(const struct call *call, const char *name,
                        os_status *status) {
   struct patience patience = {0, 0};
   for (;;) {
-    *status = smem__opening_claim(opening, name, info);
+    *status = smem__opening_claim_idle(opening, name, info);
     if (status->code == OS_BUSY && info->incomplete)
       status->code = OS_NOT_FOUND;
     if (status->code == OS_OK || status->code == OS_NOT_FOUND ||
@@ -270,7 +270,8 @@ bool smem__segment_is_abandoned(const char *name) {
   for (;;) {
     struct opening opening;
     os_info info;
-    if (smem__opening_claim(&opening, name, &info).code != OS_OK) return false;
+    if (smem__opening_claim_idle(&opening, name, &info).code != OS_OK)
+      return false;
     smem__opening_close(&opening);
     if (!info.incomplete || !is_young(&info)) return info.incomplete;
     smem__os_sleep(pause);

@@ -52,6 +52,18 @@ os_status smem__opening_claim(struct opening *opening, const char *name,
   return status;
 }
 
+/* Who looks whether it was abandoned holds it for some microseconds, and who
+ * creates or removes it holds it too: only time tells them apart. */
+os_status smem__opening_claim_idle(struct opening *opening, const char *name,
+                                   os_info *info) {
+  const uint64_t longest = 16 * 1000 * 1000; /* nanoseconds */
+  for (uint64_t pause = 30 * 1000;; pause *= 2) {
+    os_status status = smem__opening_claim(opening, name, info);
+    if (status.code != OS_BUSY || pause > longest) return status;
+    smem__os_sleep(pause);
+  }
+}
+
 static void leave(const struct opening *opening) {
   struct opening **at = &all;
   while (*at != opening) at = &(*at)->next;

@@ -97,13 +97,17 @@ struct opening {
 };
 
 /* smem__os_object_create(), _make() and _claim(). What was opened is closed by
- * one of the three below. */
+ * one of those below. */
 os_status smem__opening_create(struct opening *opening, const char *name,
                                uint64_t size);
 os_status smem__opening_make(struct opening *opening, const char *name,
                              uint64_t size);
 os_status smem__opening_claim(struct opening *opening, const char *name,
                               os_info *info);
+/* Likewise, of what a dead creator may have left. OS_BUSY: held for so long
+ * that its holder does not only look at it. */
+os_status smem__opening_claim_idle(struct opening *opening, const char *name,
+                                   os_info *info);
 void smem__opening_close(struct opening *opening);
 /* smem__os_object_unmake() */
 void smem__opening_unmake(struct opening *opening, const char *name);

@@ -24,7 +24,7 @@ struct reclaim {
 static smem_fate remove_entry(const char *name, const smem_entry *entry) {
   struct opening opening;
   os_info info;
-  os_status status = smem__opening_claim(&opening, name, &info);
+  os_status status = smem__opening_claim_idle(&opening, name, &info);
   if (status.code == OS_BUSY) return SMEM_KEPT_BUSY;
   if (status.code != OS_OK) return SMEM_KEPT_CHANGED;
   if (info.incomplete != (entry->state == SMEM_INCOMPLETE) ||
