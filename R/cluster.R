@@ -12,6 +12,11 @@
 #' Workers on the machine of the master get its copy, and nothing is sent but the
 #' reference; what is shared there already, `x <- share(x)`, is not even copied.
 #'
+#' On its way an object needs no memory but a few parts of 8 MiB, here and there: the
+#' master sends it from where it lies, and the worker writes it where it is to stay.
+#' What [share()] gives back as it is, and what goes to a machine with another order of
+#' bytes, is serialized here and made anew there.
+#'
 #' A worker in which this package is missing, or of another version, gets ordinary
 #' objects. So does, alone, what [share()] gives back as it is, such as functions.
 #'
@@ -164,15 +169,18 @@ check_cluster <- function(cl, envir, keep, call) {
 }
 
 # What the master knows: of each worker whether it is `alive`, its `place` (NA:
-# ordinary objects only) and which variables it still needs; of each place the
-# references to the variables that are there.
+# ordinary objects only), which variables it still needs and whether its numbers have
+# the `same_bytes`; of each place the references to the variables that are there; of
+# each variable its image, from which it is sent, or where that cannot be its bytes by
+# value.
 new_transfer <- function(cl, names, values, keep) {
   n <- length(cl)
   list2env(list(
     cl = cl, names = names, values = values, keep = keep, index = seq_along(names),
     alive = rep(TRUE, n), place = rep(NA_character_, n), how = rep("ended", n),
-    needs = matrix(TRUE, n, length(names)), same_bytes = .Machine$sizeof.pointer == 8,
-    parts = list(), keys = character(length(names)), references = list(),
+    needs = matrix(TRUE, n, length(names)), same_bytes = logical(n),
+    images = vector("list", length(names)), bytes = vector("list", length(names)),
+    keys = character(length(names)), references = list(),
     travels_alone = logical(length(names)), made_here = list(), broken = FALSE,
     sent = 0, to_send = 0, shown = FALSE, since = proc.time()[[3]]
   ), parent = emptyenv())
@@ -187,8 +195,7 @@ find_places <- function(state) {
     answer <- answers[[i]]
     usable <- is.null(answer$error) && identical(answer$value$version, version_here())
     if (usable) state$place[i] <- answer$value$place
-    if (is.null(answer$error) && answer$value$bytes != order_of_bytes())
-      state$same_bytes <- FALSE
+    if (usable) state$same_bytes[i] <- identical(answer$value$bytes, order_of_bytes())
   }
   state$how[state$alive] <- "value"
   state$needs[is.na(state$place), ] <- FALSE
@@ -212,21 +219,30 @@ far_places <- function(state) {
   setdiff(state$place[state$alive], c(place_key(), NA))
 }
 
-parts_of <- function(state, k) {
-  key <- as.character(k)
-  if (is.null(state$parts[[key]]))
-    state$parts[[key]] <- .Call(C_serialize_parts, state$values[[k]], !state$same_bytes)
-  state$parts[[key]]
+# What share() gives back as it is has none.
+image_of <- function(state, k) {
+  if (!state$travels_alone[k] && is.null(state$images[[k]])) {
+    image <- .Call(C_image_new, state$values[[k]])
+    state$images[k] <- list(image)
+    state$travels_alone[k] <- is.null(image)
+  }
+  state$images[[k]]
 }
 
-bytes_in <- function(parts) {
-  sum(lengths(parts) * ifelse(vapply(parts, is.raw, NA), 1, 8))
+bytes_of <- function(state, k) {
+  if (is.null(state$bytes[[k]])) state$bytes[[k]] <- .Call(C_values, state$values[[k]])
+  state$bytes[[k]]
+}
+
+drop_images <- function(state) {
+  for (image in state$images) if (!is.null(image)) .Call(C_image_end, image)
+  state$images <- list()
 }
 
 # What a worker of the place has from an earlier call need not travel.
 plan_place <- function(state, place) {
-  for (k in state$index)
-    if (state$keys[k] == "") state$keys[k] <- .Call(C_digest, parts_of(state, k))
+  for (k in state$index) if (state$keys[k] == "" && !is.null(image_of(state, k)))
+    state$keys[k] <- .Call(C_image_digest, image_of(state, k))
   who <- alive_in(state, place)
   answers <- ask(state, who, "worker_has", function(i) list(state$keys))
   for (i in who) for (k in state$index) {
@@ -255,24 +271,64 @@ send_missing <- function(state) {
       if (state$travels_alone[k]) who else who[!duplicated(state$place[who])]
     })
     if (length(unlist(leaders)) == 0) return()
-    sizes <- vapply(state$index, function(k) {
-      if (length(leaders[[k]])) bytes_in(parts_of(state, k)) else 0
-    }, 0)
     state$sent <- 0
-    state$to_send <- sum(sizes * lengths(leaders))
-    for (k in state$index) send_parts(state, k, leaders[[k]])
+    state$to_send <- sum(unlist(lapply(state$index, function(k) {
+      vapply(leaders[[k]], function(i) bytes_to(state, k, i), 0)
+    })))
+    for (k in state$index) if (length(leaders[[k]])) send(state, k, leaders[[k]])
     make_copies(state, leaders)
   }
 }
 
-send_parts <- function(state, k, leaders) {
-  if (length(leaders) == 0) return()
-  parts <- parts_of(state, k)
-  for (i in seq_along(parts)) {
-    ask(state, leaders, "worker_part", function(w) list(k, i, parts[[i]]))
-    state$sent <- state$sent + bytes_in(parts[i]) * length(leaders)
-    show_progress(state)
+# Can the worker write them where they are to lie?
+takes_image <- function(state, k, i) {
+  state$same_bytes[i] && !is.null(image_of(state, k))
+}
+
+bytes_to <- function(state, k, i) {
+  if (takes_image(state, k, i)) .Call(C_image_head, state$images[[k]])[[1]][1]
+  else length(bytes_of(state, k))
+}
+
+send <- function(state, k, leaders) {
+  able <- Filter(function(i) takes_image(state, k, i), leaders)
+  if (length(able)) able <- begin_images(state, k, able)
+  if (length(able)) .Call(C_image_send, state$images[[k]], function(part, before) {
+    send_part(state, k, able, part, before, 8 * length(part))
+  })
+  others <- setdiff(leaders, able)
+  if (length(others)) send_bytes(state, k, others)
+}
+
+# Those that have memory for it. Who may not have any gets the value.
+begin_images <- function(state, k, who) {
+  head <- .Call(C_image_head, state$images[[k]])
+  answers <- ask(state, who, "worker_begin", function(i) list(k, head))
+  has_begun <- vapply(seq_along(who), function(j) {
+    answer <- answers[[j]]
+    refused <- any(c("sharedmemory_error_permission", "sharedmemory_error_unsupported")
+                   %in% answer$class)
+    if (!is.null(answer$error) && !refused) throw_remote(state, who[j], answer)
+    is.null(answer$error)
+  }, NA)
+  who[has_begun]
+}
+
+send_bytes <- function(state, k, who) {
+  bytes <- bytes_of(state, k)
+  ask(state, who, "worker_begin", function(i) list(k))
+  for (before in seq(0, length(bytes) - 1, 2^23)) {
+    part <- bytes[(before + 1):min(before + 2^23, length(bytes))]
+    send_part(state, k, who, part, before, length(part))
   }
+}
+
+send_part <- function(state, k, who, part, before, size) {
+  answers <- ask(state, who, "worker_part", function(i) list(k, part, before))
+  for (j in seq_along(who))
+    if (!is.null(answers[[j]]$error)) throw_remote(state, who[j], answers[[j]])
+  state$sent <- state$sent + size * length(who)
+  show_progress(state)
 }
 
 make_copies <- function(state, leaders) {
@@ -325,6 +381,7 @@ commit <- function(state) {
 
 end_transfer <- function(state) {
   clear_progress(state)
+  drop_images(state)
   for (shared in state$made_here) .Call(C_let_go, shared)
   ended <- which(!state$alive)
   state$how[ended] <- "ended"
@@ -341,6 +398,7 @@ end_transfer <- function(state) {
 # In step the workers can be told; after a second Ctrl-C they may not be.
 give_up <- function(state) {
   clear_progress(state)
+  drop_images(state)
   for (shared in state$made_here) .Call(C_let_go, shared)
   who <- which(state$alive & !is.na(state$place))
   if (!state$broken) ask(state, who, "worker_forget", function(i) list())
@@ -458,10 +516,12 @@ environment(remote_echo) <- environment(remote_call) <-
 
 # ---- the worker --------------------------------------------------------------
 
-# `parts`: what has come in, by variable; `ready`: the objects, before they are seen;
+# `arriving`: what comes in, by variable; `ready`: the objects, before they are seen;
 # `known`: references to what is there, by the digest of its bytes; `kept`: see `keep`.
-worker <- list2env(list(parts = list(), ready = list(), known = list(), kept = list()),
-                   parent = emptyenv())
+worker <- list2env(
+  list(arriving = list(), ready = list(), known = list(), kept = list()),
+  parent = emptyenv()
+)
 
 version_here <- function() as.character(utils::packageVersion("sharedmemory"))
 
@@ -474,8 +534,10 @@ place_key <- function() {
 order_of_bytes <- function() paste(.Platform$endian, .Machine$sizeof.pointer)
 
 worker_forget <- function() {
-  used <- length(worker$ready) + length(worker$parts) > 0
-  worker$parts <- worker$ready <- list()
+  used <- length(worker$ready) + length(worker$arriving) > 0
+  for (arriving in worker$arriving)
+    if (!is.list(arriving)) .Call(C_arrival_end, arriving)
+  worker$arriving <- worker$ready <- list()
   if (used) gc()
   NULL
 }
@@ -494,23 +556,38 @@ worker_has <- function(keys) {
   })
 }
 
-worker_part <- function(k, i, part) {
+# What has come is sent again where an answer was lost.
+worker_begin <- function(k, head = NULL) {
+  worker$arriving[[as.character(k)]] <-
+    if (is.null(head)) list() else .Call(C_arrival_new, head)
+  NULL
+}
+
+worker_part <- function(k, part, before) {
   key <- as.character(k)
-  if (i == 1) worker$parts[[key]] <- list()
-  worker$parts[[key]][[i]] <- part
+  if (is.list(worker$arriving[[key]]))
+    worker$arriving[[key]][[as.character(before)]] <- part
+  else
+    .Call(C_arrival_write, worker$arriving[[key]], part, before)
   NULL
 }
 
 worker_make <- function(variables) {
   lapply(variables, function(k) {
     key <- as.character(k)
-    x <- .Call(C_unserialize_parts, worker$parts[[key]])
-    worker$parts[[key]] <- NULL
-    x <- tryCatch(share(x), sharedmemory_error_permission = function(e) x,
-                  sharedmemory_error_unsupported = function(e) x)
-    worker$ready[[key]] <- list(x)
-    .Call(C_reference, x)
+    if (!is.null(worker$arriving[[key]])) {
+      worker$ready[[key]] <- list(arrived(worker$arriving[[key]]))
+      worker$arriving[[key]] <- NULL
+    }
+    .Call(C_reference, worker$ready[[key]][[1]])
   })
+}
+
+arrived <- function(arriving) {
+  if (!is.list(arriving)) return(.Call(C_arrival_publish, arriving))
+  x <- unserialize(unlist(arriving, use.names = FALSE))
+  tryCatch(share(x), sharedmemory_error_permission = function(e) x,
+           sharedmemory_error_unsupported = function(e) x)
 }
 
 worker_open <- function(variables, references) {
@@ -532,7 +609,7 @@ worker_commit <- function(names, keys, references, keep) {
     if (nzchar(keys[k]) && !is.null(references[[k]]))
       worker$known[[keys[k]]] <- references[[k]]
   worker$kept[names] <- if (keep) lapply(values, list)
-  worker$parts <- worker$ready <- list()
+  worker$arriving <- worker$ready <- list()
   # The memory of a machine is there for the next copy once all workers let go.
   if (replaced) gc()
   NULL

@@ -71,9 +71,15 @@ static const R_CallMethodDef entries[] = {ENTRY(load, 1),
                                           ENTRY(reference, 1),
                                           ENTRY(open_reference, 1),
                                           ENTRY(let_go, 1),
-                                          ENTRY(digest, 1),
-                                          ENTRY(serialize_parts, 2),
-                                          ENTRY(unserialize_parts, 1),
+                                          ENTRY(image_new, 1),
+                                          ENTRY(image_head, 1),
+                                          ENTRY(image_digest, 1),
+                                          ENTRY(image_send, 2),
+                                          ENTRY(image_end, 1),
+                                          ENTRY(arrival_new, 1),
+                                          ENTRY(arrival_write, 3),
+                                          ENTRY(arrival_publish, 1),
+                                          ENTRY(arrival_end, 1),
                                           {NULL, NULL, 0}};
 
 static void in_this_library(void) {}

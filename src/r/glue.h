@@ -297,9 +297,21 @@ SEXP r_values(SEXP x);
 SEXP r_reference(SEXP x);
 SEXP r_open_reference(SEXP bytes);
 SEXP r_let_go(SEXP x);
-SEXP r_serialize_parts(SEXP x, SEXP everybody);
-SEXP r_digest(SEXP list);
-SEXP r_unserialize_parts(SEXP list);
+
+/* 128 bits as text. */
+SEXP r_hexadecimal(const uint64_t number[2]);
+
+/* ---- image.c ------------------------------------------------------------- */
+
+SEXP r_image_new(SEXP x);
+SEXP r_image_head(SEXP pointer);
+SEXP r_image_digest(SEXP pointer);
+SEXP r_image_send(SEXP pointer, SEXP function);
+SEXP r_image_end(SEXP pointer);
+SEXP r_arrival_new(SEXP head);
+SEXP r_arrival_write(SEXP pointer, SEXP part, SEXP before);
+SEXP r_arrival_publish(SEXP pointer);
+SEXP r_arrival_end(SEXP pointer);
 
 /* ---- calls.c: the .Call entry points ------------------------------------- */
 

@@ -26,6 +26,7 @@ struct plan {
   SEXP blobs; /* likewise: what goes into the blob, the last one first */
   uint64_t blob_count;
   SEXP stream; /* the blob's bytes */
+  bool holds;
   struct held held;
   uint64_t at, node_at, blob_at, part_at;
 };
@@ -34,9 +35,10 @@ static void fail_no_memory(void) {
   r_fail(SMEM_NO_MEMORY, SMEM_OP_SHARE, "", "there is no memory for the plan");
 }
 
-struct plan *r_plan_new(smem_lifetime lifetime) {
+struct plan *r_plan_new(smem_lifetime lifetime, bool holds) {
   struct plan *plan = calloc(1, sizeof *plan);
   if (!plan) fail_no_memory();
+  plan->holds = holds;
   plan->held.lifetime = lifetime;
   return plan;
 }
@@ -235,7 +237,7 @@ static void plan_node(struct plan *plan, uint64_t number) {
   if (node.kind != SMEM_BLOB && Rf_isS4(x)) node.flags = SMEM_NODE_S4;
   if (is_vector || node.kind == SMEM_LIST) node.length = (uint64_t)XLENGTH(x);
   /* The whole is always written: it is to be another object. */
-  bool held = number > 0 && r_held_find(&plan->held, x, &node);
+  bool held = number > 0 && plan->holds && r_held_find(&plan->held, x, &node);
   if (!held && is_vector && node.length >= SHARED_ELEMENTS &&
       plan_same(plan, x, number))
     return;
@@ -355,21 +357,30 @@ static smem_code write_parts(const struct plan *plan, smem_writer *writer,
   return code;
 }
 
-smem_code r_plan_write(const struct plan *plan, smem_writer *writer,
-                       smem_publication *publication, smem_error *error) {
-  smem_code code = write_data(plan, writer, error);
+static smem_code write_blob(const struct plan *plan, smem_writer *writer,
+                            smem_error *error) {
+  if (plan->blob_count == 0) return SMEM_OK;
+  smem_code code = smem_write_pad(writer, plan->blob_at, error);
+  return code == SMEM_OK
+             ? smem_write_blob(writer, RAW_RO(plan->stream),
+                               (uint64_t)XLENGTH(plan->stream), error)
+             : code;
+}
+
+void r_plan_describe(const struct plan *plan, smem_publication *publication) {
   publication->nodes = plan->count;
   publication->node_at = plan->node_at;
   publication->part_at = plan->part_at;
   publication->parts = r_held_parts(&plan->held, &publication->part_count);
-  if (plan->blob_count > 0) {
-    publication->blob_at = plan->blob_at;
-    publication->blob_size = (uint64_t)XLENGTH(plan->stream);
-    if (code == SMEM_OK) code = smem_write_pad(writer, plan->blob_at, error);
-    if (code == SMEM_OK)
-      code = smem_write_blob(writer, RAW_RO(plan->stream),
-                             publication->blob_size, error);
-  }
+  if (plan->blob_count == 0) return;
+  publication->blob_at = plan->blob_at;
+  publication->blob_size = (uint64_t)XLENGTH(plan->stream);
+}
+
+smem_code r_plan_write(const struct plan *plan, smem_writer *writer,
+                       smem_error *error) {
+  smem_code code = write_data(plan, writer, error);
+  if (code == SMEM_OK) code = write_blob(plan, writer, error);
   if (code == SMEM_OK) code = write_parts(plan, writer, error);
   if (code == SMEM_OK) code = smem_write_pad(writer, plan->node_at, error);
   if (code == SMEM_OK)

@@ -9,6 +9,35 @@ void r_shared_start(DllInfo *dll) {
   r_lists_start(dll, r_make_element);
 }
 
+/* ---- what was just published --------------------------------------------- */
+
+struct owned {
+  const smem_reference *reference;
+  smem_lifetime lifetime;
+  bool made;
+};
+
+static SEXP make_own(void *data) {
+  struct owned *own = data;
+  SEXP x = r_make_found(own->reference, SMEM_AS_OWNER);
+  own->made = true; /* the pointer's finalizer lets it go */
+  return x;
+}
+
+static void end_own(void *data) {
+  const struct owned *own = data;
+  if (own->made) return;
+  const char *id = own->reference->id;
+  smem_object_let_go(own->reference);
+  if (own->lifetime == SMEM_OF_OBJECT) return;
+  smem_free(&id, 1, r_pointer_gone, NULL);
+}
+
+SEXP r_make_own(const smem_reference *reference, smem_lifetime lifetime) {
+  struct owned own = {reference, lifetime, false};
+  return R_ExecWithCleanup(make_own, &own, end_own, &own);
+}
+
 /* ---- share --------------------------------------------------------------- */
 
 struct sharing {
@@ -17,7 +46,6 @@ struct sharing {
   smem_lifetime lifetime;
   struct plan *plan;
   smem_writer *writer;
-  bool published, done;
   smem_reference reference;
 };
 
@@ -25,11 +53,6 @@ static void end_sharing(void *data) {
   struct sharing *sharing = data;
   r_plan_dispose(sharing->plan);
   smem_write_abandon(sharing->writer);
-  if (!sharing->published || sharing->done) return;
-  const char *id = sharing->reference.id;
-  smem_object_let_go(&sharing->reference);
-  if (sharing->lifetime == SMEM_OF_OBJECT) return;
-  smem_free(&id, 1, r_pointer_gone, NULL);
 }
 
 static smem_code write_object(struct sharing *sharing, smem_error *error) {
@@ -39,30 +62,27 @@ static smem_code write_object(struct sharing *sharing, smem_error *error) {
                                   .what = what,
                                   .extent = extent};
   r_describe(sharing->x, what, extent);
+  r_plan_describe(sharing->plan, &publication);
   smem_code code = smem_write_begin(sharing->name, r_plan_size(sharing->plan),
                                     &sharing->writer, error);
   if (code != SMEM_OK) return code;
-  code = r_plan_write(sharing->plan, sharing->writer, &publication, error);
+  code = r_plan_write(sharing->plan, sharing->writer, error);
   if (code != SMEM_OK) return code;
   smem_writer *writer = sharing->writer;
   sharing->writer = NULL;
-  code = smem_publish(writer, &publication, &sharing->reference, error);
-  sharing->published = code == SMEM_OK;
-  return code;
+  return smem_publish(writer, &publication, &sharing->reference, error);
 }
 
 static SEXP share(void *data) {
   struct sharing *sharing = data;
   smem_error error = SMEM_ERROR_INIT;
-  sharing->plan = r_plan_new(sharing->lifetime);
+  sharing->plan = r_plan_new(sharing->lifetime, true);
   r_plan_make(sharing->plan, sharing->x, sharing->kept);
   smem_code code = write_object(sharing, &error);
   r_check(code, &error);
   r_plan_dispose(sharing->plan);
   sharing->plan = NULL;
-  SEXP x = r_make_found(&sharing->reference, SMEM_AS_OWNER);
-  sharing->done = true; /* the pointer's finalizer lets it go */
-  return x;
+  return r_make_own(&sharing->reference, sharing->lifetime);
 }
 
 SEXP r_share(SEXP x, SEXP name, SEXP lifetime) {

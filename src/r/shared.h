@@ -205,17 +205,25 @@ SEXP r_make_object(SEXP pointer);
  * that it came. Throws. */
 SEXP r_make_found(const smem_reference *reference, enum smem_arrival arrival);
 
+/* The same of what this process has just published. If it throws, nothing of
+ * that is left. */
+SEXP r_make_own(const smem_reference *reference, smem_lifetime lifetime);
+
 /* ---- writing: plan.c ----------------------------------------------------- */
 
 struct plan;
 /* Where to write what: knows exactly how many bytes it will take. To be
  * disposed of, also when r_plan_make() jumps. `kept`: a pair that the caller
- * protects as long as the plan is used, and x as well. */
-struct plan *r_plan_new(smem_lifetime lifetime);
+ * protects as long as the plan is used, and x as well. `holds`: what is in
+ * other segments already is held there; otherwise it is written, too. */
+struct plan *r_plan_new(smem_lifetime lifetime, bool holds);
 void r_plan_make(struct plan *plan, SEXP x, SEXP kept);
 uint64_t r_plan_size(const struct plan *plan);
+/* What smem_publish() is to be told of it. */
+void r_plan_describe(const struct plan *plan, smem_publication *publication);
+/* As often as you like. */
 smem_code r_plan_write(const struct plan *plan, smem_writer *writer,
-                       smem_publication *publication, smem_error *error);
+                       smem_error *error);
 void r_plan_dispose(struct plan *plan);
 
 #endif

@@ -138,6 +138,43 @@ TEST(a_child_owns_nothing_of_its_parents) {
   CHECK_CODE(SMEM_NOT_FOUND, find_id("model"));
 }
 
+static smem_writer *begun;
+static struct layout laid_out;
+
+static smem_code publish_begun(smem_reference *reference) {
+  smem_publication publication = {.lifetime = SMEM_UNTIL_FREED,
+                                  .nodes = NODES,
+                                  .node_at = laid_out.node_at};
+  return smem_publish(begun, &publication, reference, &error);
+}
+
+ROLE(child_that_abandons) { smem_write_abandon(begun); }
+
+/* Not into a file that has got the number of the descriptor. */
+ROLE(child_that_publishes) {
+  smem_reference reference;
+  int files[64];
+  char path[] = "/tmp/sharedmemory_child_XXXXXX";
+  files[0] = mkstemp(path);
+  CHECK(files[0] >= 0 && unlink(path) == 0);
+  for (int i = 1; i < 64; i++) files[i] = dup(files[0]);
+  CHECK(publish_begun(&reference) != SMEM_OK);
+  CHECK_EQUAL(0, lseek(files[0], 0, SEEK_END));
+}
+
+TEST(a_child_writes_nothing_of_its_parents) {
+  smem_reference reference;
+  laid_out = lay_out_object();
+  CHECK_OK(smem_write_begin("model", laid_out.size, &begun, &error));
+  CHECK_OK(write_object(begun, &laid_out));
+  PLAY(child_that_abandons, "");
+  PLAY(child_that_publishes, "");
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("model"));
+  CHECK_OK(publish_begun(&reference));
+  CHECK_OK(find_id("model"));
+  CHECK_OK(free_id("model"));
+}
+
 #endif
 /* ---- parts --------------------------------------------------------------- */
 

@@ -47,6 +47,58 @@ TEST(nothing_is_seen_before_all_is_there) {
   CHECK_EQUAL(0, count_listed());
 }
 
+/* ---- for another machine ------------------------------------------------- */
+
+struct taken {
+  unsigned char bytes[DOUBLES * 8 + 8192];
+  uint64_t length, until;
+};
+
+static smem_code take(void *context, const void *bytes, uint64_t length,
+                      smem_error *wrong) {
+  struct taken *taken = context;
+  (void)wrong;
+  CHECK(length <= sizeof taken->bytes - taken->length);
+  memcpy(taken->bytes + taken->length, bytes, (size_t)length);
+  taken->length += length;
+  return taken->length <= taken->until ? SMEM_OK : SMEM_INTERRUPTED;
+}
+
+static smem_code take_object(struct taken *taken, struct layout *layout) {
+  smem_writer *writer;
+  *layout = lay_out_object();
+  CHECK_OK(smem_write_to(take, taken, layout->size, &writer, &error));
+  smem_code code = write_object(writer, layout);
+  if (code == SMEM_OK) {
+    CHECK_EQUAL(layout->size, smem_write_at(writer));
+    CHECK(smem_write_next(writer, "x", 1, NULL) == SMEM_SYSTEM);
+    code = smem_write_flush(writer, &error);
+  }
+  smem_write_abandon(writer);
+  return code;
+}
+
+/* The bytes that a writer hands on are those that it would have written. */
+TEST(bytes_for_another_machine) {
+  static struct taken taken;
+  struct layout layout;
+  smem_reference reference;
+  taken.until = UINT64_MAX;
+  CHECK_OK(make_object("model", SMEM_UNTIL_FREED, &reference));
+  CHECK_OK(take_object(&taken, &layout));
+  CHECK_EQUAL(layout.size - SMEM_OBJECT_HEADER, taken.length);
+  smem_handle *handle;
+  CHECK_OK(smem_open("model", SMEM_READ_ONLY, &handle, &error));
+  CHECK(memcmp((char *)handle->address + SMEM_OBJECT_HEADER, taken.bytes,
+               (size_t)taken.length) == 0);
+  smem_close(handle);
+  CHECK_OK(free_id("model"));
+  CHECK_EQUAL(0, count_listed());
+  taken.length = 0;
+  taken.until = 1000; /* whoever takes them has had enough */
+  CHECK_EQUAL(SMEM_INTERRUPTED, take_object(&taken, &layout));
+}
+
 /* ---- killed, and failing ------------------------------------------------- */
 #ifndef _WIN32
 

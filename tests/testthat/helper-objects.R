@@ -95,6 +95,10 @@ without_environments <- function(x) {
   x
 }
 
+same_random <- function(x, y) {
+  identical(without_environments(x), without_environments(y))
+}
+
 # Shared objects whose owner, this process, keeps them as long as anybody needs them:
 # what was sent and not opened is not waited for. Otherwise it would be there for a
 # minute after the test.
@@ -172,6 +176,11 @@ random_attributes <- function(x, depth) {
     structure(x, class = c("unknown", "class")),
     x, x
   )
+}
+
+count_random <- function() {
+  asked <- suppressWarnings(as.numeric(Sys.getenv("SHAREDMEMORY_TEST_OBJECTS")))
+  if (is.na(asked)) 1500 else asked
 }
 
 random_object <- function(depth = 3) {

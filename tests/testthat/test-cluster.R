@@ -45,7 +45,7 @@ test_that("what is shared already is not copied", {
   cluster <- local_cluster(2)
   x <- share(stats::runif(1e5))
   expect_identical(clusterShare(cluster, "x", environment())$how, rep("opened", 2))
-  ids <- parallel::clusterCall(cluster, function() sharedmemory::sharedMemoryId(x))
+  ids <- parallel::clusterEvalQ(cluster, sharedmemory::sharedMemoryId(x))
   expect_identical(ids, rep(list(sharedMemoryId(x)), 2))
   expect_length(segments_in(), 1)
   drop_globals(cluster, "x")
@@ -150,7 +150,7 @@ test_that("clusters of other packages", {
   expect_shared_on <- function(cluster) {
     parallel::clusterCall(cluster, function(paths) .libPaths(paths), .libPaths())
     expect_identical(clusterShare(cluster, "x", environment())$how, rep("opened", 2))
-    ids <- parallel::clusterCall(cluster, function() sharedmemory::sharedMemoryId(x))
+    ids <- parallel::clusterEvalQ(cluster, sharedmemory::sharedMemoryId(x))
     expect_identical(ids, rep(list(sharedMemoryId(x)), 2))
     drop_globals(cluster, "x")
   }
@@ -204,4 +204,103 @@ test_that("a long transfer shows its progress on a terminal, and nothing elsewhe
   line <- "\rclusterShare\\(\\): [0-9]+ of 24 MB sent "
   # It is wiped out before anything else is printed.
   expect_match(shown, paste0("^(", line, ")+\r {60}\rmade TRUE\\s*$"))
+})
+
+# Its workers have their segments elsewhere: nothing of ours can be opened there.
+local_far_cluster <- function(workers, frame = parent.frame()) {
+  folder <- withr::local_tempdir(.local_envir = frame)
+  Sys.chmod(folder, "700")
+  withr::with_envvar(c(SHAREDMEMORY_DIR = folder), local_cluster(workers, frame))
+}
+
+# NULL, or what differs there.
+wrong_there <- function(cluster, x) {
+  how <- clusterShare(cluster, "x", environment())$how
+  answers <- parallel::clusterEvalQ(cluster, {
+    list(x = sharedmemory::unshare(x), shared = sharedmemory::is.shared(x))
+  })
+  can_be_shared <- is.shared(share(x))
+  expected <- if (can_be_shared) c("made", "opened") else c("value", "value")
+  for (answer in answers) {
+    if (!same_random(answer$x, x)) return("values")
+    if (answer$shared != can_be_shared) return("is.shared()")
+  }
+  if (!identical(how, expected[seq_along(cluster)])) return(toString(how))
+}
+
+test_that("objects of all kinds get to workers elsewhere", {
+  skip_if_not_linux()
+  local_objects()
+  cluster <- local_far_cluster(2)
+  kinds <- object_kinds()
+  for (kind in setdiff(names(kinds), "few"))
+    expect_null(wrong_there(cluster, kinds[[kind]]), label = kind)
+  drop_globals(cluster, "x")
+})
+
+test_that("random objects get to a worker elsewhere, also one with other numbers", {
+  skip_if_not_linux()
+  local_objects()
+  cluster <- local_far_cluster(1)
+  seed <- sample.int(1e9, 1)
+  for (numbers in c("the same", "others")) {
+    if (numbers == "others") parallel::clusterEvalQ(cluster, utils::assignInNamespace(
+      "order_of_bytes", function() "of another machine", "sharedmemory"
+    ))
+    for (k in seq_len(count_random() / 50)) {
+      set.seed(seed + k)
+      x <- lapply(1:10, function(i) random_object())
+      wrong <- wrong_there(cluster, x)
+      expect_null(wrong, label = sprintf("seed %d, numbers: %s", seed + k, numbers))
+    }
+  }
+  drop_globals(cluster, "x")
+})
+
+test_that("what is shared, and what has that, gets elsewhere as a whole", {
+  skip_if_not_linux()
+  local_objects()
+  cluster <- local_far_cluster(2)
+  inner <- share(stats::runif(1e5))
+  id <- allocateSharedMemory(8e4)
+  withr::defer(freeSharedMemory(id))
+  sealSharedMemory(id)
+  view <- viewSharedMemory(id, "double")
+  objects <- list(inner, list(inner, 1:10, inner), share(list(a = inner, b = "x")),
+                  list(view, letters), view, list(inner[1:10], list(list(inner))))
+  for (i in seq_along(objects)) {
+    x <- objects[[i]]
+    clusterShare(cluster, "x", environment())
+    answers <- parallel::clusterEvalQ(cluster, sharedmemory::unshare(x))
+    for (answer in answers)
+      expect_identical(answer, unshare(x), label = paste("number", i))
+  }
+  rm(x)
+  drop_globals(cluster, "x")
+})
+
+# The most bytes that the processes had in memory since the last call.
+peaks_of <- function(pids) {
+  vapply(pids, function(pid) {
+    status <- readLines(sprintf("/proc/%d/status", pid))
+    cat("5", file = sprintf("/proc/%d/clear_refs", pid))
+    1024 * as.numeric(gsub("\\D", "", grep("^VmHWM", status, value = TRUE)))
+  }, 0)
+}
+
+test_that("neither the master nor a worker has it twice on the way", {
+  skip_on_cran()
+  skip_if_not_linux()
+  local_objects()
+  cluster <- local_far_cluster(1)
+  size <- 3e8
+  x <- stats::runif(size / 8)
+  clusterShare(cluster, character())
+  pids <- c(Sys.getpid(), parallel::clusterCall(cluster, Sys.getpid)[[1]])
+  for (i in 1:2) before <- peaks_of(pids)
+  clusterShare(cluster, "x", environment())
+  more <- peaks_of(pids) - before
+  expect_lt(more[1], size / 2) # what R has not collected yet
+  expect_lt(more[2], size / 2)
+  drop_globals(cluster, "x")
 })

@@ -1,15 +1,6 @@
 # Random objects come back as they were: here, from a stream, changed, and in a worker.
 # SHAREDMEMORY_TEST_OBJECTS sets how many; the long form has 100,000.
 
-count_random <- function() {
-  asked <- suppressWarnings(as.numeric(Sys.getenv("SHAREDMEMORY_TEST_OBJECTS")))
-  if (is.na(asked)) 1500 else asked
-}
-
-same_random <- function(x, y) {
-  identical(without_environments(x), without_environments(y))
-}
-
 # An element of whatever vector or list, at any depth, or an attribute.
 change_randomly <- function(x) {
   if (length(x) == 0 || !is.atomic(x) && !is.list(x)) return(x)

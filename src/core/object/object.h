@@ -201,6 +201,15 @@ typedef struct smem_writer smem_writer;
  * use. */
 smem_code smem_write_begin(const char *name, uint64_t size,
                            smem_writer **writer, smem_error *error);
+/* A writer without a segment, for what is to be written on another machine: its
+ * bytes, from offset SMEM_OBJECT_HEADER on, go to `take` in their order, and
+ * smem_publish() is not for it. `take` may jump: then smem_write_abandon(). */
+typedef smem_code smem_taker(void *context, const void *bytes, uint64_t length,
+                             smem_error *error);
+smem_code smem_write_to(smem_taker *take, void *context, uint64_t size,
+                        smem_writer **writer, smem_error *error);
+/* What such a writer still has. */
+smem_code smem_write_flush(smem_writer *writer, smem_error *error);
 /* Where the next byte goes. */
 uint64_t smem_write_at(const smem_writer *writer);
 /* Interruptible. */

@@ -8,6 +8,8 @@ enum {
 };
 
 struct smem_writer {
+  smem_taker *take; /* NULL: it has a segment */
+  void *context;
   struct control *control;
   struct opening opening;
   struct name here, name; /* where the others lie; its own */
@@ -181,6 +183,32 @@ static smem_code begin(struct call *call, smem_writer *writer) {
   return code;
 }
 
+/* NULL: there is no memory. */
+static smem_writer *new_writer(uint64_t size) {
+  size_t capacity = size < BUFFER ? (size_t)size : BUFFER;
+  smem_writer *writer = smem__os_allocate(sizeof *writer + capacity);
+  if (!writer) return NULL;
+  writer->take = NULL;
+  writer->capacity = capacity;
+  writer->size = size;
+  writer->at = writer->filled = SMEM_OBJECT_HEADER;
+  writer->blob_checksum = HASH_NOTHING;
+  return writer;
+}
+
+smem_code smem_write_to(smem_taker *take, void *context, uint64_t size,
+                        smem_writer **result, smem_error *error) {
+  struct call call = writing("", error);
+  smem_writer *writer = new_writer(size);
+  if (!writer) return smem__fail_no_memory(&call);
+  writer->take = take;
+  writer->context = context;
+  writer->filled = 0; /* the header is written where there is a segment */
+  writer->is_named = false;
+  *result = writer;
+  return SMEM_OK;
+}
+
 smem_code smem_write_begin(const char *name, uint64_t size,
                            smem_writer **result, smem_error *error) {
   struct call call = writing(name ? name : "", error);
@@ -190,15 +218,10 @@ smem_code smem_write_begin(const char *name, uint64_t size,
     return smem__fail(&call, SMEM_NO_MEMORY, 0,
                       "%llu bytes are more than this process can address",
                       (unsigned long long)size);
-  size_t capacity = size < BUFFER ? (size_t)size : BUFFER;
-  smem_writer *writer = smem__os_allocate(sizeof *writer + capacity);
+  smem_writer *writer = new_writer(size);
   if (!writer) return smem__fail_no_memory(&call);
-  writer->capacity = capacity;
-  writer->size = size;
   writer->total = (whole + page - 1) / page * page;
-  writer->at = writer->filled = SMEM_OBJECT_HEADER;
   writer->generation = smem__process_random();
-  writer->blob_checksum = HASH_NOTHING;
   writer->is_named = name != NULL;
   smem_copy_text(writer->id, sizeof writer->id, call.id);
   call.id = writer->id;
@@ -221,7 +244,10 @@ static void end(smem_writer *writer, bool published) {
 }
 
 void smem_write_abandon(smem_writer *writer) {
-  if (writer) end(writer, false);
+  if (writer && writer->take)
+    smem__os_release(writer);
+  else if (writer)
+    end(writer, false);
 }
 
 /* ---- bytes ------------------------------------------------------------------
@@ -232,6 +258,8 @@ uint64_t smem_write_at(const smem_writer *writer) { return writer->at; }
 static smem_code write_at(const struct call *call, smem_writer *writer,
                           uint64_t at, const unsigned char *bytes,
                           uint64_t length) {
+  if (writer->take)
+    return writer->take(writer->context, bytes, length, call->error);
   for (uint64_t done = 0; done < length;) {
     size_t step = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
     os_status status = smem__os_object_write(writer->opening.object, at + done,
@@ -249,6 +277,11 @@ static smem_code flush(const struct call *call, smem_writer *writer) {
   size_t filled = writer->filled;
   writer->filled = 0;
   return write_at(call, writer, writer->at - filled, writer->buffer, filled);
+}
+
+smem_code smem_write_flush(smem_writer *writer, smem_error *error) {
+  struct call call = writing("", error);
+  return flush(&call, writer);
 }
 
 /* What is large, or does not fit into the buffer any more. */
@@ -286,10 +319,16 @@ smem_code smem_write_pad(smem_writer *writer, uint64_t at, smem_error *error) {
   if (at < writer->at || at > writer->size)
     return smem__fail(&call, SMEM_SYSTEM, 0,
                       "it has changed while it was written");
-  if (at - writer->at <= sizeof zeros)
-    return smem_write_next(writer, zeros, at - writer->at, error);
-  smem_code code = flush(&call, writer); /* new memory is zero */
-  writer->at = at;
+  smem_code code = SMEM_OK;
+  if (!writer->take && at - writer->at > sizeof zeros) {
+    code = flush(&call, writer); /* new memory is zero */
+    writer->at = at;
+  }
+  while (code == SMEM_OK && writer->at < at) {
+    uint64_t left = at - writer->at;
+    code = smem_write_next(writer, zeros,
+                           left < sizeof zeros ? left : sizeof zeros, error);
+  }
   return code;
 }
 

@@ -5,6 +5,8 @@
  * was making recognisable, and what it was removing free for others. */
 #include "space.h"
 
+enum { CLOSED = -1 };
+
 static os_mutex
     mutex; /* around opening and closing, so that a fork waits for them */
 static struct opening *all;
@@ -13,9 +15,14 @@ void smem__opening_start(void) { smem__os_mutex_init(&mutex); }
 void smem__opening_before_fork(void) { smem__os_mutex_lock(&mutex); }
 void smem__opening_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
-/* The list is on the stacks of threads, of which only this one goes on here. */
+/* The list is on the stacks of threads, of which only this one goes on here,
+ * and in writers, which may be used here all the same: not on what gets the
+ * number of the descriptor next. */
 void smem__opening_in_child(void) {
-  for (; all; all = all->next) smem__os_object_close(all->object);
+  for (; all; all = all->next) {
+    smem__os_object_close(all->object);
+    all->object = CLOSED;
+  }
   smem__os_mutex_unlock(&mutex);
 }
 
@@ -64,23 +71,24 @@ os_status smem__opening_claim_idle(struct opening *opening, const char *name,
   }
 }
 
-static void leave(const struct opening *opening) {
+/* False: in a child of whoever made it. */
+static bool leave(const struct opening *opening) {
   struct opening **at = &all;
+  if (opening->object == CLOSED) return false;
   while (*at != opening) at = &(*at)->next;
   *at = opening->next;
+  return true;
 }
 
 void smem__opening_close(struct opening *opening) {
   smem__os_mutex_lock(&mutex);
-  leave(opening);
-  smem__os_object_close(opening->object);
+  if (leave(opening)) smem__os_object_close(opening->object);
   smem__os_mutex_unlock(&mutex);
 }
 
 void smem__opening_unmake(struct opening *opening, const char *name) {
   smem__os_mutex_lock(&mutex);
-  leave(opening);
-  smem__os_object_unmake(opening->object, name);
+  if (leave(opening)) smem__os_object_unmake(opening->object, name);
   smem__os_mutex_unlock(&mutex);
 }
 

@@ -90,7 +90,8 @@ smem_code smem__walk_highest_number(const struct call *call, uint64_t *highest);
 
 /* ---- opening.c ----------------------------------------------------------- */
 
-/* What this process holds to make or to remove it. Lives on the stack. */
+/* What this process holds to make or to remove it. On the stack, or in a
+ * writer. */
 struct opening {
   os_object object;
   struct opening *next;
