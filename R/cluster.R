@@ -12,10 +12,10 @@
 #' Workers on the machine of the master get its copy, and nothing is sent but the
 #' reference; what is shared there already, `x <- share(x)`, is not even copied.
 #'
-#' On its way an object needs no memory but a few parts of 8 MiB, here and there: the
-#' master sends it from where it lies, and the worker writes it where it is to stay.
-#' What [share()] gives back as it is, and what goes to a machine with another order of
-#' bytes, is serialized here and made anew there.
+#' On its way an object needs no memory but for a few parts of at most 24 MiB, here and
+#' there: the master sends it from where it lies, and the worker writes it where it is
+#' to stay. What [share()] gives back as it is, and what goes to a machine with another
+#' order of bytes, is serialized here and made anew there.
 #'
 #' A worker in which this package is missing, or of another version, gets ordinary
 #' objects. So does, alone, what [share()] gives back as it is, such as functions.
@@ -34,7 +34,7 @@
 #'
 #' @section Interrupts and failures:
 #' Objects become visible in all workers at the end, or in none. Ctrl-C counts after the
-#' part that is just being sent, a few MiB, and leaves no copy behind; pressed twice it
+#' part that is just being sent, some ten MiB, and leaves no copy behind; pressed twice it
 #' does not wait for that, and the cluster cannot be used any more. Long transfers
 #' show a line of progress on a terminal. A worker that has ended is left out, with a
 #' warning; if it ended during the transfer another one of its machine gets the data.
@@ -293,9 +293,11 @@ bytes_to <- function(state, k, i) {
 send <- function(state, k, leaders) {
   able <- Filter(function(i) takes_image(state, k, i), leaders)
   if (length(able)) able <- begin_images(state, k, able)
-  if (length(able)) .Call(C_image_send, state$images[[k]], function(part, before) {
+  send_next <- function(part, before) {
     send_part(state, k, able, part, before, 8 * length(part))
-  })
+  }
+  if (length(able))
+    .Call(C_image_send, state$images[[k]], size_of_parts(length(able)), send_next)
   others <- setdiff(leaders, able)
   if (length(others)) send_bytes(state, k, others)
 }
@@ -314,11 +316,18 @@ begin_images <- function(state, k, who) {
   who[has_begun]
 }
 
+# Bytes. All workers are sent a part, and then all have answered. R's messages end in
+# small pieces, which TCP holds back until the receiver has acknowledged what came
+# before, up to 40 ms later: so a round takes longer than that. It is also what an
+# interrupt waits for.
+size_of_parts <- function(workers) 2^20 * min(24, max(4, 72 %/% workers))
+
 send_bytes <- function(state, k, who) {
   bytes <- bytes_of(state, k)
+  step <- size_of_parts(length(who))
   ask(state, who, "worker_begin", function(i) list(k))
-  for (before in seq(0, length(bytes) - 1, 2^23)) {
-    part <- bytes[(before + 1):min(before + 2^23, length(bytes))]
+  for (before in seq(0, length(bytes) - 1, step)) {
+    part <- bytes[(before + 1):min(before + step, length(bytes))]
     send_part(state, k, who, part, before, length(part))
   }
 }

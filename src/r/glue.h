@@ -306,7 +306,7 @@ SEXP r_hexadecimal(const uint64_t number[2]);
 SEXP r_image_new(SEXP x);
 SEXP r_image_head(SEXP pointer);
 SEXP r_image_digest(SEXP pointer);
-SEXP r_image_send(SEXP pointer, SEXP function);
+SEXP r_image_send(SEXP pointer, SEXP bytes, SEXP function);
 SEXP r_image_end(SEXP pointer);
 SEXP r_arrival_new(SEXP head);
 SEXP r_arrival_write(SEXP pointer, SEXP part, SEXP before);

@@ -11,7 +11,7 @@
 
 /* R writes raw vectors to a connection in pieces of 8 KiB and numbers in such
  * of 64, which takes a quarter of the time: so the bytes are in numbers. */
-enum { PART = 8 << 20 /* bytes */, UNIT = sizeof(double) };
+enum { UNIT = sizeof(double) };
 
 static void *address(SEXP pointer, SEXP tag) {
   void *found = TYPEOF(pointer) == EXTPTRSXP && R_ExternalPtrTag(pointer) == tag
@@ -165,9 +165,10 @@ static void cut_all(SEXP pointer, struct cutting *cutting) {
   r_check(code, &error);
 }
 
-static SEXP new_part(uint64_t bytes) {
-  uint64_t most = bytes < PART ? bytes : PART;
-  return Rf_allocVector(REALSXP, (R_xlen_t)((most + UNIT - 1) / UNIT));
+static SEXP new_part(const struct plan *plan, uint64_t most) {
+  uint64_t bytes = r_plan_size(plan) - SMEM_OBJECT_HEADER;
+  if (bytes > most) bytes = most;
+  return Rf_allocVector(REALSXP, (R_xlen_t)((bytes + UNIT - 1) / UNIT));
 }
 
 SEXP r_image_digest(SEXP pointer) {
@@ -175,19 +176,19 @@ SEXP r_image_digest(SEXP pointer) {
   struct cutting cutting = {
       .function = R_NilValue,
       .digest = {0x9E3779B97F4A7C15u, 0xC2B2AE3D27D4EB4Fu}};
-  cutting.part = PROTECT(new_part(SMALL));
+  cutting.part = PROTECT(new_part(address(pointer, image_tag()), SMALL));
   cut_all(pointer, &cutting);
   cutting.digest[0] ^= (uint64_t)cutting.handed_on;
   UNPROTECT(1);
   return r_hexadecimal(cutting.digest);
 }
 
-/* Call a function for each part: the vector is the same one each time, but for
- * the last. */
-SEXP r_image_send(SEXP pointer, SEXP function) {
+/* Call a function for each part of as many bytes: the vector is the same one
+ * each time, but for the last. */
+SEXP r_image_send(SEXP pointer, SEXP bytes, SEXP function) {
   const struct plan *plan = address(pointer, image_tag());
   struct cutting cutting = {.function = function};
-  cutting.part = PROTECT(new_part(r_plan_size(plan) - SMEM_OBJECT_HEADER));
+  cutting.part = PROTECT(new_part(plan, (uint64_t)Rf_asReal(bytes)));
   cut_all(pointer, &cutting);
   UNPROTECT(1);
   return R_NilValue;
