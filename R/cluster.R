@@ -34,8 +34,8 @@
 #'
 #' @section Interrupts and failures:
 #' Objects become visible in all workers at the end, or in none. Ctrl-C counts after the
-#' part that is just being sent, some ten MiB, and leaves no copy behind; pressed twice it
-#' does not wait for that, and the cluster cannot be used any more. Long transfers
+#' part that is just being sent, some ten MiB, and leaves no copy behind; pressed twice
+#' it does not wait for that, and the cluster cannot be used any more. Long transfers
 #' show a line of progress on a terminal. A worker that has ended is left out, with a
 #' warning; if it ended during the transfer another one of its machine gets the data.
 #'

@@ -233,21 +233,26 @@ smem_code smem_write_begin(const char *name, uint64_t size,
   return code;
 }
 
+/* Has it a segment, and does this process make that? A child of the one that
+ * does has neither the object nor the control object any more. */
+static bool makes(const smem_writer *writer) {
+  return !writer->take && smem__opening_is_own(&writer->opening);
+}
+
 /* `published`: its object stays. */
 static void end(smem_writer *writer, bool published) {
-  if (published)
-    smem__opening_close(&writer->opening);
-  else
-    smem__opening_unmake(&writer->opening, writer->name.text);
-  smem__control_release(writer->control);
+  if (makes(writer)) {
+    if (published)
+      smem__opening_close(&writer->opening);
+    else
+      smem__opening_unmake(&writer->opening, writer->name.text);
+    smem__control_release(writer->control);
+  }
   smem__os_release(writer);
 }
 
 void smem_write_abandon(smem_writer *writer) {
-  if (writer && writer->take)
-    smem__os_release(writer);
-  else if (writer)
-    end(writer, false);
+  if (writer) end(writer, false);
 }
 
 /* ---- bytes ------------------------------------------------------------------
@@ -260,6 +265,10 @@ static smem_code write_at(const struct call *call, smem_writer *writer,
                           uint64_t length) {
   if (writer->take)
     return writer->take(writer->context, bytes, length, call->error);
+  if (!makes(writer))
+    return smem__fail(call, SMEM_SYSTEM, 0,
+                      "another process, from which this one was forked, has "
+                      "begun to write it");
   for (uint64_t done = 0; done < length;) {
     size_t step = length - done < CHUNK ? (size_t)(length - done) : CHUNK;
     os_status status = smem__os_object_write(writer->opening.object, at + done,

@@ -16,8 +16,7 @@ void smem__opening_before_fork(void) { smem__os_mutex_lock(&mutex); }
 void smem__opening_after_fork(void) { smem__os_mutex_unlock(&mutex); }
 
 /* The list is on the stacks of threads, of which only this one goes on here,
- * and in writers, which may be used here all the same: not on what gets the
- * number of the descriptor next. */
+ * and in writers, which may be met here: see smem__opening_is_own(). */
 void smem__opening_in_child(void) {
   for (; all; all = all->next) {
     smem__os_object_close(all->object);
@@ -63,32 +62,35 @@ os_status smem__opening_claim(struct opening *opening, const char *name,
  * creates or removes it holds it too: only time tells them apart. */
 os_status smem__opening_claim_idle(struct opening *opening, const char *name,
                                    os_info *info) {
-  const uint64_t longest = 16 * 1000 * 1000; /* nanoseconds */
-  for (uint64_t pause = 30 * 1000;; pause *= 2) {
+  const uint64_t longest = (uint64_t)16 * 1000 * 1000; /* nanoseconds */
+  for (uint64_t pause = 30000;; pause *= 2) {
     os_status status = smem__opening_claim(opening, name, info);
     if (status.code != OS_BUSY || pause > longest) return status;
     smem__os_sleep(pause);
   }
 }
 
-/* False: in a child of whoever made it. */
-static bool leave(const struct opening *opening) {
+bool smem__opening_is_own(const struct opening *opening) {
+  return opening->object != CLOSED;
+}
+
+static void leave(const struct opening *opening) {
   struct opening **at = &all;
-  if (opening->object == CLOSED) return false;
   while (*at != opening) at = &(*at)->next;
   *at = opening->next;
-  return true;
 }
 
 void smem__opening_close(struct opening *opening) {
   smem__os_mutex_lock(&mutex);
-  if (leave(opening)) smem__os_object_close(opening->object);
+  leave(opening);
+  smem__os_object_close(opening->object);
   smem__os_mutex_unlock(&mutex);
 }
 
 void smem__opening_unmake(struct opening *opening, const char *name) {
   smem__os_mutex_lock(&mutex);
-  if (leave(opening)) smem__os_object_unmake(opening->object, name);
+  leave(opening);
+  smem__os_object_unmake(opening->object, name);
   smem__os_mutex_unlock(&mutex);
 }
 

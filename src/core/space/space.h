@@ -109,6 +109,8 @@ os_status smem__opening_claim(struct opening *opening, const char *name,
  * that its holder does not only look at it. */
 os_status smem__opening_claim_idle(struct opening *opening, const char *name,
                                    os_info *info);
+/* Or the parent's of this process: there is nothing to do with it here. */
+bool smem__opening_is_own(const struct opening *opening);
 void smem__opening_close(struct opening *opening);
 /* smem__os_object_unmake() */
 void smem__opening_unmake(struct opening *opening, const char *name);
