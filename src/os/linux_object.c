@@ -238,14 +238,14 @@ void smem__os_object_unmake(os_object object, const char *name) {
 os_status smem__os_object_publish_sealed(os_object object, const char *name,
                                          uint64_t size, const void *tail,
                                          size_t length) {
-  struct linux_path path = smem__linux_path_of(name);
   char self[40];
   os_status status = smem__os_object_publish(object, size, tail, length);
   if (status.code != OS_OK) return status;
-  snprintf(self, sizeof self, "/proc/self/fd/%d", (int)object);
   if (smem__os_sys.fchmod((int)object, 0400) != 0) return smem__posix_last();
-  if (!has_name(object) &&
-      smem__os_sys.linkat(AT_FDCWD, self, AT_FDCWD, path.text,
+  if (!name || has_name(object)) return OS_SUCCESS;
+  struct linux_path path = smem__linux_path_of(name);
+  snprintf(self, sizeof self, "/proc/self/fd/%d", (int)object);
+  if (smem__os_sys.linkat(AT_FDCWD, self, AT_FDCWD, path.text,
                           AT_SYMLINK_FOLLOW) != 0)
     return smem__posix_last();
   return OS_SUCCESS;

@@ -119,7 +119,9 @@ os_status smem__os_object_make(const char *name, uint64_t size,
 
 /* Write the tail of such an object, as smem__os_object_publish() does, seal it
  * and give it its name, all at once: OS_EXISTS if the name is taken, where it
- * was not borne before. Then another one may be tried. */
+ * was not borne before. Then another one may be tried. With `name` NULL that of
+ * what was created, of which all is in this tail, and that is one page: whoever
+ * sees it before it is sealed knows it by its footer. */
 os_status smem__os_object_publish_sealed(os_object object, const char *name,
                                          uint64_t size, const void *tail,
                                          size_t length);

@@ -47,6 +47,41 @@ TEST(nothing_is_seen_before_all_is_there) {
   CHECK_EQUAL(0, count_listed());
 }
 
+/* ---- of one page --------------------------------------------------------- */
+
+enum { SMALL = SMEM_OBJECT_HEADER + sizeof(smem_node) };
+
+/* list() */
+static smem_code write_small(const char *name, smem_writer **writer) {
+  smem_node node = {.kind = SMEM_LIST, .where = 1};
+  smem_code code = smem_write_begin(name, SMALL, writer, &error);
+  if (code != SMEM_OK) return code;
+  return smem_write_next(*writer, &node, sizeof node, &error);
+}
+
+static smem_code publish_small(smem_writer *writer) {
+  smem_reference reference;
+  smem_publication publication = {
+      .lifetime = SMEM_UNTIL_FREED, .nodes = 1, .node_at = SMEM_OBJECT_HEADER};
+  return smem_publish(writer, &publication, &reference, &error);
+}
+
+TEST(nothing_is_seen_of_a_small_one_either) {
+  smem_writer *writer;
+  CHECK_OK(write_small("small", &writer));
+  CHECK_CODE(SMEM_NOT_FOUND, find_id("small"));
+  CHECK_CODE(SMEM_NOT_FOUND, try_map("small"));
+  int state = listed_state("small");
+  CHECK(state == -1 || state == SMEM_INCOMPLETE);
+  smem_write_abandon(writer);
+  CHECK_EQUAL(0, count_listed());
+  CHECK_OK(write_small("small", &writer));
+  CHECK_OK(publish_small(writer));
+  CHECK_EQUAL(SMEM_LIVE, listed_state("small"));
+  CHECK_CODE(SMEM_EXISTS, write_small("small", &writer));
+  CHECK_OK(free_id("small"));
+}
+
 /* ---- for another machine ------------------------------------------------- */
 
 struct taken {
@@ -108,6 +143,38 @@ ROLE(killed_sharer) {
   CHECK_OK(make_two_objects(&reference, &outer));
   fault_disarm();
   exit(0);
+}
+
+/* Stopped before each call in turn: until all is there nothing is, and what is
+ * there is sealed. */
+ROLE(stopped_sharer) {
+  smem_writer *writer;
+  fault_arm(FAULT_STOP, strtoul(argument, NULL, 10));
+  CHECK_OK(write_small("small", &writer));
+  CHECK_OK(publish_small(writer));
+  if (!fault_disarm()) raise_flag(0);
+}
+
+ROLE(tries_to_write) {
+  CHECK_AMONG(CODE(NOT_FOUND) | CODE(SEALED), try_map("small"));
+}
+
+TEST_FOR(it_is_sealed_from_the_first_moment_on, 60) {
+  CHECK_OK(smem_join(&error));
+  for (int at = 1; shared->flag[0] == 0; at += FAULT_STEP) {
+    char number[16];
+    int status;
+    snprintf(number, sizeof number, "%d", at);
+    pid_t pid = (pid_t)START(stopped_sharer, number);
+    CHECK(waitpid(pid, &status, WUNTRACED) == pid);
+    PLAY(tries_to_write, "");
+    if (WIFSTOPPED(status)) {
+      kill(pid, SIGCONT);
+      FINISH(pid);
+    }
+    PLAY(tries_to_write, "");
+    CHECK_OK(free_id("small"));
+  }
 }
 
 ROLE(heir) {

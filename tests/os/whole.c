@@ -47,6 +47,28 @@ CONTRACT(smem__os_object_publish_sealed, shows_a_whole_object) {
   unmake(object);
 }
 
+/* What is one page bears its name from the start. */
+CONTRACT(smem__os_object_publish_sealed, completes_what_was_created) {
+  size_t page = (size_t)smem__os_page_size();
+  unsigned char *bytes = calloc(1, page), byte;
+  uint64_t tail[TAIL / sizeof(uint64_t)];
+  os_object object;
+  CHECK(bytes != NULL);
+  make_tail(tail);
+  bytes[5] = 55;
+  memcpy(bytes + page - TAIL, tail, TAIL);
+  CHECK_DONE(smem__os_object_create(own_name("a"), page, &object));
+  CHECK_DONE(smem__os_object_reserve(object, page, smem__os_largest(), NULL));
+  CHECK_EQUAL(OS_INCOMPLETE, look(own_name("a")));
+  CHECK_DONE(smem__os_object_publish_sealed(object, NULL, page, bytes, page));
+  CHECK(info_of(own_name("a")).sealed);
+  CHECK_EQUAL(page, info_of(own_name("a")).size);
+  CHECK_DONE(smem__os_object_read(object, 5, &byte, 1));
+  CHECK_EQUAL(55, byte);
+  free(bytes);
+  unmake(object);
+}
+
 /* At the latest when it is published. */
 CONTRACT(smem__os_object_publish_sealed, takes_nobodys_name) {
   os_object there = make(own_name("a")), object;

@@ -201,10 +201,10 @@ static bool is_own(uint64_t generation) {
 bool smem_object_may_hold(smem_lifetime lifetime, const smem_reference *part) {
   struct call call = {SMEM_OP_SHARE, part->id, 0, NULL, true};
   struct segment segment;
-  os_status status;
+  os_status status = {OS_OK, 0};
   if (smem_id_is_raw(part->id)) return false;
-  smem__segment_name_referred(part, &segment.name);
-  if (smem__segment_try_open(&call, false, &segment, &status) != SMEM_OK ||
+  if (smem__segment_seek_referred(&call, part, false, &segment, &status) !=
+          SMEM_OK ||
       status.code != OS_OK)
     return false;
   smem__os_object_close(segment.object);

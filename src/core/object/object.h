@@ -190,7 +190,8 @@ uint64_t smem_place(uint64_t at, uint64_t bytes);
 enum { SMEM_OBJECT_HEADER = 128 /* bytes; the data begin behind it */ };
 
 /* One object that is being written: memory that is reserved, and has no name
- * yet, or is incomplete where the system needs one. So whatever happens before
+ * yet, or is incomplete where it has one already: what is one page, and where
+ * the system needs a name. So whatever happens before
  * smem_publish(), nothing of it is ever seen, and nothing is left. Of one
  * thread. */
 typedef struct smem_writer smem_writer;

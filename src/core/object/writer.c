@@ -47,9 +47,24 @@ static smem_code fail_make(const struct call *call, os_status status,
   return smem__fail_no_space(call, status.number, size);
 }
 
+/* What fits into one page is written at once, when all is there. Until then it
+ * is incomplete even if it bears its name, as a segment does, which costs less
+ * than to link what has none. What is spilled is named in another way. */
+static bool is_of_one_page(const smem_writer *writer) {
+  return writer->total == smem__os_page_size();
+}
+
+static bool bears_name(const smem_writer *writer) {
+  return is_of_one_page(writer) && !writer->is_spilled;
+}
+
 static os_status make_once(smem_writer *writer) {
   os_status status =
-      smem__opening_make(&writer->opening, writer->name.text, writer->total);
+      bears_name(writer)
+          ? smem__opening_create(&writer->opening, writer->name.text,
+                                 writer->total)
+          : smem__opening_make(&writer->opening, writer->name.text,
+                               writer->total);
   if (status.code != OS_OK) return status;
   status =
       smem__os_object_reserve(writer->opening.object, writer->total,
@@ -84,6 +99,11 @@ static smem_code make(const struct call *call, smem_writer *writer,
   while (status.code == OS_NO_SPACE && smem__object_drop_oldest(writer->total))
     status = make_once(writer);
   *taken = smem__is_taken(status);
+  if (status.code == OS_OK && !writer->is_spilled &&
+      smem__name_is_spilled(call, writer->control)) {
+    smem__opening_unmake(&writer->opening, writer->name.text);
+    *taken = true;
+  }
   return status.code == OS_OK || *taken
              ? SMEM_OK
              : fail_make(call, status, writer->name.text, writer->size);
@@ -183,9 +203,9 @@ static smem_code begin(struct call *call, smem_writer *writer) {
   return code;
 }
 
-/* NULL: there is no memory. */
-static smem_writer *new_writer(uint64_t size) {
-  size_t capacity = size < BUFFER ? (size_t)size : BUFFER;
+/* `room`: bytes that the buffer should have. NULL: there is no memory. */
+static smem_writer *new_writer(uint64_t size, uint64_t room) {
+  size_t capacity = room < BUFFER ? (size_t)room : BUFFER;
   smem_writer *writer = smem__os_allocate(sizeof *writer + capacity);
   if (!writer) return NULL;
   writer->take = NULL;
@@ -199,7 +219,7 @@ static smem_writer *new_writer(uint64_t size) {
 smem_code smem_write_to(smem_taker *take, void *context, uint64_t size,
                         smem_writer **result, smem_error *error) {
   struct call call = writing("", error);
-  smem_writer *writer = new_writer(size);
+  smem_writer *writer = new_writer(size, size);
   if (!writer) return smem__fail_no_memory(&call);
   writer->take = take;
   writer->context = context;
@@ -218,9 +238,10 @@ smem_code smem_write_begin(const char *name, uint64_t size,
     return smem__fail(&call, SMEM_NO_MEMORY, 0,
                       "%llu bytes are more than this process can address",
                       (unsigned long long)size);
-  smem_writer *writer = new_writer(size);
+  uint64_t total = (whole + page - 1) / page * page;
+  smem_writer *writer = new_writer(size, total == page ? total : size);
   if (!writer) return smem__fail_no_memory(&call);
-  writer->total = (whole + page - 1) / page * page;
+  writer->total = total;
   writer->generation = smem__process_random();
   writer->is_named = name != NULL;
   smem_copy_text(writer->id, sizeof writer->id, call.id);
@@ -329,7 +350,8 @@ smem_code smem_write_pad(smem_writer *writer, uint64_t at, smem_error *error) {
     return smem__fail(&call, SMEM_SYSTEM, 0,
                       "it has changed while it was written");
   smem_code code = SMEM_OK;
-  if (!writer->take && at - writer->at > sizeof zeros) {
+  bool is_piecemeal = !writer->take && !is_of_one_page(writer);
+  if (is_piecemeal && at - writer->at > sizeof zeros) {
     code = flush(&call, writer); /* new memory is zero */
     writer->at = at;
   }
@@ -369,6 +391,7 @@ static smem_code write_header(const struct call *call, smem_writer *writer,
   header.checksum = smem__header_checksum(&header);
   bool all_buffered = writer->filled == writer->at;
   if (all_buffered) memcpy(writer->buffer, &header, sizeof header);
+  if (is_of_one_page(writer)) return SMEM_OK; /* see give_name() */
   smem_code code = flush(call, writer);
   if (code != SMEM_OK || all_buffered) return code;
   return write_at(call, writer, 0, (unsigned char *)&header, sizeof header);
@@ -417,9 +440,16 @@ static void fill_footer(const smem_writer *writer,
 
 /* Under its name, if that is free: OS_EXISTS, OS_BUSY. */
 static os_status give_name(smem_writer *writer, const struct ending *ending) {
-  os_status status =
-      smem__os_object_publish_sealed(writer->opening.object, writer->name.text,
-                                     writer->total, ending, sizeof *ending);
+  const char *name = bears_name(writer) ? NULL : writer->name.text;
+  const void *last = ending;
+  size_t length = sizeof *ending;
+  if (is_of_one_page(writer)) {
+    length = (size_t)writer->total;
+    memcpy(writer->buffer + length - sizeof *ending, ending, sizeof *ending);
+    last = writer->buffer;
+  }
+  os_status status = smem__os_object_publish_sealed(
+      writer->opening.object, name, writer->total, last, length);
   if (status.code != OS_OK) return status;
   return smem__os_object_keep(writer->name.text, writer->opening.object);
 }
@@ -451,7 +481,8 @@ static smem_code publish_once(const struct call *call, smem_writer *writer,
                               const smem_publication *publication,
                               bool *exists) {
   struct ending ending;
-  *exists = !writer->is_spilled && smem__name_is_spilled(call, writer->control);
+  *exists = !writer->is_spilled && !bears_name(writer) &&
+            smem__name_is_spilled(call, writer->control);
   if (*exists) return SMEM_OK;
   fill_tail(publication, &ending.tail);
   fill_footer(writer, publication, &ending.footer);

@@ -102,13 +102,32 @@ void smem__segment_name_referred(const smem_reference *reference,
   smem__name_find_in(&quiet, &space, reference->id, name);
 }
 
+smem_code smem__segment_seek_referred(const struct call *call,
+                                      const smem_reference *reference,
+                                      bool writable, struct segment *segment,
+                                      os_status *status) {
+  bool raw = smem_id_is_raw(reference->id);
+  struct space space;
+  if (raw) {
+    smem__segment_name_referred(reference, &segment->name);
+  } else {
+    smem__space_referred(reference, &space);
+    smem__name_of_segment_in(&space, reference->id, &segment->name);
+  }
+  smem_code code = smem__segment_try_open(call, writable, segment, status);
+  if (code == SMEM_OK && status->code != OS_OK && !raw &&
+      smem__name_there_in(call, &space, reference->id, &segment->name))
+    code = smem__segment_try_open(call, writable, segment, status);
+  return code;
+}
+
 /* What is incomplete under this name now is younger than the reference. */
 smem_code smem__segment_open_reference(const struct call *call,
                                        const smem_reference *reference,
                                        bool writable, struct segment *segment) {
-  os_status status;
-  smem__segment_name_referred(reference, &segment->name);
-  smem_code code = smem__segment_try_open(call, writable, segment, &status);
+  os_status status = {OS_OK, 0};
+  smem_code code =
+      smem__segment_seek_referred(call, reference, writable, segment, &status);
   if (code != SMEM_OK) return code;
   if (status.code == OS_NOT_FOUND)
     return smem__fail(

@@ -87,10 +87,15 @@ smem_code smem__segment_try_open(const struct call *call, bool writable,
 smem_code smem__segment_seek(const struct call *call, bool writable,
                              struct segment *segment, os_status *status);
 
-/* What the reference names, in whichever namespace; and the same opened:
- * SMEM_NOT_FOUND, SMEM_REPLACED by a successor of its name. */
+/* What the reference names, in whichever namespace; the same sought, as by
+ * smem__segment_seek(), whatever its generation; and opened: SMEM_NOT_FOUND,
+ * SMEM_REPLACED by a successor of its name. */
 void smem__segment_name_referred(const smem_reference *reference,
                                  struct name *name);
+smem_code smem__segment_seek_referred(const struct call *call,
+                                      const smem_reference *reference,
+                                      bool writable, struct segment *segment,
+                                      os_status *status);
 smem_code smem__segment_open_reference(const struct call *call,
                                        const smem_reference *reference,
                                        bool writable, struct segment *segment);

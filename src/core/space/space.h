@@ -238,6 +238,8 @@ smem_code smem__name_find(const struct call *call, struct name *name);
 /* Its name where the namespace spills to, whether it is there or not; false:
  * the namespace does not spill. */
 bool smem__name_there(const struct call *call, struct name *name);
+bool smem__name_there_in(const struct call *call, const struct space *space,
+                         const char *id, struct name *name);
 /* For who has looked here, and found nothing that is complete: the name if it
  * was spilled. So whoever finds a segment where it should be does not pay for
  * those that are not. */

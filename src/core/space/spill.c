@@ -26,8 +26,8 @@ static bool is_missing(const struct name *name) {
   return code == OS_NOT_FOUND || code == OS_INCOMPLETE;
 }
 
-static bool name_there(const struct call *call, const struct space *space,
-                       const char *id, struct name *name) {
+bool smem__name_there_in(const struct call *call, const struct space *space,
+                         const char *id, struct name *name) {
   struct space other = *space;
   if (!smem__spill_find(call, space, other.directory)) return false;
   smem__name_of_segment_in(&other, id, name);
@@ -39,7 +39,7 @@ bool smem__name_there(const struct call *call, struct name *name) {
   struct space space;
   return !smem_id_is_raw(call->id) &&
          smem__namespace_get(&quiet, &space) == SMEM_OK &&
-         name_there(&quiet, &space, call->id, name);
+         smem__name_there_in(&quiet, &space, call->id, name);
 }
 
 bool smem__name_find_spilled(const struct call *call, struct name *name) {
@@ -65,7 +65,7 @@ void smem__name_find_in(const struct call *call, const struct space *space,
                         const char *id, struct name *name) {
   struct name there;
   smem__name_of_segment_in(space, id, name);
-  if (is_missing(name) && name_there(call, space, id, &there) &&
+  if (is_missing(name) && smem__name_there_in(call, space, id, &there) &&
       !is_missing(&there))
     *name = there;
 }
