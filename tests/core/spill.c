@@ -2,6 +2,7 @@
  * there. A tiny file system is mounted for a test alone. */
 #if defined(__linux__) && !defined(SHAREDMEMORY_OS_PORTABLE)
 
+#include "../harness/faults.h"
 #include "test.h"
 
 #include <sched.h>
@@ -231,6 +232,63 @@ TEST(a_name_is_never_in_both_places) {
   uint64_t created = shared->number[CREATED], there = shared->number[FILES];
   CHECK(there > 0 && there < created);
   CHECK_EQUAL(0, count_listed());
+  end_spilling();
+}
+
+/* Between any two calls of whoever makes one here another process spills one of
+ * that name: only one of them is made. */
+static bool it_was_tried;
+ROLE(spills_the_name) {
+  spill();
+  await_flag(0, 1);
+  CHECK_AMONG(CODE(OK) | CODE(EXISTS) | CODE(BUSY),
+              allocate_exclusive("n", 200000));
+  raise_flag(1);
+}
+static void let_another_spill(const char *place) {
+  (void)place;
+  it_was_tried = true;
+  raise_flag(0);
+  await_flag(1, 1);
+}
+
+enum { SEGMENT, OBJECT, SMALL_OBJECT, KINDS };
+static smem_code make_one(int kind) {
+  smem_reference reference;
+  smem_writer *writer;
+  if (kind == SEGMENT) return allocate_exclusive("n", 1000);
+  if (kind == OBJECT) return make_object("n", SMEM_UNTIL_FREED, &reference);
+  smem_code code = begin_small_object("n", &writer);
+  return code == SMEM_OK ? publish_small_object(writer) : code;
+}
+
+static void spill_at_each_call(int kind) {
+  it_was_tried = true;
+  for (unsigned long at = 1; it_was_tried; at += FAULT_STEP) {
+    it_was_tried = false;
+    shared->flag[0] = shared->flag[1] = 0;
+    process_id other = START(spills_the_name, "");
+    fault_hook = let_another_spill;
+    fault_arm(FAULT_HOOK, at);
+    smem_code code = make_one(kind);
+    fault_disarm();
+    if (!it_was_tried) raise_flag(0); /* it comes too late */
+    FINISH(other);
+    CHECK_AMONG(CODE(OK) | CODE(EXISTS), code);
+    CHECK_EQUAL(1, lies_in(small, "n") + lies_in(large, "n"));
+    CHECK_EQUAL(code == SMEM_OK, lies_in(small, "n"));
+    CHECK_OK(find_id("n"));
+    CHECK_EQUAL(1, count_listed());
+    CHECK_OK(free_id("n"));
+    CHECK_OK(smem_leave(&error));
+  }
+}
+
+TEST_FOR(another_spills_the_name_meanwhile, 60) {
+  begin_spilling("size=96k,mode=0700");
+  set_variable("SHAREDMEMORY_TIMEOUT", "0.02");
+  for (int kind = 0; kind < KINDS; kind++) spill_at_each_call(kind);
+  set_variable("SHAREDMEMORY_TIMEOUT", NULL);
   end_spilling();
 }
 

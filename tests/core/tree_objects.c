@@ -58,6 +58,27 @@ smem_code make_object(const char *name, smem_lifetime lifetime,
   return smem_publish(writer, &publication, reference, &error);
 }
 
+/* ---- one of one page ----------------------------------------------------- */
+
+enum { SMALL = SMEM_OBJECT_HEADER + sizeof(smem_node) };
+
+/* list() */
+smem_code begin_small_object(const char *name, smem_writer **writer) {
+  smem_node node = {.kind = SMEM_LIST, .where = 1};
+  smem_code code = smem_write_begin(name, SMALL, writer, &error);
+  if (code != SMEM_OK) return code;
+  return smem_write_next(*writer, &node, sizeof node, &error);
+}
+
+smem_code publish_small_object(smem_writer *writer) {
+  smem_reference reference;
+  smem_publication publication = {
+      .lifetime = SMEM_UNTIL_FREED, .nodes = 1, .node_at = SMEM_OBJECT_HEADER};
+  return smem_publish(writer, &publication, &reference, &error);
+}
+
+/* ---- objects that have others as parts ----------------------------------- */
+
 /* A list of as many parts. */
 smem_code make_object_of(const char *name, const smem_part *parts, size_t count,
                          smem_reference *reference) {

@@ -49,36 +49,19 @@ TEST(nothing_is_seen_before_all_is_there) {
 
 /* ---- of one page --------------------------------------------------------- */
 
-enum { SMALL = SMEM_OBJECT_HEADER + sizeof(smem_node) };
-
-/* list() */
-static smem_code write_small(const char *name, smem_writer **writer) {
-  smem_node node = {.kind = SMEM_LIST, .where = 1};
-  smem_code code = smem_write_begin(name, SMALL, writer, &error);
-  if (code != SMEM_OK) return code;
-  return smem_write_next(*writer, &node, sizeof node, &error);
-}
-
-static smem_code publish_small(smem_writer *writer) {
-  smem_reference reference;
-  smem_publication publication = {
-      .lifetime = SMEM_UNTIL_FREED, .nodes = 1, .node_at = SMEM_OBJECT_HEADER};
-  return smem_publish(writer, &publication, &reference, &error);
-}
-
 TEST(nothing_is_seen_of_a_small_one_either) {
   smem_writer *writer;
-  CHECK_OK(write_small("small", &writer));
+  CHECK_OK(begin_small_object("small", &writer));
   CHECK_CODE(SMEM_NOT_FOUND, find_id("small"));
   CHECK_CODE(SMEM_NOT_FOUND, try_map("small"));
   int state = listed_state("small");
   CHECK(state == -1 || state == SMEM_INCOMPLETE);
   smem_write_abandon(writer);
   CHECK_EQUAL(0, count_listed());
-  CHECK_OK(write_small("small", &writer));
-  CHECK_OK(publish_small(writer));
+  CHECK_OK(begin_small_object("small", &writer));
+  CHECK_OK(publish_small_object(writer));
   CHECK_EQUAL(SMEM_LIVE, listed_state("small"));
-  CHECK_CODE(SMEM_EXISTS, write_small("small", &writer));
+  CHECK_CODE(SMEM_EXISTS, begin_small_object("small", &writer));
   CHECK_OK(free_id("small"));
 }
 
@@ -150,8 +133,8 @@ ROLE(killed_sharer) {
 ROLE(stopped_sharer) {
   smem_writer *writer;
   fault_arm(FAULT_STOP, strtoul(argument, NULL, 10));
-  CHECK_OK(write_small("small", &writer));
-  CHECK_OK(publish_small(writer));
+  CHECK_OK(begin_small_object("small", &writer));
+  CHECK_OK(publish_small_object(writer));
   if (!fault_disarm()) raise_flag(0);
 }
 

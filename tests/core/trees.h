@@ -19,6 +19,9 @@ smem_code write_object(smem_writer *writer, const struct layout *layout);
 /* list(doubles, strings). `name` may be NULL. */
 smem_code make_object(const char *name, smem_lifetime lifetime,
                       smem_reference *reference);
+/* list(), in two steps; what is one page is written in another way. */
+smem_code begin_small_object(const char *name, smem_writer **writer);
+smem_code publish_small_object(smem_writer *writer);
 /* A list of as many parts. */
 smem_code make_object_of(const char *name, const smem_part *parts, size_t count,
                          smem_reference *reference);
