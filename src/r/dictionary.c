@@ -49,9 +49,17 @@ static bool grow_list(struct numbering *numbering) {
   return true;
 }
 
+/* A table that fits into the nearest cache is kept sparse: as the addresses
+ * fall by chance, many would meet others there, which took up to twice as long.
+ */
+static bool is_dense(const struct numbering *numbering) {
+  enum { NEAR = 4096 };                            /* slots */
+  uint64_t least = numbering->mask < NEAR ? 8 : 2; /* slots for each */
+  return numbering->count * least >= numbering->mask;
+}
+
 uint32_t r_number_of(struct numbering *numbering, SEXP x) {
-  if (numbering->count * 2 >= numbering->mask && !grow_slots(numbering))
-    return UINT32_MAX;
+  if (is_dense(numbering) && !grow_slots(numbering)) return UINT32_MAX;
   uint64_t slot = slot_of(numbering, x);
   if (numbering->slots[slot]) return numbering->slots[slot] - 1;
   if (numbering->count == INT32_MAX ||
